@@ -1,0 +1,14 @@
+"""The root of the project's errors.
+
+TidemarkError                what a user sees as one line: what happened, with which value, what to do
+  SettingsError              orchestration.settings
+  DataFolderError            orchestration.lib.data_folder
+  WeekError                  orchestration.lib.weeks
+  WarehouseError             orchestration.lib.warehouse
+"""
+
+from __future__ import annotations
+
+
+class TidemarkError(Exception):
+    """Something a user can act on; its message is one line and needs no traceback."""

@@ -1,0 +1,465 @@
+"""The one HTTP client of all adapters: polite, patient, bounded, and silent about secrets.
+
+Belongs here: timeouts, retries, pacing per host, size cap, body checks, redaction, and the errors of all sources.
+Does not: addresses and shapes of a provider (its own module), exchanges (ccxt has its own transport, `exchanges.py`).
+
+Errors, all with what happened, where, and what to do:
+
+    SourceError
+    ├── SourceUnavailableError      no usable answer after all attempts: connection, timeout, 408, 5xx
+    │   └── AccessRestrictedError   refused for where we call from (451, 403 of a firewall); retrying cannot help
+    ├── RateLimitedError            429 after all attempts, or a Retry-After longer than we are willing to wait
+    ├── RequestRejectedError        a final 4xx: the request itself is wrong (has `status` and `payload`)
+    │   └── HistoryRangeError       older history than the plan allows (raised by `coingecko.py`)
+    ├── ResponseTooLargeError       body beyond the cap; reading stopped there
+    └── UnexpectedBodyError         200, but HTML, cut-off JSON, or JSON of another shape
+"""
+
+from __future__ import annotations
+
+import email.utils
+import json
+import logging
+import random
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+
+import httpx
+import tenacity
+
+from orchestration.lib.errors import TidemarkError
+
+LOGGER = logging.getLogger(__name__)
+
+USER_AGENT: Final = "tidemark (self-hosted research pipeline)"
+MOST_REDIRECTS: Final = 5
+SECRET_PARAMETERS: Final = re.compile(r"(?i)([?&](?:[\w-]*(?:key|token|secret|signature|password)[\w-]*)=)[^&\s'\"]+")
+USER_INFO: Final = re.compile(r"(://)[^/@\s]+@")
+EXCERPT_CHARACTERS: Final = 200
+
+Result = TypeVar("Result")
+Query = Mapping[str, str | int | float | bool]
+Check = Callable[[Any], None]
+
+
+class SourceError(TidemarkError):
+    """Root of everything a source can raise.
+
+    Attributes:
+        retry_after_seconds: Pause the source asked for, where it said so.
+    """
+
+    def __init__(self, message: str, *, retry_after_seconds: float | None = None) -> None:
+        """Keep the message and the pause asked for."""
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class SourceUnavailableError(SourceError):
+    """The source gave no usable answer after all attempts."""
+
+
+class AccessRestrictedError(SourceUnavailableError):
+    """The source refuses this place or network; use another host or disable the source."""
+
+
+class RateLimitedError(SourceError):
+    """The source asks for fewer requests."""
+
+
+class RequestRejectedError(SourceError):
+    """The source rejects this request for good.
+
+    Attributes:
+        status: HTTP status.
+        payload: The body as JSON where it is JSON, else None.
+    """
+
+    def __init__(self, message: str, *, status: int, payload: Any = None) -> None:
+        """Keep the message, the status and the body."""
+        super().__init__(message)
+        self.status = status
+        self.payload = payload
+
+
+class HistoryRangeError(RequestRejectedError):
+    """The request asks for older history than the plan behind it gives."""
+
+
+class ResponseTooLargeError(SourceError):
+    """The body went beyond the cap."""
+
+
+class UnexpectedBodyError(SourceError):
+    """The status says all is well, the body does not."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpLimits:
+    """How patient and how greedy the client is.
+
+    Attributes:
+        connect_seconds: Longest wait for a connection.
+        read_seconds: Longest silence between two pieces of a body.
+        total_seconds: Longest time for one whole answer, so that a body fed in drips ends too.
+        attempts: Tries of one request, the first included.
+        first_pause_seconds: Pause before the second try; doubles each time, with jitter of up to as much again.
+        rate_limited_pause_seconds: The same after a 429 that names no `Retry-After`.
+        longest_pause_seconds: Ceiling of the pauses of our own, and of those a `Retry-After` may ask for.
+        max_bytes: Largest body accepted, after decompression.
+    """
+
+    connect_seconds: float = 10.0
+    read_seconds: float = 30.0
+    total_seconds: float = 120.0
+    attempts: int = 5
+    first_pause_seconds: float = 1.0
+    rate_limited_pause_seconds: float = 5.0
+    longest_pause_seconds: float = 120.0
+    max_bytes: int = 64 * 1024 * 1024
+
+
+class HttpClient:
+    """Fetches JSON and text from providers. Safe to share between threads; close it, or use it in `with`.
+
+    Attempts are repeated after 408, 429, 5xx, failed or broken connections, HTML under 200 and JSON that does not
+    parse. A `Retry-After` holds back every thread that asks the same host.
+
+    Args:
+        min_interval_seconds: Least time between two requests to one host.
+        host_intervals: Other intervals for some hosts, by host or host:port (or the first path segment under a
+            sandbox prefix, see `pace_key`).
+        secrets: Values that must never appear in a message or log (API keys).
+        limits: Timeouts, attempts and caps.
+        headers: Sent with every request.
+        transport: Replaces the network in tests.
+        sleep: Waits; a test passes a recorder.
+        clock: Monotonic seconds.
+        wall_clock: UTC now, for a `Retry-After` that names a date.
+        jitter: Draws from [0, 1).
+    """
+
+    def __init__(
+        self,
+        *,
+        min_interval_seconds: float = 0.0,
+        host_intervals: Mapping[str, float] | None = None,
+        secrets: Iterable[str | None] = (),
+        limits: HttpLimits | None = None,
+        headers: Mapping[str, str] | None = None,
+        transport: httpx.BaseTransport | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        """Prepare the client; nothing is asked yet."""
+        self.limits = limits or HttpLimits()
+        known = {secret.strip() for secret in secrets if secret and secret.strip()}
+        self._secrets = tuple(sorted(known, key=len, reverse=True))  # a key that holds another one goes first
+        self._sleep = sleep
+        self._clock = clock
+        self._wall_clock = wall_clock
+        self._jitter = jitter
+        self._pace = _Pace(min_interval_seconds, host_intervals or {}, clock=clock, sleep=sleep)
+        timeout = httpx.Timeout(self.limits.read_seconds, connect=self.limits.connect_seconds)
+        self._client = httpx.Client(
+            timeout=timeout,
+            headers={"User-Agent": USER_AGENT, "Accept": "application/json, */*;q=0.5", **(headers or {})},
+            transport=transport,
+            follow_redirects=False,  # `_follow` does, without giving keys to foreign hosts
+        )
+        # httpx logs every request address at INFO; the filter keeps keys in query strings out of it.
+        self._log_filter = _RedactingFilter(self.redact)
+        logging.getLogger("httpx").addFilter(self._log_filter)
+
+    def __enter__(self) -> Self:
+        """Use the client within a block."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close all connections."""
+        self.close()
+
+    def __repr__(self) -> str:
+        """Limits, and how many secrets are hidden; never a secret."""
+        return f"HttpClient({self.limits!r}, secrets={len(self._secrets)} hidden)"
+
+    def close(self) -> None:
+        """Close all connections."""
+        logging.getLogger("httpx").removeFilter(self._log_filter)
+        self._client.close()
+
+    def redact(self, text: str) -> str:
+        """Replace secrets, key-like query parameters and credentials in addresses by `***`."""
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return USER_INFO.sub(r"\1***@", SECRET_PARAMETERS.sub(r"\1***", text))
+
+    def get_json(
+        self,
+        url: str,
+        *,
+        params: Query | None = None,
+        headers: Mapping[str, str] | None = None,
+        check: Check | None = None,
+    ) -> Any:
+        """Fetch JSON.
+
+        Args:
+            url: Absolute address.
+            params: Query parameters.
+            headers: Further headers, for instance a key.
+            check: Looks at the parsed body and raises a `SourceError` for an error that came under 200; a
+                `RateLimitedError` or `UnexpectedBodyError` from it leads to another attempt.
+
+        Raises:
+            SourceError: One of the tree above.
+        """
+
+        def read(body: bytes, place: str) -> Any:
+            payload = self._parse_json(body, place)
+            if check is not None:
+                check(payload)
+            return payload
+
+        return self._fetch(url, params, headers, read)
+
+    def get_text(self, url: str, *, params: Query | None = None, headers: Mapping[str, str] | None = None) -> str:
+        """Fetch text (CSV, XML); an HTML page is refused as it is for JSON.
+
+        Raises:
+            SourceError: One of the tree above.
+        """
+
+        def read(body: bytes, place: str) -> str:
+            text = body.decode("utf-8", errors="replace")
+            self._refuse_html(text, place)
+            return text
+
+        return self._fetch(url, params, headers, read)
+
+    def _fetch(
+        self, url: str, params: Query | None, headers: Mapping[str, str] | None, read: Callable[[bytes, str], Result]
+    ) -> Result:
+        try:
+            target = httpx.URL(url, params=params) if params else httpx.URL(url)
+        except httpx.InvalidURL as error:
+            cause = self.redact(str(error))
+            raise SourceError(f"{self.redact(url)} is no address ({cause}); correct the base URL") from None
+        place = self.redact(str(target))
+        if target.scheme not in ("http", "https") or not target.host:
+            raise SourceError(f"{place} is no http(s) address; correct the base URL")
+        retrying = tenacity.Retrying(
+            stop=tenacity.stop_after_attempt(self.limits.attempts),
+            wait=self._pause,
+            retry=tenacity.retry_if_exception(self._is_worth_repeating),
+            sleep=self._sleep,
+            before_sleep=_log_repetition,
+            reraise=True,
+        )
+        try:
+            return retrying(self._attempt, target, place, headers, read)
+        except SourceError as error:
+            attempts = retrying.statistics.get("attempt_number", 1)
+            if attempts > 1:
+                error.args = (f"{error.args[0]} (after {attempts} attempts)", *error.args[1:])
+            raise
+
+    def _attempt(
+        self, target: httpx.URL, place: str, headers: Mapping[str, str] | None, read: Callable[[bytes, str], Result]
+    ) -> Result:
+        request = self._client.build_request("GET", target, headers=headers)
+        for _ in range(MOST_REDIRECTS + 1):
+            key = pace_key(request.url)
+            self._pace.wait(key)
+            status, response_headers, body, redirect = self._exchange(request, place)
+            if redirect is None:
+                self._refuse_status(status, response_headers, body, place, key=key)
+                return read(body, place)
+            request = self._follow(request, redirect)
+        raise UnexpectedBodyError(f"{place}: more than {MOST_REDIRECTS} redirects; correct the base URL")
+
+    def _exchange(self, request: httpx.Request, place: str) -> tuple[int, httpx.Headers, bytes, httpx.Request | None]:
+        """Send once and read the body within the caps, whatever the status."""
+        started = self._clock()
+        try:
+            response = self._client.send(request, stream=True)
+            try:
+                body = bytearray()
+                for piece in response.iter_bytes():
+                    body += piece
+                    if len(body) > self.limits.max_bytes:
+                        raise ResponseTooLargeError(
+                            f"{place}: body is larger than {self.limits.max_bytes} bytes; "
+                            "ask for fewer rows or raise max_bytes"
+                        )
+                    if self._clock() - started > self.limits.total_seconds:
+                        raise SourceUnavailableError(
+                            f"{place}: answer incomplete after {self.limits.total_seconds:g} s ({len(body)} bytes came)"
+                        )
+            finally:
+                response.close()
+        except (httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
+            # Such texts quote the offending header, so the cause is redacted and its chain cut.
+            cause = self.redact(str(error))
+            raise SourceError(f"{place}: request cannot be sent: {cause}; check base URL and key") from None
+        except httpx.DecodingError as error:
+            raise UnexpectedBodyError(f"{place}: body does not decompress: {self.redact(str(error))}") from None
+        except httpx.TimeoutException as error:
+            raise SourceUnavailableError(f"{place}: timed out ({type(error).__name__})") from None
+        except httpx.TransportError as error:
+            cause = self.redact(str(error)) or type(error).__name__
+            raise SourceUnavailableError(f"{place}: connection failed ({cause})") from None
+        return response.status_code, response.headers, bytes(body), response.next_request
+
+    def _follow(self, request: httpx.Request, redirect: httpx.Request) -> httpx.Request:
+        if redirect.url.host == request.url.host:
+            return redirect
+        # Keys travel in headers of our own, which httpx would carry along to a foreign host.
+        return self._client.build_request("GET", redirect.url)
+
+    def _refuse_status(self, status: int, headers: httpx.Headers, body: bytes, place: str, *, key: str) -> None:
+        if 200 <= status < 300:
+            return
+        text = body[:100_000].decode("utf-8", errors="replace")
+        said = self.redact(" ".join(text.split())[:EXCERPT_CHARACTERS])
+        if status == 408 or status == 429 or status >= 500:
+            asked = self._retry_after(headers)
+            if asked is not None:
+                self._pace.hold(key, min(asked, self.limits.longest_pause_seconds))
+            hint = "" if asked is None else f", asks to wait {asked:g} s"
+            if status == 429:
+                raise RateLimitedError(f"{place}: HTTP 429{hint}: {said}", retry_after_seconds=asked)
+            raise SourceUnavailableError(f"{place}: HTTP {status}{hint}: {said}", retry_after_seconds=asked)
+        if status == 451 or (status == 403 and _is_html(text)):
+            raise AccessRestrictedError(
+                f"{place}: HTTP {status}, refused for this place or network: {said}; "
+                "use another host or disable the source"
+            )
+        try:
+            payload = json.loads(text)
+        except ValueError:
+            payload = None
+        raise RequestRejectedError(f"{place}: HTTP {status}: {said}", status=status, payload=payload)
+
+    def _retry_after(self, headers: httpx.Headers) -> float | None:
+        value = headers.get("retry-after", "").strip()
+        if not value:
+            return None
+        try:
+            return max(0.0, float(value))
+        except ValueError:
+            pass  # not seconds: it may be a date
+        try:
+            until = email.utils.parsedate_to_datetime(value)
+        except ValueError:
+            return None
+        until = until if until.tzinfo else until.replace(tzinfo=UTC)
+        return max(0.0, (until - self._wall_clock()).total_seconds())
+
+    def _is_worth_repeating(self, error: BaseException) -> bool:
+        if isinstance(error, AccessRestrictedError):
+            return False
+        if not isinstance(error, (SourceUnavailableError, RateLimitedError, UnexpectedBodyError)):
+            return False
+        return (error.retry_after_seconds or 0.0) <= self.limits.longest_pause_seconds
+
+    def _pause(self, state: tenacity.RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, SourceError) and error.retry_after_seconds is not None:
+            return 0.0  # the pace of the host is held back already, for all threads
+        is_limited = isinstance(error, RateLimitedError)
+        first = self.limits.rate_limited_pause_seconds if is_limited else self.limits.first_pause_seconds
+        pause = first * 2.0 ** (state.attempt_number - 1)
+        return min(pause * (1.0 + self._jitter()), self.limits.longest_pause_seconds)
+
+    def _parse_json(self, body: bytes, place: str) -> Any:
+        text = body.decode("utf-8", errors="replace")
+        self._refuse_html(text, place)
+        try:
+            return json.loads(text, parse_constant=_refuse_constant)
+        except ValueError as error:
+            said = self.redact(" ".join(text.split())[:EXCERPT_CHARACTERS])
+            raise UnexpectedBodyError(f"{place}: body of {len(body)} bytes is no JSON ({error}): {said!r}") from None
+
+    def _refuse_html(self, text: str, place: str) -> None:
+        if _is_html(text):
+            said = self.redact(" ".join(text.split())[:EXCERPT_CHARACTERS])
+            raise UnexpectedBodyError(f"{place}: an HTML page came instead of data: {said!r}")
+
+
+def pace_key(url: httpx.URL) -> str:
+    """Name whose requests are paced together: the host, or the one a sandbox has as first path segment."""
+    first = url.path.strip("/").partition("/")[0]
+    authority = url.netloc.decode("ascii").rpartition("@")[2]
+    is_local = url.host in ("127.0.0.1", "localhost", "::1")
+    return first if is_local and "." in first else authority
+
+
+class _Pace:
+    """Hands out start times so that one host sees no two requests closer than its interval."""
+
+    def __init__(
+        self,
+        interval_seconds: float,
+        host_intervals: Mapping[str, float],
+        *,
+        clock: Callable[[], float],
+        sleep: Callable[[float], None],
+    ) -> None:
+        self._interval = interval_seconds
+        self._host_intervals = dict(host_intervals)
+        self._clock = clock
+        self._sleep = sleep
+        self._free_at: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def wait(self, key: str) -> None:
+        """Take the next free moment of a host and sleep until it comes."""
+        with self._lock:
+            now = self._clock()
+            start = max(now, self._free_at.get(key, now))
+            self._free_at[key] = start + self._host_intervals.get(key, self._interval)
+        if start > now:
+            self._sleep(start - now)
+
+    def hold(self, key: str, seconds: float) -> None:
+        """Let nobody ask a host for the next `seconds`."""
+        with self._lock:
+            self._free_at[key] = max(self._free_at.get(key, 0.0), self._clock() + seconds)
+
+
+class _RedactingFilter(logging.Filter):
+    """Rewrites records of the httpx logger, which hold whole addresses."""
+
+    def __init__(self, redact: Callable[[str], str]) -> None:
+        super().__init__()
+        self._redact = redact
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Keep every record, with its text redacted."""
+        record.msg, record.args = self._redact(record.getMessage()), ()
+        return True
+
+
+def _log_repetition(state: tenacity.RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    LOGGER.warning("attempt %d failed, trying again: %s", state.attempt_number, error)
+
+
+def _is_html(text: str) -> bool:
+    start = text[:1000].lstrip("\ufeff \t\r\n").lower()
+    return start.startswith(("<!doctype html", "<html", "<head", "<body", "<title"))
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is no JSON number")

@@ -1,0 +1,131 @@
+"""All adapters against the project's own sandbox server: the wire, not a mock of our client."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from orchestration.sources.alternative_me import fetch_fear_greed
+from orchestration.sources.coingecko import CoinGecko
+from orchestration.sources.coinmetrics import CoinMetrics
+from orchestration.sources.exchanges import ExchangeSettings, collect_candles, collect_tickers
+from orchestration.sources.http import HttpClient, HttpLimits, SourceError
+
+sandbox_runner = pytest.importorskip("orchestration.sandbox.runner")
+sandbox_market = pytest.importorskip("orchestration.sandbox.market")
+sandbox_faults = pytest.importorskip("orchestration.sandbox.faults")
+
+NOW = datetime(2025, 1, 6, 0, 30, tzinfo=UTC)
+NEWEST = date(2025, 1, 5)
+LIMITS = HttpLimits(
+    read_seconds=0.5, total_seconds=1.0, attempts=3, first_pause_seconds=0.01, rate_limited_pause_seconds=0.01
+)
+
+
+@pytest.fixture(scope="module")
+def market():
+    return sandbox_market.simulate_market()
+
+
+@pytest.fixture
+def sandbox(market):
+    with sandbox_runner.running_sandbox(market, NOW) as running:
+        yield running
+
+
+@pytest.fixture
+def http():
+    with HttpClient(limits=LIMITS) as client:
+        yield client
+
+
+def exchange_settings(sandbox) -> ExchangeSettings:
+    return ExchangeSettings(
+        base_url_prefix=sandbox.base_url, rate_limit_ms=1, timeout_seconds=0.5, attempts=3, first_pause_seconds=0.01
+    )
+
+
+def coingecko(sandbox, http) -> CoinGecko:
+    return CoinGecko(http, base_url=sandbox.url_for("api.coingecko.com/api/v3"))
+
+
+def test_coingecko_serves_universe_history_and_categories(sandbox, http):
+    source = coingecko(sandbox, http)
+
+    markets = source.fetch_markets(now=NOW)
+    coin_id = markets.frame["coin_id"][0]
+    start = NEWEST - timedelta(days=1000)
+    history = source.fetch_market_daily(coin_id, symbol=None, start=start, end=NEWEST, now=NOW)
+    recent = source.fetch_market_daily(coin_id, symbol=None, start=NEWEST, end=NEWEST, now=NOW)
+    names = source.fetch_categories()
+    members = source.fetch_asset_categories(list(names)[:3], names=names, now=NOW)
+    asset, _ = source.fetch_asset(coin_id, now=NOW)
+
+    assert markets.frame.height > 50
+    assert history.frame["market_date"].max() == NEWEST
+    assert history.frame.height > 900
+    assert recent.frame["price_usd"][-1] == history.frame["price_usd"][-1]
+    assert members.frame.height > 0
+    assert asset.frame["coin_id"].to_list() == [coin_id]
+
+
+def test_coinmetrics_serves_metrics_of_the_catalogue(sandbox, http):
+    source = CoinMetrics(http, base_url=sandbox.url_for("community-api.coinmetrics.io/v4"))
+
+    catalogue = source.fetch_catalogue(["btc"])
+    fetched = source.fetch_asset_metrics(catalogue, start=date(2024, 12, 1), end=NEWEST, now=NOW)
+
+    assert set(fetched.frame["metric"]) <= set(catalogue["btc"])
+    assert fetched.frame["market_date"].max() >= date(2025, 1, 4)
+
+
+def test_alternative_me_serves_finished_days(sandbox, http):
+    fetched = fetch_fear_greed(http, now=NOW, base_url=sandbox.url_for("api.alternative.me"))
+
+    assert fetched.frame["market_date"].max() <= NEWEST
+    assert fetched.frame.height > 300
+
+
+def test_binance_serves_candles_and_tickers(sandbox):
+    settings = exchange_settings(sandbox)
+
+    result = collect_candles(settings, starts={}, now=NOW, default_start=date(2024, 12, 30))
+    tickers = collect_tickers(settings, now=NOW)
+
+    assert result.failures == {}
+    assert result.fetched.frame["market_date"].max() == NEWEST
+    assert set(tickers.frame["market_date"]) == {NEWEST}
+
+
+PASSING = [
+    "rate_limited", "rate_limited_retry_after", "internal_error", "unavailable", "timeout", "truncated", "disconnected",
+    "html_page", "error_under_200", "drip",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", PASSING)
+def test_a_passing_fault_is_survived(sandbox, http, kind):
+    rule = sandbox_faults.FaultRule(
+        kind=sandbox_faults.FaultKind(kind), times=1, retry_after_seconds=0, delay_seconds=2.0
+    )
+    sandbox.faults.add(rule)
+
+    fetched = coingecko(sandbox, http).fetch_markets(now=NOW)
+
+    assert fetched.frame.height > 50
+
+
+@pytest.mark.parametrize("kind", ["html_page", "truncated", "error_under_200"])
+def test_a_lasting_fault_never_looks_like_an_empty_exchange(sandbox, kind):
+    sandbox.faults.add(sandbox_faults.FaultRule(kind=sandbox_faults.FaultKind(kind)))
+
+    with pytest.raises(SourceError, match="binance"):
+        collect_candles(exchange_settings(sandbox), starts={}, now=NOW, default_start=NEWEST)
+
+
+def test_wrong_types_go_to_quarantine_and_the_rest_lands(sandbox, http):
+    sandbox.faults.add(sandbox_faults.FaultRule(kind=sandbox_faults.FaultKind("wrong_types")))
+
+    fetched = coingecko(sandbox, http).fetch_markets(now=NOW)
+
+    assert fetched.frame.height > 50
+    assert len(fetched.rejected) > 5
