@@ -1,0 +1,42 @@
+"""The catalogue: every feature once, and its entries as a table.
+
+Belongs here: the list of families in the order of the mart's columns. A new family is added to `CATALOGUE` and nowhere else.
+Does not: formulas (the family modules).
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from models_ml.features import liquidity, momentum, onchain, relative_strength, risk, tokenomics, volatility
+from models_ml.features.feature import Feature
+
+CATALOGUE: tuple[Feature, ...] = (
+    *momentum.FEATURES,
+    *volatility.FEATURES,
+    *risk.FEATURES,
+    *liquidity.FEATURES,
+    *relative_strength.FEATURES,
+    *tokenomics.FEATURES,
+    *onchain.FEATURES,
+)
+
+FEATURE_NAMES: tuple[str, ...] = tuple(feature.name for feature in CATALOGUE)
+
+LONGEST_LOOK_BACK_DAYS: int = max(feature.look_back_days + feature.lag_days for feature in CATALOGUE)
+
+
+def catalogue_table() -> pl.DataFrame:
+    """One row a feature: name, family, unit, formula, look-back and lag in days, sources, literature."""
+    return pl.DataFrame(
+        {
+            "feature": [feature.name for feature in CATALOGUE],
+            "family": [feature.family for feature in CATALOGUE],
+            "unit": [feature.unit for feature in CATALOGUE],
+            "formula": [feature.formula for feature in CATALOGUE],
+            "look_back_days": [feature.look_back_days for feature in CATALOGUE],
+            "lag_days": [feature.lag_days for feature in CATALOGUE],
+            "sources": [", ".join(feature.sources) for feature in CATALOGUE],
+            "literature": [feature.source for feature in CATALOGUE],
+        }
+    )

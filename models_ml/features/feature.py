@@ -1,0 +1,51 @@
+"""What a feature is: an expression over one token's days together with its catalogue entry.
+
+Belongs here: the `Feature` type and the names of the prepared columns that expressions may use.
+Does not: the features themselves (one module a family), their computation (`compute.py`).
+
+Prepared columns, one row a token and calendar day, oldest first, null where the day has no price:
+`price_usd`, `market_cap_usd`, `volume_24h_usd`, `log_price`, `log_return` (daily), `log_volume`, `btc_log_return`, `eth_log_return`,
+`market_log_return` (median token of the day), `age_days`, and the columns of `fct_onchain_daily`.
+Expressions are evaluated within one token, so they may use `shift` and `rolling_*` freely.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+DAYS_A_YEAR = 365
+"""Tokens trade every day; the 252 of equities would understate volatility by a sixth."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Feature:
+    """A feature and everything its users need to know of it.
+
+    Attributes:
+        name: Column name: quantity, window, unit.
+        family: One of the families of design section 8.
+        unit: Unit of the value.
+        formula: The formula in words a reader can check.
+        look_back_days: Days before the row that the value may depend on.
+        lag_days: Days the newest input is older than the row, from the publication lag of its source.
+        sources: Tables the value is computed from.
+        expr: polars expression over the prepared columns of one token.
+        source: Where the formula comes from, empty where it needs none.
+    """
+
+    name: str
+    family: str
+    unit: str
+    formula: str
+    look_back_days: int
+    expr: pl.Expr
+    lag_days: int = 0
+    sources: tuple[str, ...] = ("fct_daily",)
+    source: str = ""
+
+
+def enough(window_days: int) -> int:
+    """Observations a rolling window needs before it has a value: half of its days, at least five."""
+    return min(window_days, max(5, window_days // 2))

@@ -1,0 +1,105 @@
+"""Liquidity features: how much money trades in a token, how steadily, and what it costs the price.
+
+Belongs here: volume, turnover, price impact.
+Does not: order-book depth and spreads, which come with the exchange sources.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from models_ml.features.feature import Feature
+
+VOLUME = pl.col("volume_24h_usd")
+LOG_VOLUME = pl.col("log_volume")
+CAP = pl.col("market_cap_usd")
+LOG_RETURN = pl.col("log_return")
+
+
+def median_volume(window_days: int) -> Feature:
+    """Median daily volume in USD: the size a token can bear, robust against a pump's one big day."""
+    return Feature(
+        name=f"volume_{window_days}d_median_usd",
+        family="liquidity",
+        unit="USD a day",
+        formula=f"median(volume_24h_usd, {window_days} days)",
+        look_back_days=window_days,
+        expr=VOLUME.rolling_median(window_days, min_samples=10),
+    )
+
+
+def turnover(window_days: int) -> Feature:
+    """Mean daily volume as a fraction of the market cap."""
+    return Feature(
+        name=f"turnover_{window_days}d",
+        family="liquidity",
+        unit="fraction a day",
+        formula=f"mean(volume_24h_usd / market_cap_usd, {window_days} days)",
+        look_back_days=window_days,
+        expr=(VOLUME / CAP).rolling_mean(window_days, min_samples=max(3, window_days // 3)),
+    )
+
+
+def volume_surge(short_days: int, long_days: int) -> Feature:
+    """Recent volume against that of a longer window, as a ratio of geometric means."""
+    short = LOG_VOLUME.rolling_mean(short_days, min_samples=max(1, short_days // 2))
+    long = LOG_VOLUME.rolling_mean(long_days, min_samples=max(10, long_days // 3))
+    return Feature(
+        name=f"volume_surge_{short_days}d_{long_days}d",
+        family="liquidity",
+        unit="ratio",
+        formula=f"geometric mean(volume, {short_days} days) / geometric mean(volume, {long_days} days)",
+        look_back_days=long_days,
+        expr=(short - long).exp(),
+    )
+
+
+def volume_trend() -> Feature:
+    """Volume of the last 30 days against the 60 days before them."""
+    recent = LOG_VOLUME.rolling_mean(30, min_samples=10)
+    before = LOG_VOLUME.shift(30).rolling_mean(60, min_samples=20)
+    return Feature(
+        name="volume_trend_30d_90d",
+        family="liquidity",
+        unit="log ratio",
+        formula="mean(ln volume, last 30 days) - mean(ln volume, the 60 days before)",
+        look_back_days=90,
+        expr=recent - before,
+    )
+
+
+def volume_volatility(window_days: int) -> Feature:
+    """Standard deviation of the daily change of log volume."""
+    return Feature(
+        name=f"volume_volatility_{window_days}d",
+        family="liquidity",
+        unit="log ratio a day",
+        formula=f"std(ln volume[t] - ln volume[t-1], {window_days} days)",
+        look_back_days=window_days + 1,
+        expr=LOG_VOLUME.diff().rolling_std(window_days, min_samples=10),
+    )
+
+
+def illiquidity(window_days: int) -> Feature:
+    """Log of the mean price move a dollar of volume makes."""
+    return Feature(
+        name=f"amihud_illiquidity_{window_days}d",
+        family="liquidity",
+        unit="ln(1 / USD)",
+        formula=f"ln(mean(|log return| / volume_24h_usd, {window_days} days))",
+        look_back_days=window_days + 1,
+        expr=(LOG_RETURN.abs() / VOLUME).rolling_mean(window_days, min_samples=10).clip(lower_bound=1e-30).log(),
+        source="Amihud (2002), Illiquidity and Stock Returns, J. Financial Markets 5(1)",
+    )
+
+
+FEATURES = [
+    median_volume(30),
+    turnover(7),
+    turnover(30),
+    volume_surge(1, 30),
+    volume_surge(7, 30),
+    volume_trend(),
+    volume_volatility(30),
+    illiquidity(30),
+]

@@ -1,0 +1,158 @@
+"""Risk features: falls from the high, extreme days, and how a token moves with bitcoin.
+
+Belongs here: drawdown, tails, beta, what is left after bitcoin is taken out.
+Does not: plain dispersion (`volatility.py`), returns against others (`relative_strength.py`).
+"""
+
+from __future__ import annotations
+
+import math
+
+import polars as pl
+
+from models_ml.features.feature import DAYS_A_YEAR, Feature, enough
+
+PRICE = pl.col("price_usd")
+LOG_RETURN = pl.col("log_return")
+BTC_RETURN = pl.col("btc_log_return")
+ETH_RETURN = pl.col("eth_log_return")
+
+
+def drawdown(window_days: int) -> Feature:
+    """Distance below the highest close of a window; 0 at the high."""
+    high = PRICE.rolling_max(window_days, min_samples=enough(window_days))
+    return Feature(
+        name=f"drawdown_{window_days}d",
+        family="risk",
+        unit="fraction, at most 0",
+        formula=f"price[t] / max(price, {window_days} days) - 1",
+        look_back_days=window_days,
+        expr=PRICE / high - 1,
+    )
+
+
+def rebound(window_days: int) -> Feature:
+    """Distance above the lowest close of a window; 0 at the low."""
+    low = PRICE.rolling_min(window_days, min_samples=enough(window_days))
+    return Feature(
+        name=f"rebound_{window_days}d",
+        family="risk",
+        unit="fraction, at least 0",
+        formula=f"price[t] / min(price, {window_days} days) - 1",
+        look_back_days=window_days,
+        expr=PRICE / low - 1,
+    )
+
+
+def extreme_day(window_days: int, *, is_best: bool) -> Feature:
+    """Best or worst daily log return of a window: tokens bought as lottery tickets fall behind afterwards."""
+    rolling = LOG_RETURN.rolling_max if is_best else LOG_RETURN.rolling_min
+    name = "best_day" if is_best else "worst_day"
+    return Feature(
+        name=f"{name}_{window_days}d",
+        family="risk",
+        unit="log return",
+        formula=f"{'max' if is_best else 'min'}(daily log return, {window_days} days)",
+        look_back_days=window_days + 1,
+        expr=rolling(window_days, min_samples=enough(window_days)),
+        source="Bali, Cakici, Whitelaw (2011), Maxing Out, J. Financial Economics 99(2)",
+    )
+
+
+def skewness(window_days: int) -> Feature:
+    """Skewness of daily log returns from the moments about the mean of the window."""
+    samples = enough(window_days)
+    first = LOG_RETURN.rolling_mean(window_days, min_samples=samples)
+    second = (LOG_RETURN**2).rolling_mean(window_days, min_samples=samples)
+    third = (LOG_RETURN**3).rolling_mean(window_days, min_samples=samples)
+    variance = second - first**2
+    return Feature(
+        name=f"skewness_{window_days}d",
+        family="risk",
+        unit="dimensionless",
+        formula=f"E[(r - mean)^3] / E[(r - mean)^2]^1.5 over {window_days} daily log returns",
+        look_back_days=window_days + 1,
+        # Below a variance of 1e-10 (a price that stands still) the ratio is rounding error.
+        expr=pl.when(variance > 1e-10).then((third - 3 * first * second + 2 * first**3) / variance**1.5),
+    )
+
+
+def _moments(window_days: int) -> tuple[pl.Expr, pl.Expr, pl.Expr]:
+    """Covariance with bitcoin, variance of bitcoin, own variance; a day counts where the token has a return."""
+    samples = enough(window_days)
+    other = pl.when(LOG_RETURN.is_not_null()).then(BTC_RETURN)
+    own_mean = LOG_RETURN.rolling_mean(window_days, min_samples=samples)
+    btc_mean = other.rolling_mean(window_days, min_samples=samples)
+    covariance = (LOG_RETURN * other).rolling_mean(window_days, min_samples=samples) - own_mean * btc_mean
+    btc_variance = (other**2).rolling_mean(window_days, min_samples=samples) - btc_mean**2
+    own_variance = (LOG_RETURN**2).rolling_mean(window_days, min_samples=samples) - own_mean**2
+    return covariance, btc_variance, own_variance
+
+
+def beta_to_bitcoin(window_days: int) -> Feature:
+    """Slope of the token's daily log returns on bitcoin's."""
+    covariance, btc_variance, _ = _moments(window_days)
+    return Feature(
+        name=f"beta_btc_{window_days}d",
+        family="risk",
+        unit="ratio",
+        formula=f"cov(log return, bitcoin's) / var(bitcoin's), {window_days} days",
+        look_back_days=window_days + 1,
+        expr=pl.when(btc_variance > 1e-10).then(covariance / btc_variance),
+    )
+
+
+def correlation_with_bitcoin(window_days: int) -> Feature:
+    """Correlation of the token's daily log returns with bitcoin's."""
+    covariance, btc_variance, own_variance = _moments(window_days)
+    scale = btc_variance * own_variance
+    return Feature(
+        name=f"correlation_btc_{window_days}d",
+        family="risk",
+        unit="-1 to 1",
+        formula=f"corr(log return, bitcoin's), {window_days} days",
+        look_back_days=window_days + 1,
+        expr=pl.when((btc_variance > 1e-10) & (own_variance > 1e-10)).then((covariance / scale.sqrt()).clip(-1, 1)),
+    )
+
+
+def idiosyncratic_volatility(window_days: int) -> Feature:
+    """Annualised volatility that bitcoin does not explain."""
+    covariance, btc_variance, own_variance = _moments(window_days)
+    residual = (own_variance - covariance**2 / btc_variance).clip(lower_bound=0)
+    return Feature(
+        name=f"idiosyncratic_volatility_{window_days}d",
+        family="risk",
+        unit="fraction per year",
+        formula=f"std of the residual of log return on bitcoin's, {window_days} days, * sqrt({DAYS_A_YEAR})",
+        look_back_days=window_days + 1,
+        expr=pl.when(btc_variance > 1e-10).then(residual.sqrt() * math.sqrt(DAYS_A_YEAR)),
+        source="Ang, Hodrick, Xing, Zhang (2006), The Cross-Section of Volatility, J. Finance 61(1)",
+    )
+
+
+def tracking_error(other: str, window_days: int) -> Feature:
+    """Daily standard deviation of the difference to a major coin: near zero the token is a claim on it."""
+    reference = BTC_RETURN if other == "btc" else ETH_RETURN
+    return Feature(
+        name=f"tracking_error_{other}_{window_days}d",
+        family="risk",
+        unit="fraction per day",
+        formula=f"std(log return - {other}'s log return, {window_days} days)",
+        look_back_days=window_days + 1,
+        expr=(LOG_RETURN - reference).rolling_std(window_days, min_samples=enough(window_days)),
+    )
+
+
+FEATURES = [
+    *(drawdown(days) for days in (30, 90, 365)),
+    rebound(30),
+    extreme_day(30, is_best=True),
+    extreme_day(30, is_best=False),
+    *(skewness(days) for days in (30, 90)),
+    *(beta_to_bitcoin(days) for days in (30, 90)),
+    *(correlation_with_bitcoin(days) for days in (30, 90)),
+    *(idiosyncratic_volatility(days) for days in (30, 90)),
+    tracking_error("btc", 90),
+    tracking_error("eth", 90),
+]

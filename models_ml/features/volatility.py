@@ -1,0 +1,64 @@
+"""Volatility features: how far a token's price moves, whatever the direction.
+
+Belongs here: dispersion of daily returns over windows.
+Does not: drawdowns and tails (`risk.py`), volume (`liquidity.py`), reading or writing tables (`orchestration/lib`).
+"""
+
+from __future__ import annotations
+
+import math
+
+import polars as pl
+
+from models_ml.features.feature import DAYS_A_YEAR, Feature, enough
+
+LOG_RETURN = pl.col("log_return")
+ANNUAL = math.sqrt(DAYS_A_YEAR)
+
+
+def realised_volatility(window_days: int) -> Feature:
+    """Annualised standard deviation of daily log returns."""
+    return Feature(
+        name=f"volatility_{window_days}d",
+        family="volatility",
+        unit="fraction per year",
+        formula=f"std(ln(price[t] / price[t-1]), {window_days} days) * sqrt({DAYS_A_YEAR})",
+        look_back_days=window_days + 1,
+        expr=LOG_RETURN.rolling_std(window_days, min_samples=enough(window_days)) * ANNUAL,
+        source="Hull, Options, Futures, and Other Derivatives, 9th ed., ch. 15",
+    )
+
+
+def downside_volatility(window_days: int) -> Feature:
+    """Annualised root mean square of the falling days' log returns, rising days counted as zero."""
+    fall = pl.when(LOG_RETURN.is_not_null()).then(LOG_RETURN.clip(upper_bound=0))
+    return Feature(
+        name=f"downside_volatility_{window_days}d",
+        family="volatility",
+        unit="fraction per year",
+        formula=f"sqrt(mean(min(log return, 0)^2, {window_days} days)) * sqrt({DAYS_A_YEAR})",
+        look_back_days=window_days + 1,
+        expr=(fall**2).rolling_mean(window_days, min_samples=enough(window_days)).clip(lower_bound=0).sqrt() * ANNUAL,
+        source="Sortino, van der Meer (1991), Downside Risk, J. Portfolio Management 17(4)",
+    )
+
+
+def volatility_ratio(short_days: int, long_days: int) -> Feature:
+    """Recent volatility against that of a longer window: above 1 a token grows restless."""
+    short = LOG_RETURN.rolling_std(short_days, min_samples=enough(short_days))
+    long = LOG_RETURN.rolling_std(long_days, min_samples=enough(long_days))
+    return Feature(
+        name=f"volatility_ratio_{short_days}d_{long_days}d",
+        family="volatility",
+        unit="ratio",
+        formula=f"std(log return, {short_days} days) / std(log return, {long_days} days)",
+        look_back_days=long_days + 1,
+        expr=short / long,
+    )
+
+
+FEATURES = [
+    *(realised_volatility(days) for days in (7, 14, 30, 90)),
+    downside_volatility(30),
+    volatility_ratio(7, 30),
+]
