@@ -1,0 +1,342 @@
+"""Index definitions: what a user writes in YAML, checked so that a wrong file says what to change.
+
+Belongs here: the schema, the checks between its fields, and loading from text or a folder (the package's only I/O).
+Does not: line numbers and the wording of problems (`definition_problems.py`), what a rule does (`engine.py`).
+"""
+
+import datetime as dt
+import math
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, StringConstraints, ValidationError, model_validator
+
+from models_ml.indices.definition_problems import FieldProblem, FieldProblemsError, YamlSource
+from models_ml.indices.errors import DefinitionError
+
+DEFINITIONS_FOLDER = Path(__file__).parent / "definitions"
+TOLERANCE = 1e-9
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Amount = Annotated[float, Field(ge=0)]
+
+
+def _base_date(value: object) -> dt.date | Literal["auto"]:
+    if value == "auto":
+        return "auto"
+    if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
+        return value
+    if isinstance(value, str):
+        with suppress(ValueError):  # refused below, together with every other kind of value
+            return dt.date.fromisoformat(value)
+    raise ValueError("must be a day such as 2020-01-01, or auto for the first week with enough constituents")
+
+
+class Strict(BaseModel):
+    """Unknown keys are refused, values never change, infinities and NaN are no numbers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Universe(Strict):
+    """Which tokens the index is about."""
+
+    exclude_stable: bool = True
+    exclude_wrapped: bool = True
+    sector: Text | None = None
+    """Only tokens of this sector, compared without regard to case; null for all."""
+    min_history_days: int = Field(default=0, ge=0)
+    """Least number of daily closes so far, gaps not counted (needs prices that reach back so far)."""
+
+
+class Eligibility(Strict):
+    """What a token must show at a rebalance, all from that day's snapshot."""
+
+    min_market_cap_usd: Amount = 0.0
+    min_volume_30d_usd: Amount = 0.0
+    min_volume_to_cap: Fraction = 0.0002
+    """Median 30-day volume over market cap; without it a coin with a fake cap takes the index."""
+    min_price_age_days: int = Field(default=0, ge=0)
+    """Least number of days since the token's first price."""
+
+
+class Ranking(Strict):
+    """In which order eligible tokens are considered: highest first, then by market cap, then by token_id."""
+
+    by: Literal["market_cap_usd", "trader_grade", "score"] = "market_cap_usd"
+    among_largest: int | None = Field(default=None, ge=1)
+    """Rank only so many of the largest eligible tokens by market cap; null for all."""
+
+
+class Selection(Strict):
+    """How many tokens are held, and how reluctantly they are exchanged."""
+
+    count: int = Field(ge=1)
+    entry_rank: int | None = Field(default=None, ge=1)
+    """A token ranked so high enters even if a constituent inside the exit buffer must go for it."""
+    exit_rank: int | None = Field(default=None, ge=1)
+    """A constituent stays while it ranks no lower than this; null means it must rank within `count`."""
+
+
+class Weighting(Strict):
+    """How the selected tokens share the invested part of the index."""
+
+    method: Literal["market_cap", "equal", "sqrt_market_cap", "grade_conviction"] = "market_cap"
+    cap: float = Field(default=1.0, gt=0, le=1)
+    floor: float = Field(default=0.0, ge=0, lt=1)
+    capping: Literal["iterative", "single_pass"] = "iterative"
+
+
+class Calendar(Strict):
+    """When the index trades.
+
+    `monthly`: at 00:00 UTC of the first day of the month, from the snapshot of the day before.
+    `weekly_model`: decided at as_of on Monday 00:00 UTC, effective one day later.
+    """
+
+    rule: Literal["monthly", "weekly_model"]
+    retrade: Literal["on_change", "every_week"] = "on_change"
+    """`weekly_model` only. `on_change` trades when a constituent or the share in stables changes, or a weight drifts
+    out of the band; then all weights go to target. Otherwise holdings drift, which keeps turnover low."""
+    retrade_band: Fraction = 0.05
+    """`on_change` only: largest difference between a drifted weight and its target before the index trades."""
+
+
+class RotationStep(Strict):
+    """One moving average of BTC and what is moved into stables while BTC closes below it."""
+
+    below_btc_average_days: Literal[100, 200]
+    share: float = Field(gt=0, le=1)
+
+
+HALF_AND_HALF = (
+    RotationStep(below_btc_average_days=100, share=0.5),
+    RotationStep(below_btc_average_days=200, share=0.5),
+)
+
+
+class Rotation(Strict):
+    """Weight moved into the largest stablecoin while BTC closes below its averages; the steps add up."""
+
+    steps: tuple[RotationStep, ...] = Field(default=HALF_AND_HALF, min_length=1)
+    min_hold_days: int = Field(default=0, ge=0)
+    """Least number of days between two changes of the share in stables."""
+    peg_tolerance: float = Field(default=0.02, gt=0, lt=1)
+    """Largest distance from 1 USD at which a stablecoin is still bought."""
+
+
+class Base(Strict):
+    """Where the level starts: `level` holds at the close of `date`."""
+
+    level: float = Field(default=1000.0, gt=0)
+    date: Annotated[dt.date | Literal["auto"], PlainValidator(_base_date)] = "auto"
+
+
+class IndexDefinition(Strict):
+    """One index, as a user writes it in YAML."""
+
+    index_id: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+    name: Text
+    kind: Literal["passive", "thematic", "ai"]
+    methodology: Text
+    universe: Universe = Universe()
+    eligibility: Eligibility = Eligibility()
+    ranking: Ranking = Ranking()
+    selection: Selection
+    weighting: Weighting = Weighting()
+    calendar: Calendar
+    rotation: Rotation | None = None
+    base: Base = Base()
+    minimum_constituents: int = Field(ge=1)
+
+    @property
+    def is_model_driven(self) -> bool:
+        """Whether targets are decided on Mondays and trade a day later."""
+        return self.calendar.rule == "weekly_model"
+
+    @property
+    def undated_inputs(self) -> tuple[str, ...]:
+        """Columns the index rests on that may come from undated reference tables: say so wherever it is shown."""
+        used = {
+            "is_stable": self.universe.exclude_stable or self.rotation is not None,
+            "is_wrapped": self.universe.exclude_wrapped,
+            "sector": self.universe.sector is not None,
+        }
+        return tuple(column for column, is_used in used.items() if is_used)
+
+    @model_validator(mode="after")
+    def fields_fit_together(self) -> Self:
+        """Check between fields; all that is wrong is reported at once."""
+        problems = [*self._limit_problems(), *self._selection_problems(), *self._timing_problems()]
+        if problems:
+            raise FieldProblemsError(problems)
+        return self
+
+    def _limit_problems(self) -> list[FieldProblem]:
+        count, cap, floor = self.selection.count, self.weighting.cap, self.weighting.floor
+        fewest = min(self.minimum_constituents, count)
+        problems = []
+        if count * cap < 1 - TOLERANCE:
+            problems.append(
+                FieldProblem(
+                    "weighting.cap",
+                    f"{cap:g} x selection.count {count} = {count * cap:g}, but weights must reach 1",
+                    f"raise the cap to at least {1 / count:.4g} or select at least {math.ceil(1 / cap)} tokens",
+                )
+            )
+        elif fewest * cap < 1 - TOLERANCE:
+            problems.append(
+                FieldProblem(
+                    "weighting.cap",
+                    f"{cap:g} x minimum_constituents {fewest} = {fewest * cap:g}, but weights must reach 1 then, too",
+                    f"raise the cap to at least {1 / fewest:.4g} or minimum_constituents to {math.ceil(1 / cap)}",
+                )
+            )
+        if count * floor > 1 + TOLERANCE:
+            problems.append(
+                FieldProblem(
+                    "weighting.floor",
+                    f"{floor:g} x selection.count {count} = {count * floor:g}, but weights must not exceed 1",
+                    f"lower the floor to at most {1 / count:.4g}",
+                )
+            )
+        if floor > cap:
+            problems.append(
+                FieldProblem("weighting.floor", f"{floor:g} lies above weighting.cap {cap:g}", f"set at most {cap:g}")
+            )
+        return problems
+
+    def _selection_problems(self) -> list[FieldProblem]:
+        selection, pool = self.selection, self.ranking.among_largest
+        problems = []
+        if self.minimum_constituents > selection.count:
+            problems.append(
+                FieldProblem(
+                    "minimum_constituents",
+                    f"{self.minimum_constituents} exceeds selection.count {selection.count}, so the index never starts",
+                    f"set at most {selection.count}",
+                )
+            )
+        if selection.exit_rank is not None and selection.exit_rank < selection.count:
+            problems.append(
+                FieldProblem(
+                    "selection.exit_rank",
+                    f"{selection.exit_rank} lies below selection.count {selection.count}, so no buffer is left",
+                    f"set at least {selection.count}, or leave it out",
+                )
+            )
+        if selection.entry_rank is not None and selection.entry_rank > selection.count:
+            problems.append(
+                FieldProblem(
+                    "selection.entry_rank",
+                    f"{selection.entry_rank} exceeds selection.count {selection.count}, so more would enter than fit",
+                    f"set at most {selection.count}, or leave it out",
+                )
+            )
+        if pool is not None and pool < max(selection.count, selection.exit_rank or 0):
+            problems.append(
+                FieldProblem(
+                    "ranking.among_largest",
+                    f"{pool} is less than selection.count {selection.count} or exit_rank {selection.exit_rank}",
+                    f"set at least {max(selection.count, selection.exit_rank or 0)}",
+                )
+            )
+        return problems
+
+    def _timing_problems(self) -> list[FieldProblem]:
+        problems = []
+        start = self.base.date
+        if self.is_model_driven and isinstance(start, dt.date) and start.weekday() != 0:
+            monday = start + dt.timedelta(days=7 - start.weekday())
+            problems.append(
+                FieldProblem(
+                    "base.date",
+                    f"{start} is no Monday, but calendar.rule weekly_model first trades at the close of a Monday",
+                    f"set {monday}, or auto",
+                )
+            )
+        if self.rotation is not None:
+            total = math.fsum(step.share for step in self.rotation.steps)
+            if total > 1 + TOLERANCE:
+                problems.append(
+                    FieldProblem("rotation.steps", f"shares add up to {total:g}", "lower them to a sum of 1 or less")
+                )
+            if not self.universe.exclude_stable:
+                problems.append(
+                    FieldProblem(
+                        "rotation",
+                        "universe.exclude_stable is false, so a stablecoin could be constituent and refuge at once",
+                        "set universe.exclude_stable to true, or leave the rotation out",
+                    )
+                )
+        return problems
+
+
+def parse_definition(text: str, *, name: str) -> IndexDefinition:
+    """Read one definition from YAML.
+
+    Args:
+        text: The YAML document.
+        name: What problems call it, the file's name as a rule.
+
+    Raises:
+        DefinitionError: With all that is wrong, one `file:line: field: what; remedy` a problem.
+    """
+    source = YamlSource.parse(text, name=name)
+    if source.problems:
+        raise DefinitionError(source.problems)
+    try:
+        return IndexDefinition.model_validate(source.content)
+    except ValidationError as error:
+        raise DefinitionError(source.describe(error, known_keys=_known_keys)) from None
+
+
+def load_definitions(folder: Path) -> list[IndexDefinition]:
+    """Read every `*.yaml` and `*.yml` of a folder, sorted by index_id.
+
+    Raises:
+        DefinitionError: With the problems of all files, two files that claim one index_id among them.
+    """
+    if not folder.is_dir():
+        raise DefinitionError([f"{folder}: no such folder of index definitions; create it or correct the path"])
+    found: dict[str, tuple[str, IndexDefinition]] = {}
+    problems: list[str] = []
+    for path in sorted(path for path in folder.iterdir() if path.suffix in {".yaml", ".yml"}):
+        try:
+            definition = parse_definition(path.read_text(encoding="utf-8"), name=path.name)
+        except DefinitionError as error:
+            problems.extend(error.problems)
+            continue
+        except UnicodeDecodeError as error:
+            problems.append(f"{path.name}:1: not UTF-8 text ({error.reason} at byte {error.start}); save it as UTF-8")
+            continue
+        earlier = found.setdefault(definition.index_id, (path.name, definition))
+        if earlier[0] != path.name:
+            problems.append(
+                f"{path.name}: index_id: {definition.index_id!r} is already taken by {earlier[0]}; rename one of them"
+            )
+    if problems:
+        raise DefinitionError(problems)
+    return [found[index_id][1] for index_id in sorted(found)]
+
+
+def _known_keys(path: tuple[Any, ...]) -> list[str]:
+    """Keys that the section at `path` takes, for the remedy of an unknown one."""
+    sections: dict[str, type[Strict]] = {
+        "universe": Universe,
+        "eligibility": Eligibility,
+        "ranking": Ranking,
+        "selection": Selection,
+        "weighting": Weighting,
+        "calendar": Calendar,
+        "rotation": Rotation,
+        "base": Base,
+    }
+    if not path:
+        return list(IndexDefinition.model_fields)
+    if path[:2] == ("rotation", "steps"):
+        return list(RotationStep.model_fields)
+    section = sections.get(str(path[0]))
+    return list(section.model_fields) if section else []

@@ -1,0 +1,110 @@
+"""Why a weight is what it is, in the words that users read.
+
+Belongs here: the wording of every reason, and the codes of the tests that keep a token out.
+Does not: the decisions behind them (`selection.py`, `rotation.py`, `decision.py`).
+"""
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from models_ml.indices.definition import Eligibility, IndexDefinition, Universe
+
+ROTATED = "rotated into stables"  # opens the reason of a stablecoin held by rotation; `is_rotation` reads it back
+SAME_WEIGHT = 1e-9
+
+
+def is_rotation(reason: str) -> bool:
+    """Whether a target's reason says that the rotation holds it."""
+    return reason.startswith(ROTATED)
+
+
+def rotated(*, share: float, because: str) -> str:
+    """A stablecoin that takes weight out of the market."""
+    return f"{ROTATED}: {percent(share)} of the index, {because}"
+
+
+def entered(*, rank: int, is_base: bool, replaces: str | None) -> str:
+    """A token that was not held."""
+    if is_base:
+        return f"entered at the base (rank {rank})"
+    return f"entered (rank {rank})" + (f", replaces {replaces}" if replaces else "")
+
+
+def stays(*, rank: int, count: int) -> str:
+    """A token that was held and still is."""
+    return f"stays (rank {rank}{', inside the exit buffer' if rank > count else ''})"
+
+
+def left(*, why: str, replaced_by: str | None) -> str:
+    """A token that goes."""
+    clause = f"left {why}" if why.startswith("(") else f"left: {why}"
+    return clause + (f", replaced by {replaced_by}" if replaced_by else "")
+
+
+def no_price(since: dt.date | None) -> str:
+    """A token whose trading stopped."""
+    return f"no price since {since}" if since else "no price so far"
+
+
+def limited(*, before: float, after: float, cap: float, floor: float) -> str | None:
+    """What ceiling and floor did to a weight; None where they did not meet it."""
+    if before > cap + SAME_WEIGHT and after < before:
+        return f"capped from {percent(before)} to {percent(after)}"
+    if before < floor - SAME_WEIGHT and after > before:
+        return f"raised from {percent(before)} to {percent(after)} by the floor"
+    if cap < 1 and abs(after - cap) <= SAME_WEIGHT and before < after - SAME_WEIGHT:
+        return f"held at the cap of {percent(cap)}"
+    return None
+
+
+def held_since(effective_at: dt.datetime, *, reason: str, priced_on: dt.date | None, close_date: dt.date) -> str:
+    """A holding that did not trade this week."""
+    clauses = [f"held since {effective_at.date()}, weight drifted with prices"]
+    if is_rotation(reason):
+        clauses = [f"held since {effective_at.date()}; {reason}"]
+    if priced_on != close_date:
+        clauses.append(f"{no_price(priced_on)}, valued at its last one")
+    return "; ".join(clauses)
+
+
+def too_few(*, found: int, needed: int, day: dt.date) -> str:
+    """A rebalance that could not be made."""
+    return f"{found} eligible constituents at the close of {day}, at least {needed} needed"
+
+
+def ineligible(code: str, row: Mapping[str, Any], definition: IndexDefinition) -> str:
+    """Why a candidate may not be a constituent; `code` comes from `selection.judge`, `row` is its snapshot row."""
+    universe: Universe = definition.universe
+    limits: Eligibility = definition.eligibility
+    cap, volume = row["market_cap_usd"], row["volume_30d_median_usd"]
+    texts: dict[str, Callable[[], str]] = {
+        "stable": lambda: "it is a stablecoin",
+        "wrapped": lambda: "it is a wrapped token",
+        "sector": lambda: f"its sector is {row['sector'] or 'unknown'}, not {universe.sector}",
+        "no_market_cap": lambda: "its market cap is unknown",
+        "small": lambda: f"market cap {usd(cap)} below {usd(limits.min_market_cap_usd)}",
+        "no_volume": lambda: "its volume is unknown",
+        "thin": lambda: f"30-day volume {usd(volume)} below {usd(limits.min_volume_30d_usd)}",
+        "fake_cap": lambda: f"volume over market cap {volume / cap:.2g} below {limits.min_volume_to_cap:g}",
+        "young": lambda: f"first price {row['age_days'] or 0} days ago, {limits.min_price_age_days} needed",
+        "short_history": lambda: f"fewer than {universe.min_history_days} daily closes",
+        "unranked": lambda: f"it has no {definition.ranking.by}",
+        "ungraded": lambda: "it has no trader_grade",
+        "outside_pool": lambda: f"not among the {definition.ranking.among_largest} largest",
+        "unpriced": lambda: "no recent price",
+    }
+    return texts[code]()
+
+
+def percent(fraction: float) -> str:
+    """A fraction for reading, one decimal."""
+    return f"{100 * fraction:.1f} %"
+
+
+def usd(amount: float) -> str:
+    """An amount for reading, three digits and a unit."""
+    for size, unit in ((1e9, " B"), (1e6, " M"), (1e3, " k")):
+        if abs(amount) >= size:
+            return f"{amount / size:.3g}{unit} USD"
+    return f"{amount:.3g} USD"

@@ -1,0 +1,108 @@
+"""Which tokens an index may hold, in which order, and which it takes.
+
+Belongs here: eligibility, ranking and the entry and exit buffers.
+Does not: weights (`weighting.py`), stablecoins held by rotation (`rotation.py`), wording (`reasons.py`).
+"""
+
+import datetime as dt
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import polars as pl
+
+from models_ml.indices.definition import IndexDefinition, Selection
+from models_ml.indices.market import PriceLookup
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A snapshot split in two.
+
+    Attributes:
+        eligible: Snapshot rows by `rank` (1 is best), which is counted within the pool of `ranking.among_largest`.
+        excluded: The other rows with `exclusion`, the code of the first test they failed.
+    """
+
+    eligible: pl.DataFrame
+    excluded: pl.DataFrame
+
+
+def rank_candidates(
+    definition: IndexDefinition, snapshot: pl.DataFrame, *, close_date: dt.date, prices: PriceLookup
+) -> Ranked:
+    """Apply universe and eligibility to a snapshot, then rank what is left.
+
+    Args:
+        definition: The index.
+        snapshot: Candidates at the close of `close_date` (`MarketData.snapshot`).
+        close_date: Day of the snapshot.
+        prices: Asked whether a candidate has a recent price, without which nobody could trade it.
+    """
+    judged = snapshot.with_columns(exclusion=judge(definition))
+    survivors = judged.filter(pl.col("exclusion").is_null())["token_id"].to_list()
+    unpriced = [token_id for token_id in survivors if not prices.is_priced(token_id, close_date)]
+    least = definition.universe.min_history_days
+    short = [token_id for token_id in survivors if least and prices.closes_until(token_id, close_date) < least]
+    judged = judged.with_columns(
+        exclusion=pl.when(pl.col("exclusion").is_not_null())
+        .then("exclusion")
+        .when(pl.col("token_id").is_in(unpriced))
+        .then(pl.lit("unpriced"))
+        .when(pl.col("token_id").is_in(short))
+        .then(pl.lit("short_history"))
+    )
+    by_size = judged.filter(pl.col("exclusion").is_null()).sort("market_cap_usd", "token_id", descending=[True, False])
+    pool = by_size if definition.ranking.among_largest is None else by_size.head(definition.ranking.among_largest)
+    outside = by_size.tail(by_size.height - pool.height).with_columns(exclusion=pl.lit("outside_pool"))
+    # The pool is sorted by size and token_id, so a stable sort breaks ties by them.
+    eligible = pool.sort(definition.ranking.by, descending=True, maintain_order=True).with_row_index("rank", offset=1)
+    return Ranked(
+        eligible=eligible.drop("exclusion"),
+        excluded=pl.concat([judged.filter(pl.col("exclusion").is_not_null()), outside]),
+    )
+
+
+def judge(definition: IndexDefinition) -> pl.Expr:
+    """Code of the first test a candidate fails, null where it passes all (prices are tested by `rank_candidates`)."""
+    universe, limits = definition.universe, definition.eligibility
+    cap, volume = pl.col("market_cap_usd"), pl.col("volume_30d_median_usd")
+    needs_volume = limits.min_volume_30d_usd > 0 or limits.min_volume_to_cap > 0
+    sector = universe.sector.casefold() if universe.sector else ""
+    tests = [
+        ("stable", pl.col("is_stable") & universe.exclude_stable),
+        ("wrapped", pl.col("is_wrapped") & universe.exclude_wrapped),
+        ("sector", pl.col("sector").fill_null("").str.to_lowercase().ne(sector) & bool(sector)),
+        ("no_market_cap", cap.is_null() | ~cap.is_finite() | (cap <= 0)),
+        ("small", cap < limits.min_market_cap_usd),
+        ("no_volume", volume.is_null() & needs_volume),
+        ("thin", volume < limits.min_volume_30d_usd),
+        ("fake_cap", volume < limits.min_volume_to_cap * cap),
+        ("young", pl.col("age_days").fill_null(0) < limits.min_price_age_days),
+        ("unranked", pl.col(definition.ranking.by).is_null()),
+        ("ungraded", pl.col("trader_grade").is_null() & (definition.weighting.method == "grade_conviction")),
+    ]
+    return pl.coalesce(*(pl.when(fails).then(pl.lit(code)) for code, fails in tests))
+
+
+def choose(eligible: pl.DataFrame, *, held: Collection[str], selection: Selection) -> pl.DataFrame:
+    """Take `count` tokens, constituents inside the exit buffer before newcomers.
+
+    First whoever ranks within `entry_rank`, then constituents that rank within `exit_rank`, then the best of the rest.
+
+    Args:
+        eligible: Rows by `rank`, one per token.
+        held: Constituents so far.
+        selection: Count and buffers.
+
+    Returns:
+        At most `count` rows of `eligible`, by rank.
+    """
+    exit_rank = selection.exit_rank or selection.count
+    preference = (
+        pl.when(pl.col("rank") <= (selection.entry_rank or 0))
+        .then(0)
+        .when(pl.col("token_id").is_in(list(held)) & (pl.col("rank") <= exit_rank))
+        .then(1)
+        .otherwise(2)
+    )
+    return eligible.sort(preference, "rank").head(selection.count).sort("rank")
