@@ -1,0 +1,52 @@
+"""Refit dates and what a model refitted on one may have seen.
+
+Belongs here: the fixed refit calendar, purge and embargo.
+Does not: training (`trader_model.py`), weeks of a run (`orchestration/lib/weeks.py`).
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+HORIZON_DAYS = 14
+"""How far the trader label looks ahead."""
+
+LAG_DAYS = 1
+"""A call made at a close can be traded a day later: labels and evaluation allow for it."""
+
+EMBARGO_DAYS = 1
+"""Days left between the end of the last label and the refit (López de Prado, Advances in Financial Machine Learning, ch. 7)."""
+
+PURGE_DAYS = HORIZON_DAYS + LAG_DAYS + EMBARGO_DAYS
+"""Days before a refit whose rows it may not train on: their labels end later than the refit minus the embargo."""
+
+QUARTER_MONTHS = (1, 4, 7, 10)
+
+
+def first_monday(year: int, month: int) -> date:
+    """First Monday of a month."""
+    first = date(year, month, 1)
+    return first + timedelta(days=(7 - first.weekday()) % 7)
+
+
+def refit_dates(first: date, last: date) -> list[date]:
+    """First Mondays of the calendar quarters from `first` to `last`, both included.
+
+    They depend on the calendar alone, never on how much data there is: the same in history and live.
+    """
+    candidates = [first_monday(year, month) for year in range(first.year, last.year + 1) for month in QUARTER_MONTHS]
+    return [candidate for candidate in candidates if first <= candidate <= last]
+
+
+def refit_in_force(week: date) -> date:
+    """The newest refit date on or before a week's Monday."""
+    return refit_dates(date(week.year - 1, 1, 1), week)[-1]
+
+
+def training_end(refit: date) -> date:
+    """Last `as_of_week` a refit may train on: its label has ended before the refit minus the embargo.
+
+    The close of week W is that of the day before, so its lagged label ends at the close of W - 1 + horizon + lag.
+    """
+    latest = refit - timedelta(days=PURGE_DAYS)
+    return latest - timedelta(days=latest.weekday())

@@ -1,0 +1,65 @@
+"""The weekly frame a model reads: cross-sectional ranks of the features, and the state of the market.
+
+Belongs here: which columns a model may see and how they are scaled.
+Does not: labels (`labels.py`), training (`trader_model.py`).
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from models_ml.features.catalogue import FEATURE_NAMES
+from models_ml.learning.labels import FORWARD_PREFIX
+
+MINIMUM_TOKENS = 50
+"""Weeks with fewer eligible tokens neither train nor count: a rank among ten says little."""
+
+MARKET_COLUMNS = (
+    "btc_return_7d",
+    "btc_return_30d",
+    "btc_return_90d",
+    "btc_volatility_30d",
+    "btc_drawdown_365d",
+    "btc_to_sma_100d",
+    "btc_to_sma_200d",
+    "breadth_50d",
+    "median_return_7d",
+    "median_return_30d",
+    "dispersion_7d",
+    "median_volatility_30d",
+    "median_volume_surge",
+    "fear_greed",
+)
+
+MODEL_COLUMNS = (*(f"rank_{name}" for name in FEATURE_NAMES), *MARKET_COLUMNS)
+
+
+class LeakError(AssertionError):
+    """A column that looks ahead stands among the features."""
+
+
+def model_frame(weekly: pl.DataFrame) -> pl.DataFrame:
+    """Ranks within each week and market columns, for the tokens of the broad universe.
+
+    Args:
+        weekly: One row a week and eligible token: as_of_week, token_id, the catalogue's features, `MARKET_COLUMNS`.
+
+    Returns:
+        as_of_week, token_id and `MODEL_COLUMNS` as Float32, by week and token. Ranks run from 0 to 1 among the week's known
+        values; an unknown value stays null, which the trees treat as a branch of its own.
+
+    Raises:
+        LeakError: A model column carries the prefix of forward quantities.
+    """
+    leaks = [name for name in (*MODEL_COLUMNS, *FEATURE_NAMES) if FORWARD_PREFIX in name]
+    if leaks:
+        raise LeakError(f"{leaks} look ahead and cannot be model columns; rename the feature or drop it")
+    ranks = [
+        ((pl.col(name).rank("average") - 0.5) / pl.col(name).count())
+        .over("as_of_week")
+        .cast(pl.Float32)
+        .alias(f"rank_{name}")
+        for name in FEATURE_NAMES
+    ]
+    market = [pl.col(name).cast(pl.Float32) for name in MARKET_COLUMNS]
+    return weekly.select("as_of_week", "token_id", *ranks, *market).sort("as_of_week", "token_id")
