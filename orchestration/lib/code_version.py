@@ -1,0 +1,39 @@
+"""Which code computed a number: the package's version and a hash of the sources that can change a result.
+
+Belongs here: the list of what counts as code. Does not: provenance of inputs (`run_context.py`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PARTS = (
+    "models_ml",
+    "orchestration",
+    "dbt_project/models",
+    "dbt_project/macros",
+    "dbt_project/seeds",
+    "dbt_project/dbt_project.yml",
+)
+SUFFIXES = {".py", ".sql", ".yml", ".yaml", ".csv"}
+
+
+@cache
+def code_version() -> str:
+    """`<version>+<hash>`: equal code has an equal version, in a clone, a wheel or an archive of the sources alike."""
+    digest = hashlib.sha256()
+    for part in PARTS:
+        root = ROOT / part
+        files = [root] if root.is_file() else sorted(path for path in root.rglob("*") if path.suffix in SUFFIXES)
+        for path in files:
+            digest.update(path.relative_to(ROOT).as_posix().encode())
+            digest.update(path.read_bytes())
+    try:
+        release = version("tidemark")
+    except PackageNotFoundError:
+        release = "0.0.0"
+    return f"{release}+{digest.hexdigest()[:12]}"

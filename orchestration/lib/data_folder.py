@@ -1,0 +1,113 @@
+"""The folder of one warehouse: where its parts lie, and the memory of whether it is simulated or real.
+
+Belongs here: paths, the marker `folder.json`, the refusal to mix kinds.
+Does not: what the parts contain.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Literal
+
+from orchestration.lib.errors import TidemarkError
+
+MARKER = "folder.json"
+
+
+class DataFolderError(TidemarkError):
+    """The data folder cannot be used for this run."""
+
+
+@dataclass(frozen=True)
+class DataFolder:
+    """Paths inside one data folder.
+
+    Attributes:
+        root: The folder itself.
+    """
+
+    root: Path
+
+    @property
+    def landing(self) -> Path:
+        """Root of landing and quarantine."""
+        return self.root
+
+    @property
+    def warehouse(self) -> Path:
+        """The one DuckDB file that runs write."""
+        return self.root / "warehouse.duckdb"
+
+    @property
+    def models(self) -> Path:
+        """The model registry."""
+        return self.root / "models"
+
+    @property
+    def published(self) -> Path:
+        """What users read."""
+        return self.root / "published"
+
+    @property
+    def dagster(self) -> Path:
+        """Dagster's own storage."""
+        return self.root / "dagster"
+
+    @property
+    def marker(self) -> Path:
+        """The file that remembers what kind of folder this is."""
+        return self.root / MARKER
+
+    def kind(self) -> str | None:
+        """`simulated` or `real`; None for a folder that was never used."""
+        if not self.marker.exists():
+            return None
+        return str(json.loads(self.marker.read_text())["kind"])
+
+    def start_date(self) -> date | None:
+        """First day that daily ingestion covers; the history before it came in one load. None before the first run."""
+        if not self.marker.exists():
+            return None
+        text = json.loads(self.marker.read_text()).get("start_date")
+        return date.fromisoformat(text) if text else None
+
+    def check(self, kind: Literal["simulated", "real"]) -> None:
+        """Refuse what cannot work, writing nothing.
+
+        Raises:
+            DataFolderError: The folder holds the other kind of data, or cannot be written.
+        """
+        present = self.kind()
+        if present is not None and present != kind:
+            raise DataFolderError(
+                f"{self.root} holds {present} data and this run is {kind}; the two never mix. "
+                "Set TIDEMARK_DATA_DIR to another folder, or leave it unset."
+            )
+        nearest = next(path for path in (self.root, *self.root.parents) if path.exists())
+        if not nearest.is_dir():
+            raise DataFolderError(
+                f"{nearest} is a file, so the data folder {self.root} cannot be made; set TIDEMARK_DATA_DIR."
+            )
+        if not os.access(nearest, os.W_OK | os.X_OK) or _is_read_only_mount(nearest):
+            raise DataFolderError(
+                f"{nearest} cannot be written by this user; set TIDEMARK_DATA_DIR to a folder that can."
+            )
+
+    def claim(self, kind: Literal["simulated", "real"], *, start_date: date) -> None:
+        """Make the folder and remember its kind and the day daily ingestion starts."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        if self.marker.exists():
+            return
+        content = {"kind": kind, "start_date": start_date.isoformat(), "created_at": datetime.now(UTC).isoformat()}
+        temporary = self.marker.with_suffix(".tmp")
+        temporary.write_text(json.dumps(content, indent=2) + "\n")
+        temporary.replace(self.marker)
+
+
+def _is_read_only_mount(path: Path) -> bool:
+    """Whether the file system says no even to a user whom permissions allow (root on a read-only mount)."""
+    return bool(os.statvfs(path).f_flag & os.ST_RDONLY)

@@ -1,0 +1,276 @@
+"""Running Great Expectations suites on frames: expectations as code, results as plain values.
+
+Great Expectations is imported when the first suite runs (it takes two seconds), its context is ephemeral, and nothing
+is sent anywhere. Suites are lists of `ExpectationSpec`: what must hold of what lands is in `suites_landing.py`, of
+what leaves in `suites_published.py`.
+
+Belongs here: running any suite. Does not: what is expected of a dataset; turning results into Dagster checks.
+"""
+
+import logging
+import os
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from types import MappingProxyType, ModuleType
+from typing import TYPE_CHECKING, Any, Literal
+
+import pandas as pd
+import polars as pl
+
+if TYPE_CHECKING:
+    from great_expectations.core import ExpectationValidationResult
+    from great_expectations.datasource.fluent.interfaces import Batch
+
+Severity = Literal["critical", "warning"]
+
+SAMPLE_ROWS = 5
+
+
+class ExpectationSpecError(ValueError):
+    """A suite cannot be run as it is written."""
+
+
+@dataclass(frozen=True)
+class ExpectationSpec:
+    """One thing that must hold of a frame.
+
+    Attributes:
+        expectation: Name in Great Expectations' registry, e.g. expect_column_values_to_be_between.
+        column: Column it is about, None where it is about several or the whole frame.
+        arguments: Further arguments of the expectation.
+        severity: critical where going on would be wrong, warning elsewhere.
+        derive: Computes `column` from the frame where the frame does not have it, e.g. the sum of a unit's weights.
+    """
+
+    expectation: str
+    column: str | None = None
+    arguments: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    severity: Severity = "critical"
+    derive: Callable[[pd.DataFrame], pd.Series] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a derived column without a name."""
+        if self.derive and not self.column:
+            raise ExpectationSpecError(f"{self.expectation}: derives a column without a name; set column")
+
+    @property
+    def subject(self) -> str:
+        """The column or columns it is about, for messages."""
+        several = self.arguments.get("column_list") or [self.arguments.get("column_A"), self.arguments.get("column_B")]
+        return self.column or ", ".join(str(column) for column in several if column) or "rows"
+
+
+@dataclass(frozen=True)
+class ExpectationResult:
+    """How one expectation turned out.
+
+    Attributes:
+        expectation: Its name.
+        column: Column or columns it is about; `rows` for the whole frame.
+        success: Whether it held.
+        severity: What its failure means.
+        unexpected_count: Rows that break it; None where it is about the frame as a whole, or could not be evaluated.
+        sample: The first rows that break it, columns to values that JSON can hold.
+        detail: One line: expected and observed, or why it could not be evaluated.
+    """
+
+    expectation: str
+    column: str
+    success: bool
+    severity: Severity
+    unexpected_count: int | None
+    sample: tuple[dict[str, object], ...]
+    detail: str
+
+
+@dataclass(frozen=True)
+class SuiteResult:
+    """How a suite turned out on one frame.
+
+    Attributes:
+        name: Name of the suite.
+        success: Whether everything held, warnings included.
+        rows: Rows of the frame.
+        results: In the order of the suite.
+    """
+
+    name: str
+    success: bool
+    rows: int
+    results: tuple[ExpectationResult, ...]
+
+    @property
+    def failures(self) -> tuple[ExpectationResult, ...]:
+        """What did not hold."""
+        return tuple(result for result in self.results if not result.success)
+
+    @property
+    def is_blocking(self) -> bool:
+        """Whether something critical did not hold."""
+        return any(result.severity == "critical" for result in self.failures)
+
+    def as_metadata(self) -> dict[str, object]:
+        """Counts and failures for the metadata of a check, JSON-serialisable."""
+        return {
+            "rows": self.rows,
+            "expectations": len(self.results),
+            "failed": len(self.failures),
+            "failures": [
+                {
+                    "expectation": result.expectation,
+                    "column": result.column,
+                    "severity": result.severity,
+                    "unexpected_count": result.unexpected_count,
+                    "detail": result.detail,
+                    "sample": list(result.sample),
+                }
+                for result in self.failures
+            ],
+        }
+
+
+def run_suite(
+    frame: pd.DataFrame | pl.DataFrame, suite: Sequence[ExpectationSpec], *, name: str, sample_rows: int = SAMPLE_ROWS
+) -> SuiteResult:
+    """Evaluate all expectations of a suite on a frame.
+
+    Args:
+        frame: Rows to check; it is not changed.
+        suite: What must hold.
+        name: Name of the suite in the result.
+        sample_rows: How many offending rows each result shows at most.
+
+    Raises:
+        ExpectationSpecError: The suite names an expectation that does not exist, or arguments it does not take.
+    """
+    rows = _with_derived(frame.to_pandas() if isinstance(frame, pl.DataFrame) else frame, suite)
+    if not suite:
+        return SuiteResult(name=name, success=True, rows=len(rows), results=())
+    validated = _validate(rows, suite, name=name, sample_rows=sample_rows)
+    results = tuple(_result(spec, outcome, rows) for spec, outcome in zip(suite, validated, strict=True))
+    return SuiteResult(name=name, success=all(result.success for result in results), rows=len(rows), results=results)
+
+
+def _with_derived(frame: pd.DataFrame, suite: Sequence[ExpectationSpec]) -> pd.DataFrame:
+    """A frame with rows numbered from 0 and all derived columns whose inputs it has."""
+    rows = frame.reset_index(drop=True)
+    derived = {}
+    for spec in suite:
+        if spec.derive and spec.column and spec.column not in rows.columns:
+            try:
+                derived[spec.column] = spec.derive(rows)
+            except KeyError:
+                # An input is missing; the expectation then fails for want of its column, which is reported like any
+                # other.
+                continue
+    return rows.assign(**derived) if derived else rows
+
+
+def _validate(
+    rows: pd.DataFrame, suite: Sequence[ExpectationSpec], *, name: str, sample_rows: int
+) -> list["ExpectationValidationResult"]:
+    """Results in the order of the suite, which Great Expectations does not keep."""
+    gx = _great_expectations()
+    from great_expectations.exceptions import ExpectationNotFoundError
+    from great_expectations.expectations.registry import get_expectation_impl
+
+    expectations = []
+    for place, spec in enumerate(suite):
+        facts: dict[str, Any] = {**spec.arguments, "severity": spec.severity, "meta": {"place": place}}
+        if spec.column:
+            facts["column"] = spec.column
+        try:
+            build = get_expectation_impl(spec.expectation)
+            expectations.append(build(**facts))
+        except (ExpectationNotFoundError, ValueError, TypeError) as error:
+            raise ExpectationSpecError(
+                f"suite {name}: {spec.expectation} on {spec.subject} cannot be built: {error}"
+            ) from error
+    outcome = _batch(rows, name=name).validate(
+        gx.ExpectationSuite(name=name, expectations=expectations),
+        result_format={"result_format": "SUMMARY", "partial_unexpected_count": sample_rows},
+    )
+    places = {
+        result.expectation_config.meta["place"]: result for result in outcome.results if result.expectation_config
+    }
+    return [places[place] for place in range(len(suite))]
+
+
+def _great_expectations() -> ModuleType:
+    """The package, imported when it is first needed, quiet and without analytics."""
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    # One expectation that cannot be evaluated is logged with a traceback per metric; the result says it in a line.
+    logging.getLogger("great_expectations").setLevel(logging.CRITICAL)
+    with warnings.catch_warnings():
+        # It imports sre_constants, which Python deprecates; nobody here can do anything about that.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        import great_expectations
+
+    return great_expectations
+
+
+def _batch(rows: pd.DataFrame, *, name: str) -> "Batch":
+    from great_expectations.data_context.types.base import ProgressBarsConfig
+
+    context = _great_expectations().get_context(mode="ephemeral")
+    context.enable_analytics(enable=False)
+    context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
+    asset = context.data_sources.add_pandas(name).add_dataframe_asset(name)
+    return asset.add_batch_definition_whole_dataframe(name).get_batch({"dataframe": rows})
+
+
+def _result(spec: ExpectationSpec, outcome: "ExpectationValidationResult", rows: pd.DataFrame) -> ExpectationResult:
+    facts = outcome.result
+    count = facts.get("unexpected_count")
+    offending = rows.loc[facts.get("partial_unexpected_index_list") or []]
+    return ExpectationResult(
+        expectation=spec.expectation,
+        column=spec.subject,
+        success=bool(outcome.success),
+        severity=spec.severity,
+        unexpected_count=None if count is None else int(count),
+        sample=tuple(
+            {str(column): _plain(value) for column, value in row.items()} for row in offending.to_dict(orient="records")
+        ),
+        detail=_detail(spec, outcome),
+    )
+
+
+def _detail(spec: ExpectationSpec, outcome: "ExpectationValidationResult") -> str:
+    if message := _exception_message(outcome.exception_info or {}):
+        return f"could not be evaluated: {message}"
+    expected = ", ".join(f"{name} {_short(value)}" for name, value in spec.arguments.items())
+    facts = outcome.result
+    if facts.get("observed_value") is not None:
+        observed = f"observed {_short(facts['observed_value'])}"
+    elif "unexpected_count" in facts:
+        observed = f"{facts['unexpected_count']} of {facts['element_count']} rows break it"
+    else:
+        observed = "held" if outcome.success else "did not hold"
+    return f"{observed} ({expected})" if expected else observed
+
+
+def _exception_message(info: Mapping[str, Any]) -> str:
+    """First line of the message: of the expectation itself, or of the first metric that failed."""
+    for one in (info, *(value for value in info.values() if isinstance(value, Mapping))):
+        if one.get("raised_exception"):
+            return str(one.get("exception_message") or "no message").strip().splitlines()[0]
+    return ""
+
+
+def _short(value: object) -> str:
+    text = value.isoformat() if isinstance(value, date | datetime) else str(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _plain(value: object) -> object:
+    """A value that JSON can hold."""
+    if isinstance(value, date | datetime):
+        return None if value is pd.NaT else value.isoformat()
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, float) and not abs(value) < float("inf"):
+        return None if value != value else str(value)
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)

@@ -1,0 +1,240 @@
+"""Index compositions, rebalances and levels for the weeks of a build.
+
+Belongs here: the market as the engine asks for it, read from the marts; the fold over weeks; the versions it becomes.
+Does not: the engine and its definitions (`models_ml.indices`), Dagster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+import duckdb
+import polars as pl
+
+from models_ml.indices.definition import IndexDefinition
+from models_ml.indices.engine import WeekResult, fold
+from models_ml.indices.market import CANDIDATE_SCHEMA, MarketData, MarketState
+from models_ml.indices.state import (
+    COMPOSITION_SCHEMA,
+    LEVEL_SCHEMA,
+    REBALANCE_SCHEMA,
+    IndexState,
+    new_state,
+    state_from_rows,
+)
+from orchestration.lib.calls import merge_appended
+from orchestration.lib.run_context import RunContext, recorded_weeks
+from orchestration.lib.versioned_tables import COMPOSITIONS, LEVELS, REBALANCES, VersionedTable
+from orchestration.lib.versions import Appended, append_versions
+from orchestration.lib.weeks import WEEK, mondays
+
+TABLES = (COMPOSITIONS, REBALANCES, LEVELS)
+
+
+@dataclass(frozen=True)
+class IndexWeeks:
+    """What a build computed of one index.
+
+    Attributes:
+        definition: The index.
+        results: One result a week, oldest first, from the first week it was available on.
+    """
+
+    definition: IndexDefinition
+    results: tuple[WeekResult, ...]
+
+
+def read_market(connection: duckdb.DuckDBPyConnection, *, until: date) -> MarketData:
+    """The market of a warehouse as the engine asks for it, up to the close before Monday `until`.
+
+    A token whose price is carried counts as without a price that day: the engine has its own rule for halts.
+    """
+    snapshots = connection.execute(
+        """
+        select
+            universe.market_date, universe.token_id, tokens.symbol, tokens.sector, universe.is_stable, universe.is_wrapped,
+            universe.price_usd, universe.market_cap_usd, universe.volume_30d_median_usd, universe.age_days::bigint as age_days,
+            grades.trader_grade, grades.score
+        from marts.fct_universe_daily as universe
+        inner join marts.dim_tokens as tokens on universe.token_id = tokens.token_id
+        left join learning.trader_grades_current as grades
+            on universe.token_id = grades.token_id and universe.market_date + 1 = grades.as_of_week
+        where universe.market_date < ? and universe.market_cap_usd is not null and universe.volume_30d_median_usd is not null
+            and (isodow(universe.market_date) = 7 or day(universe.market_date + 1) = 1)
+        order by universe.market_date, universe.token_id
+        """,
+        [until],
+    ).pl()
+    by_day = {
+        day: frame.select(pl.col(name).cast(dtype) for name, dtype in CANDIDATE_SCHEMA.items())
+        for (day,), frame in snapshots.partition_by("market_date", as_dict=True, include_key=False).items()
+    }
+    nothing = pl.DataFrame(schema=CANDIDATE_SCHEMA)
+    prices = connection.execute(
+        """
+        select market_date, token_id, price_usd from marts.fct_daily
+        where market_date < ? and not is_carried and token_id in (select unnest(?))
+        """,
+        [until, snapshots["token_id"].unique().to_list()],
+    ).pl()
+    states = {
+        row["market_date"]: MarketState(row["btc_price_usd"], row["btc_sma_100d_usd"], row["btc_sma_200d_usd"])
+        for row in connection.execute(
+            "select market_date, btc_price_usd, btc_sma_100d_usd, btc_sma_200d_usd from marts.feat_market_daily where market_date < ?",
+            [until],
+        )
+        .pl()
+        .iter_rows(named=True)
+    }
+    unknown = MarketState(None)
+    return MarketData(
+        prices=prices,
+        candidates=lambda day: by_day.get(day, nothing),
+        market_state=lambda day: states.get(day, unknown),
+    )
+
+
+def first_market_week(connection: duckdb.DuckDBPyConnection, until: date) -> date | None:
+    """First Monday whose week has closes; None in an empty warehouse."""
+    row = connection.execute("select min(market_date) from marts.fct_daily").fetchone()
+    if row is None or row[0] is None:
+        return None
+    weeks = mondays(row[0] + timedelta(days=1), until)
+    return weeks[0] if weeks else None
+
+
+def compute_index(
+    connection: duckdb.DuckDBPyConnection,
+    definition: IndexDefinition,
+    market: MarketData,
+    context: RunContext,
+    *,
+    weeks: Sequence[date] | None = None,
+) -> IndexWeeks:
+    """Weeks of one index that a build has to compute, continuing from what is recorded before them.
+
+    Args:
+        connection: The warehouse with the recorded versions.
+        definition: The index.
+        market: `read_market`.
+        context: The build.
+        weeks: Consecutive weeks to compute instead of those the context chooses.
+    """
+    first = first_market_week(connection, context.as_of_week)
+    if first is None:
+        return IndexWeeks(definition, ())
+    recorded = recorded_weeks(connection, COMPOSITIONS.full_name, index_id=definition.index_id)
+    if weeks is None:
+        start = min(recorded) if recorded else first
+        chosen = context.weeks_to_build(start, recorded)
+        # The fold leaves no week out: from the first chosen one on, all are computed, and equal ones leave no version.
+        weeks = mondays(chosen[0], context.as_of_week) if chosen else []
+    if not weeks:
+        return IndexWeeks(definition, ())
+    state = (
+        _state_before(connection, definition, weeks[0])
+        if recorded and min(recorded) < weeks[0]
+        else new_state(definition)
+    )
+    results = list(fold(definition, state, weeks, market))
+    while results and not recorded and results[0].status == "unavailable" and not results[0].state.is_started:
+        results.pop(0)  # an index has no history before it starts
+    return IndexWeeks(definition, tuple(results))
+
+
+def append_indices(
+    connection: duckdb.DuckDBPyConnection, computed: Sequence[IndexWeeks], context: RunContext
+) -> dict[str, Appended]:
+    """Record the computed weeks of all indices as versions of compositions, rebalances and levels."""
+    results: dict[str, list[Appended]] = {table.full_name: [] for table in TABLES}
+    for index in computed:
+        if not index.results:
+            continue
+        known = recorded_weeks(connection, COMPOSITIONS.full_name, index_id=index.definition.index_id)
+        for is_known, reason in ((False, context.reason_for_new() if known else "backfill"), (True, "correction")):
+            part = [result for result in index.results if (result.as_of_week in known) == is_known]
+            if not part:
+                continue
+            provenance = context.provenance(reason)
+            for table, (rows, units) in _frames(connection, index.definition, part).items():
+                results[table.full_name].append(
+                    append_versions(connection, table, rows, provenance=provenance, units=units)
+                )
+    return {name: merge_appended(name, appended) for name, appended in results.items()}
+
+
+def _frames(
+    connection: duckdb.DuckDBPyConnection, definition: IndexDefinition, results: Sequence[WeekResult]
+) -> dict[VersionedTable, tuple[pl.DataFrame, pl.DataFrame]]:
+    """Rows and expected units of each table for some weeks of one index."""
+    weeks = [result.as_of_week for result in results]
+    units = pl.DataFrame({"as_of_week": weeks}, schema={"as_of_week": pl.Date}).with_columns(
+        index_id=pl.lit(definition.index_id)
+    )
+    rebalances = pl.concat(
+        [result.rebalances.with_columns(as_of_week=pl.lit(result.as_of_week)) for result in results], how="vertical"
+    )
+    # A rebalance that a correction undoes stays as a unit without rows.
+    undone = (
+        connection.execute(
+            """
+        select distinct effective_at, as_of_week from indices.rebalances_current
+        where index_id = ? and as_of_week in (select unnest(?))
+        """,
+            [definition.index_id, weeks],
+        )
+        .pl()
+        .select(pl.col("effective_at").cast(pl.Datetime("us", "UTC")), "as_of_week")
+    )
+    rebalance_units = (
+        pl.concat([rebalances.select(pl.col("effective_at").cast(pl.Datetime("us", "UTC")), "as_of_week"), undone])
+        .unique("effective_at", keep="first", maintain_order=True)
+        .with_columns(index_id=pl.lit(definition.index_id))
+    )
+    levels = pl.concat([_level_rows(result) for result in results])
+    return {
+        COMPOSITIONS: (pl.concat([result.compositions for result in results]), units),
+        REBALANCES: (rebalances, rebalance_units),
+        LEVELS: (levels, units),
+    }
+
+
+def _level_rows(result: WeekResult) -> pl.DataFrame:
+    """Levels of a week with their status; an unavailable week has seven rows without a level, which say why."""
+    if result.status == "available":
+        rows = result.levels.with_columns(status=pl.lit("available"), status_reason=pl.lit(None, pl.String))
+    else:
+        days = [result.as_of_week - timedelta(days=back) for back in range(7, 0, -1)]
+        rows = pl.DataFrame({"index_id": [result.index_id] * 7, "date": days}).with_columns(
+            level=pl.lit(None, pl.Float64), status=pl.lit("unavailable"), status_reason=pl.lit(result.reason, pl.String)
+        )
+    return rows.with_columns(as_of_week=pl.lit(result.as_of_week)).select(
+        "as_of_week", "index_id", "date", "level", "status", "status_reason"
+    )
+
+
+def _state_before(connection: duckdb.DuckDBPyConnection, definition: IndexDefinition, week: date) -> IndexState:
+    """State of an index at the end of the week before `week`, from the recorded rows."""
+    before = week - WEEK
+
+    def rows(table: VersionedTable, schema: dict[str, pl.DataType], condition: str) -> pl.DataFrame:
+        frame = connection.execute(
+            f"select * from {table.current_view_sql_name} where index_id = ? and as_of_week <= ? and {condition}",
+            [definition.index_id, before],
+        ).pl()
+        return frame.select(pl.col(name).cast(dtype) for name, dtype in schema.items())
+
+    return state_from_rows(
+        definition,
+        rows(REBALANCES, REBALANCE_SCHEMA, "true"),
+        rows(LEVELS, LEVEL_SCHEMA, "level is not null"),
+        rows(COMPOSITIONS, COMPOSITION_SCHEMA, "true"),
+        as_of_week=before,
+    )
+
+
+def midnight(day: date) -> datetime:
+    """00:00 UTC of a day."""
+    return datetime.combine(day, time(), UTC)

@@ -1,0 +1,307 @@
+"""Building the warehouse that is published: what is copied from the working warehouse, as tables or as portable views.
+
+    versioned tables and the ledger    as tables, in their order, with their `_current` views
+    schemas marts and quality          as tables, views included
+    schema api                         views as views without a catalogue; as tables where that cannot work
+    anything else                      stays behind (raw, staging, intermediate, unversioned working tables)
+
+Belongs here: reading the source, building and checking one file. Does not: renaming it into place, manifests
+(`publishing.py`).
+"""
+
+# ruff: noqa: S608 - SQL is put together from names in the registry or in the catalogue, quoted; values are parameters
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import duckdb
+
+from orchestration.lib.ledger import LEDGER_COLUMNS, LEDGER_NAME, LEDGER_SCHEMA, LEDGER_SQL_NAME
+from orchestration.lib.manifest import ObjectEntry
+from orchestration.lib.portable_views import PortableView, portable_view
+from orchestration.lib.versioned_layout import create_versioned_tables, sql_text
+from orchestration.lib.versioned_tables import VersionedTable
+
+API_SCHEMA = "api"
+TABLE_SCHEMAS = ("marts", LEDGER_SCHEMA)
+
+
+class PublishError(RuntimeError):
+    """Nothing was published; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class SourceObject:
+    """A table or view of the working warehouse that is published besides the versioned tables.
+
+    Attributes:
+        schema: Its schema.
+        name: Its name.
+        kind: What it is in the source.
+        sql: SQL of a view, empty for a table.
+        columns: Names and types, as one text.
+    """
+
+    schema: str
+    name: str
+    kind: Literal["table", "view"]
+    sql: str
+    columns: str
+
+    @property
+    def full_name(self) -> str:
+        """`schema.name`, as in the manifest."""
+        return f"{self.schema}.{self.name}"
+
+    @property
+    def sql_name(self) -> str:
+        """Quoted name for SQL."""
+        return f"{quoted(self.schema)}.{quoted(self.name)}"
+
+
+def quoted(identifier: str) -> str:
+    """SQL identifier in double quotes."""
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+@contextmanager
+def attached(path: Path, *, alias: str) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Read a database file under an alias that is also the default catalogue.
+
+    It is attached to a database in memory rather than opened: DuckDB would hand out a connection to whatever file this
+    process had open under the same path before, even if another has been renamed over it since.
+
+    Raises:
+        PublishError: The file cannot be opened, e.g. because somebody writes to it.
+    """
+    with duckdb.connect() as connection:
+        attach(connection, path, alias=alias)
+        connection.execute(f"use {quoted(alias)}")
+        yield connection
+
+
+def attach(connection: duckdb.DuckDBPyConnection, path: Path, *, alias: str) -> None:
+    """Attach a database file read-only.
+
+    Raises:
+        PublishError: The file cannot be opened.
+    """
+    try:
+        connection.execute(f"attach {sql_text(str(path))} as {quoted(alias)} (read_only)")
+    except duckdb.Error as error:
+        reason = str(error).splitlines()[0]
+        raise PublishError(
+            f"{path}: cannot be opened ({reason}); close every connection to it, then try again"
+        ) from error
+
+
+def source_objects(
+    connection: duckdb.DuckDBPyConnection, *, catalogue: str, tables: Sequence[VersionedTable]
+) -> list[SourceObject]:
+    """Tables and views of marts, quality and api, sorted by name; not versioned tables, their views, the ledger."""
+    own = {(LEDGER_SCHEMA, LEDGER_NAME)} | {(t.schema, name) for t in tables for name in (t.name, f"{t.name}_current")}
+    found = connection.execute(
+        """
+        with objects as (
+            select schema_name, table_name as name, 'table' as kind, '' as sql
+            from duckdb_tables() where database_name = $catalogue
+            union all
+            select schema_name, view_name, 'view', sql
+            from duckdb_views() where database_name = $catalogue and not internal
+        ),
+        columns as (
+            select schema_name, table_name as name, string_agg(column_name || ' ' || data_type, ', ' order by
+            column_index) as columns from duckdb_columns() where database_name = $catalogue group by all
+        )
+        select schema_name, name, kind, sql, coalesce(columns, '')
+        from objects left join columns using (schema_name, name)
+        where schema_name in (select unnest($schemas))
+        order by schema_name, name
+        """,
+        {"catalogue": catalogue, "schemas": [*TABLE_SCHEMAS, API_SCHEMA]},
+    ).fetchall()
+    return [SourceObject(*row) for row in found if row[:2] not in own]
+
+
+def build_copy(path: Path, source: Path, *, alias: str, tables: Sequence[VersionedTable]) -> dict[str, ObjectEntry]:
+    """Write the published warehouse to a new file and check that it works under another name.
+
+    Args:
+        path: A file that does not exist yet.
+        source: The working warehouse, to which no connection is open for writing.
+        alias: Name under which its views expect it, the stem of its file name.
+        tables: Versioned tables.
+
+    Returns:
+        What the copy holds, by `schema.name`.
+
+    Raises:
+        PublishError: The source cannot be read, or a view in it is broken; names all broken views.
+    """
+    with duckdb.connect(str(path)) as connection:
+        attach(connection, source, alias=alias)
+        _copy_versioned(connection, alias=alias, tables=tables)
+        objects = source_objects(connection, catalogue=alias, tables=tables)
+        views = [one for one in objects if one.schema == API_SCHEMA and one.kind == "view"]
+        _copy_tables(connection, [one for one in objects if one not in views], alias=alias)
+        as_views = _copy_views(connection, views, alias=alias)
+        _copy_comments(connection, objects, alias=alias)
+    if broken := [view for view in as_views if not _works_attached(path, view)]:
+        _replace_by_tables(path, broken, source=source, alias=alias)
+    with duckdb.connect(str(path)) as connection:
+        contents = _contents(connection)
+        connection.execute("checkpoint")
+    return contents
+
+
+def _copy_versioned(connection: duckdb.DuckDBPyConnection, *, alias: str, tables: Sequence[VersionedTable]) -> None:
+    create_versioned_tables(connection, tables=tables)
+    order = "table_name, recorded_at, unit, version"
+    layouts = [(LEDGER_SQL_NAME, LEDGER_COLUMNS, order)]
+    layouts += [(table.sql_name, table.columns, versioned_order(table)) for table in tables]
+    for sql_name, columns, ordered in layouts:
+        names = ", ".join(quoted(column) for column in columns)
+        connection.execute(
+            f"insert into {sql_name} ({names}) select {names} from {quoted(alias)}.{sql_name} order by {ordered}"
+        )
+
+
+def versioned_order(table: VersionedTable) -> str:
+    """Order by unit, key and version, in which copies and Parquet files are written."""
+    return ", ".join(quoted(column) for column in (*table.unit_columns, *table.key_columns, "version"))
+
+
+def _copy_tables(connection: duckdb.DuckDBPyConnection, objects: Sequence[SourceObject], *, alias: str) -> None:
+    problems = []
+    for one in objects:
+        connection.execute(f"create schema if not exists {quoted(one.schema)}")
+        try:
+            connection.execute(f"create table {one.sql_name} as select * from {quoted(alias)}.{one.sql_name}")
+        except duckdb.Error as error:
+            problems.append(f"{one.full_name} ({str(error).splitlines()[0]})")
+    if problems:
+        raise PublishError(f"cannot be read: {'; '.join(problems)}; rebuild the models behind them, then publish again")
+
+
+def _copy_views(
+    connection: duckdb.DuckDBPyConnection, views: Sequence[SourceObject], *, alias: str
+) -> list[SourceObject]:
+    """Create views whose tables are all in the copy, one layer after another; the rest become tables."""
+    connection.execute(f"create schema if not exists {quoted(API_SCHEMA)}")
+    schemas = frozenset(
+        str(row[0]).lower()
+        for row in connection.execute(
+            "select schema_name from duckdb_schemas() where database_name = ?", [alias]
+        ).fetchall()
+    )
+    pending: dict[SourceObject, PortableView | None] = {
+        view: portable_view(connection, view.sql, catalogue=alias, schemas=schemas) for view in views
+    }
+    created: list[SourceObject] = []
+    while pending:
+        available = _names_in_copy(connection)
+        ready = [view for view, portable in pending.items() if portable and _reads(portable) <= available]
+        if not ready:
+            to_come = {(API_SCHEMA, view.name.lower()) for view in pending}
+            stuck = [
+                view
+                for view, portable in pending.items()
+                if not portable or not _reads(portable) <= available | to_come
+            ]
+            _copy_tables(connection, stuck or list(pending), alias=alias)
+            for view in stuck or list(pending):
+                del pending[view]
+        for view in ready:
+            portable = pending.pop(view)
+            if portable and _creates(connection, view, portable):
+                created.append(view)
+            else:
+                _copy_tables(connection, [view], alias=alias)
+    return created
+
+
+def _reads(portable: PortableView) -> set[tuple[str, str]]:
+    # Without a schema DuckDB looks into the view's own.
+    return {((schema or API_SCHEMA).lower(), name.lower()) for schema, name in portable.tables}
+
+
+def _creates(connection: duckdb.DuckDBPyConnection, view: SourceObject, portable: PortableView) -> bool:
+    try:
+        connection.execute(portable.create_sql(view.sql_name))
+    except duckdb.Error:
+        return False
+    return True
+
+
+def _names_in_copy(connection: duckdb.DuckDBPyConnection) -> set[tuple[str, str]]:
+    return {(schema.lower(), name.lower()) for schema, name, _ in _listing(connection)}
+
+
+def _listing(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str, str]]:
+    return connection.execute(
+        """
+        select schema_name, table_name, 'table' from duckdb_tables() where database_name = current_database()
+        union all
+        select schema_name, view_name, 'view' from duckdb_views() where database_name = current_database() and not
+        internal order by all
+        """
+    ).fetchall()
+
+
+def _works_attached(path: Path, view: SourceObject) -> bool:
+    """Whether the view has the source's columns when the copy is attached under a name it was never made with."""
+    alias = "a name it was never made with"
+    with duckdb.connect() as connection:
+        attach(connection, path, alias=alias)
+        try:
+            described = connection.execute(f"describe select * from {quoted(alias)}.{view.sql_name}").fetchall()
+        except duckdb.Error:
+            return False
+    return ", ".join(f"{name} {kind}" for name, kind, *_ in described) == view.columns
+
+
+def _replace_by_tables(path: Path, views: Sequence[SourceObject], *, source: Path, alias: str) -> None:
+    with duckdb.connect(str(path)) as connection:
+        attach(connection, source, alias=alias)
+        for view in views:
+            connection.execute(f"drop view {view.sql_name}")
+        _copy_tables(connection, views, alias=alias)
+        _copy_comments(connection, views, alias=alias)
+
+
+def _copy_comments(connection: duckdb.DuckDBPyConnection, objects: Sequence[SourceObject], *, alias: str) -> None:
+    kinds = {(schema, name): kind for schema, name, kind in _listing(connection)}
+    comments = connection.execute(
+        """
+        select schema_name, table_name, null, comment from duckdb_tables() where database_name = $catalogue
+        union all
+        select schema_name, view_name, null, comment from duckdb_views() where database_name = $catalogue
+        union all
+        select schema_name, table_name, column_name, comment from duckdb_columns() where database_name = $catalogue
+        """,
+        {"catalogue": alias},
+    ).fetchall()
+    names = {(one.schema, one.name): one.sql_name for one in objects}
+    for schema, name, column, comment in comments:
+        if comment is None or (schema, name) not in names:
+            continue
+        target = names[schema, name]
+        subject = f"{kinds[schema, name]} {target}" if column is None else f"column {target}.{quoted(column)}"
+        connection.execute(f"comment on {subject} is {sql_text(comment)}")
+
+
+def _contents(connection: duckdb.DuckDBPyConnection) -> dict[str, ObjectEntry]:
+    contents = {}
+    for schema, name, kind in _listing(connection):
+        rows = count_rows(connection, f"{quoted(schema)}.{quoted(name)}") if kind == "table" else None
+        contents[f"{schema}.{name}"] = ObjectEntry(kind="table" if kind == "table" else "view", rows=rows)
+    return contents
+
+
+def count_rows(connection: duckdb.DuckDBPyConnection, sql_name: str) -> int:
+    """Number of rows of a table."""
+    row = connection.execute(f"select count(*) from {sql_name}").fetchone()
+    return int(row[0]) if row else 0

@@ -1,0 +1,282 @@
+"""Publishing: a copy of the warehouse for readers, Parquet of the versioned tables, and a manifest that signs them.
+
+Order of a publication: everything is written under temporary names (`.publishing-*`) and synced; the Parquet files and
+the warehouse are renamed into place; the numbered manifest is written; `manifest.json` comes last. Killed anywhere,
+readers have a complete warehouse, the old one or the new one, and the next call of `publish` repairs: it removes
+temporary files, completes a publication whose numbered manifest exists, and publishes anew where files and manifest
+disagree.
+
+**When there is a new manifest.** When something changed since the last one: the ledger of a versioned table, data
+source, as_of_week, code version, model versions, inputs_hash, attribution, the published objects (columns, SQL of
+views, number of rows of tables in marts and api), or when a published file is missing or is not the one in the
+manifest. Not when only input_cutoff, the counts of loads, or rows in `quality` moved: loading the same facts again, or
+checking them again, is no news. So inputs_hash must cover all that the marts were built from.
+
+Belongs here: the order of writing, and what counts as changed. Does not: building the copy (`published_copy.py`), the
+manifest's layout (`manifest.py`), checking a published folder (`verification.py`). The caller holds the run lock.
+"""
+
+# ruff: noqa: S608 - SQL is put together from names in the registry or in the catalogue, quoted; values are parameters
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC
+from pathlib import Path
+
+from orchestration.lib.manifest import (
+    MANIFEST_NAME,
+    MANIFESTS_FOLDER,
+    PARQUET_FOLDER,
+    WAREHOUSE_NAME,
+    FileEntry,
+    InputVersions,
+    Manifest,
+    ObjectEntry,
+    PublicationInfo,
+    SourceLoads,
+    TableEntry,
+    kept_manifests,
+    manifest_path,
+    read_manifest,
+    sha256_of_bytes,
+    sha256_of_file,
+)
+from orchestration.lib.published_copy import PublishError, attached, build_copy, versioned_order
+from orchestration.lib.source_state import SourceState, read_source_state
+from orchestration.lib.verification import VerificationError, VerifyReport, inspect_chain, verify_chain
+from orchestration.lib.versioned_layout import sql_text
+from orchestration.lib.versioned_tables import VERSIONED_TABLES, VersionedTable
+
+__all__ = [
+    "Publication",
+    "PublicationInfo",
+    "PublishError",
+    "SourceLoads",
+    "VerificationError",
+    "VerifyReport",
+    "inspect_chain",
+    "publish",
+    "verify_chain",
+]
+
+TEMPORARY_PREFIX = ".publishing-"
+
+
+@dataclass(frozen=True)
+class Publication:
+    """The published state after a call.
+
+    Attributes:
+        manifest: The newest manifest.
+        manifest_sha256: Hash of its bytes; noted elsewhere, it also guards the newest manifest itself.
+        is_new: Whether this call made it; False where nothing had changed.
+        reason: Why there is a new one, or none.
+        published_dir: Where it lies.
+    """
+
+    manifest: Manifest
+    manifest_sha256: str
+    is_new: bool
+    reason: str
+    published_dir: Path
+
+    def as_metadata(self) -> dict[str, str | int | bool]:
+        """Facts for the metadata of a materialisation."""
+        return {
+            "sequence": self.manifest.sequence,
+            "is_new": self.is_new,
+            "reason": self.reason,
+            "manifest_sha256": self.manifest_sha256,
+            "warehouse_rows": self.manifest.files[WAREHOUSE_NAME].rows,
+            "warehouse_bytes": self.manifest.files[WAREHOUSE_NAME].size_bytes,
+        }
+
+
+def _no_report(_step: str) -> None:
+    """Report nothing."""
+
+
+def publish(
+    warehouse_path: Path,
+    published_dir: Path,
+    *,
+    info: PublicationInfo,
+    tables: Sequence[VersionedTable] = VERSIONED_TABLES,
+    report_step: Callable[[str], None] = _no_report,
+) -> Publication:
+    """Publish the working warehouse, unless nothing changed since the last manifest.
+
+    Args:
+        warehouse_path: The working warehouse; no connection of this process may be open to it, the caller holds the
+            run lock.
+        published_dir: Where readers look.
+        info: What the manifest says about the run.
+        tables: Versioned tables.
+        report_step: Told each step when it is done, e.g. to log it.
+
+    Returns:
+        The newest manifest, and whether this call made it.
+
+    Raises:
+        PublishError: The warehouse cannot be read, a published view in it is broken, its ledger contradicts what was
+            published before, or the clock went back. What is published stays as it was.
+    """
+    if not warehouse_path.is_file():
+        raise PublishError(f"{warehouse_path}: no warehouse to publish; run the pipeline first")
+    for folder in (published_dir, published_dir / PARQUET_FOLDER, published_dir / MANIFESTS_FOLDER):
+        folder.mkdir(parents=True, exist_ok=True)
+        for leftover in folder.glob(f"{TEMPORARY_PREFIX}*"):
+            leftover.unlink()
+    previous = _complete_last_publication(published_dir)
+    source = read_source_state(warehouse_path, previous, info=info, tables=tables)
+    reason = _reason_to_publish(published_dir, previous, source)
+    if previous and not reason:
+        return Publication(previous, _newest_sha256(published_dir), False, "nothing changed", published_dir)
+    _check_clock(previous, source, info=info)
+    manifest = _write_files(
+        warehouse_path, published_dir, previous, source, info=info, tables=tables, report_step=report_step
+    )
+    _write_atomically(manifest_path(published_dir, manifest.sequence), manifest.as_bytes())
+    report_step("numbered manifest")
+    _write_atomically(published_dir / MANIFEST_NAME, manifest.as_bytes())
+    report_step("manifest")
+    return Publication(manifest, _newest_sha256(published_dir), True, reason, published_dir)
+
+
+def _complete_last_publication(published_dir: Path) -> Manifest | None:
+    """Newest manifest, after finishing a publication that was killed before its last rename."""
+    newest = published_dir / MANIFEST_NAME
+    kept = kept_manifests(published_dir)
+    if not kept:
+        if newest.exists():
+            raise PublishError(
+                f"{published_dir / MANIFESTS_FOLDER}: empty, but there is a {MANIFEST_NAME}; restore the folder"
+            )
+        return None
+    content = kept[-1].read_bytes()
+    if not newest.exists() or newest.read_bytes() != content:
+        read_manifest(kept[-1])
+        _write_atomically(newest, content)
+    return read_manifest(newest)
+
+
+def _reason_to_publish(published_dir: Path, previous: Manifest | None, source: SourceState) -> str:
+    """Why a new manifest is due; empty where nothing changed."""
+    if previous is None:
+        return "first publication"
+    if previous.content_fingerprint != source.fingerprint:
+        return "content changed"
+    wrong = [name for name, entry in previous.files.items() if not _is_file_as_signed(published_dir / name, entry)]
+    return f"repair of {', '.join(sorted(wrong))}" if wrong else ""
+
+
+def _is_file_as_signed(path: Path, entry: FileEntry) -> bool:
+    return path.is_file() and path.stat().st_size == entry.size_bytes and sha256_of_file(path) == entry.sha256
+
+
+def _check_clock(previous: Manifest | None, source: SourceState, *, info: PublicationInfo) -> None:
+    if info.created_at.tzinfo is None:
+        raise PublishError(f"created_at {info.created_at} has no time zone; give it in UTC")
+    created_at = info.created_at.astimezone(UTC)
+    if source.newest_recorded_at and created_at < source.newest_recorded_at:
+        raise PublishError(
+            f"created_at {created_at} is before the newest recorded version, {source.newest_recorded_at}, which the "
+            "manifest would not sign; check the clock of this machine"
+        )
+    if previous and created_at <= previous.created_at:
+        raise PublishError(
+            f"created_at {created_at} is not after manifest {previous.sequence} of {previous.created_at}; check the "
+            "clock of this machine"
+        )
+
+
+def _write_files(
+    warehouse_path: Path,
+    published_dir: Path,
+    previous: Manifest | None,
+    source: SourceState,
+    *,
+    info: PublicationInfo,
+    tables: Sequence[VersionedTable],
+    report_step: Callable[[str], None],
+) -> Manifest:
+    """Write warehouse and Parquet files under temporary names, then rename them; returns the manifest to be written."""
+    copy = published_dir / f"{TEMPORARY_PREFIX}{WAREHOUSE_NAME}"
+    objects = build_copy(copy, warehouse_path, alias=warehouse_path.stem, tables=tables)
+    report_step("warehouse built")
+    temporary = {WAREHOUSE_NAME: copy, **_write_parquet(copy, published_dir, tables)}
+    report_step("parquet built")
+    rows = {f"{PARQUET_FOLDER}/{name}.parquet": count for name, count in source.rows.items()}
+    rows[WAREHOUSE_NAME] = sum(entry.rows or 0 for entry in objects.values())
+    files = {}
+    for name, path in temporary.items():
+        _sync(path)
+        files[name] = FileEntry(sha256=sha256_of_file(path), size_bytes=path.stat().st_size, rows=rows[name])
+    # The warehouse last: once it is the new one, the Parquet files beside it are too.
+    for name in sorted(temporary, key=lambda name: name == WAREHOUSE_NAME):
+        temporary[name].replace(published_dir / name)
+        report_step(f"renamed {name}")
+    _sync(published_dir / PARQUET_FOLDER)
+    _sync(published_dir)
+    return _manifest(previous, source, info=info, files=files, objects=objects)
+
+
+def _write_parquet(copy: Path, published_dir: Path, tables: Sequence[VersionedTable]) -> dict[str, Path]:
+    written = {}
+    with attached(copy, alias="copy") as connection:
+        for table in tables:
+            path = published_dir / PARQUET_FOLDER / f"{TEMPORARY_PREFIX}{table.full_name}.parquet"
+            query = f"select * from {table.sql_name} order by {versioned_order(table)}"
+            connection.execute(f"copy ({query}) to {sql_text(str(path))} (format parquet, compression zstd)")
+            written[f"{PARQUET_FOLDER}/{table.full_name}.parquet"] = path
+    return written
+
+
+def _manifest(
+    previous: Manifest | None,
+    source: SourceState,
+    *,
+    info: PublicationInfo,
+    files: dict[str, FileEntry],
+    objects: dict[str, ObjectEntry],
+) -> Manifest:
+    return Manifest(
+        sequence=previous.sequence + 1 if previous else 1,
+        created_at=info.created_at,
+        data_source=info.data_source,
+        as_of_week=info.as_of_week,
+        code_version=info.code_version,
+        model_versions=info.model_versions,
+        inputs=InputVersions(inputs_hash=info.inputs_hash, input_cutoff=info.input_cutoff, loads=info.loads),
+        attribution=info.attribution,
+        files=files,
+        versioned_tables={
+            name: TableEntry(ledger_sha256=ledger.sha256, ledger_rows=ledger.rows, rows=source.rows[name])
+            for name, ledger in source.ledgers.items()
+        },
+        objects=objects,
+        content_fingerprint=source.fingerprint,
+        previous_manifest_sha256=sha256_of_bytes(previous.as_bytes()) if previous else None,
+    )
+
+
+def _newest_sha256(published_dir: Path) -> str:
+    return sha256_of_file(published_dir / MANIFEST_NAME)
+
+
+def _write_atomically(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f"{TEMPORARY_PREFIX}{path.name}")
+    temporary.write_bytes(content)
+    _sync(temporary)
+    temporary.replace(path)
+    _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    """Flush a file or a folder to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

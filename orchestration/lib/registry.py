@@ -1,0 +1,124 @@
+"""The model registry: one folder a refit, written once, read for ever.
+
+Belongs here: files of frozen models (LightGBM text and JSON, never pickle) and their integrity.
+Does not: training and prediction (`models_ml.learning`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+
+from models_ml.learning.trader_model import TraderModel
+from orchestration.lib.errors import TidemarkError
+
+CARD = "model.json"
+REFERENCE = "reference_scores.parquet"
+
+
+class RegistryError(TidemarkError):
+    """A model folder is damaged or would be overwritten."""
+
+
+class ModelRegistry:
+    """Frozen trader models below one folder, `<root>/trader/<refit>/`.
+
+    Args:
+        root: Folder of the registry; made on the first write.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def refits(self) -> list[date]:
+        """Refit dates with a complete model, oldest first."""
+        return sorted(date.fromisoformat(card.parent.name) for card in (self.root / "trader").glob(f"*/{CARD}"))
+
+    def load(self, refit: date) -> TraderModel | None:
+        """The model of a refit date, or None.
+
+        Raises:
+            RegistryError: The files do not hash to the version the model was frozen under.
+        """
+        folder = self._folder(refit)
+        if not (folder / CARD).exists():
+            return None
+        card = json.loads((folder / CARD).read_text())
+        model = TraderModel(
+            refit=refit,
+            boosters={
+                name: (folder / f"{name}.txt").read_text()
+                for name in card["boosters"]
+                if (folder / f"{name}.txt").exists()
+            },
+            columns=tuple(card["columns"]),
+            training_weeks=(
+                date.fromisoformat(card["training_weeks"][0]),
+                date.fromisoformat(card["training_weeks"][1]),
+            ),
+            training_rows=card["training_rows"],
+            base_rates=card["base_rates"],
+        )
+        if model.version != card["version"]:
+            raise RegistryError(
+                f"{folder}: the files hash to {model.version}, but the model was frozen as {card['version']}; restore the folder "
+                "from a backup, or delete it to train the refit again (its weeks then show another model_version)"
+            )
+        return model
+
+    def freeze(self, model: TraderModel, *, reference: pl.DataFrame | None = None) -> Path:
+        """Write a model; the card comes last, so a folder with a card is complete.
+
+        Args:
+            model: The model.
+            reference: Out-of-fold scores of its training weeks, where it is the first.
+
+        Raises:
+            RegistryError: Another model of that refit date is frozen already.
+        """
+        folder = self._folder(model.refit)
+        present = self.load(model.refit)
+        if present is not None:
+            if present.version != model.version:
+                raise RegistryError(f"{folder}: {present.version} is frozen and {model.version} cannot replace it")
+            return folder
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in model.boosters.items():
+            _write(folder / f"{name}.txt", text)
+        if reference is not None:
+            temporary = folder / f"{REFERENCE}.tmp"
+            reference.write_parquet(temporary)
+            temporary.replace(folder / REFERENCE)
+        _write(folder / CARD, json.dumps(model.card(), indent=2) + "\n")
+        return folder
+
+    def reference_scores(self) -> pl.DataFrame:
+        """Out-of-fold scores of the first model: as_of_week, token_id, score_cross_section; no rows where there is none."""
+        for refit in self.refits():
+            path = self._folder(refit) / REFERENCE
+            if path.exists():
+                return pl.read_parquet(path)
+        return pl.DataFrame(schema={"as_of_week": pl.Date, "token_id": pl.String, "score_cross_section": pl.Float64})
+
+    def fingerprint(self) -> str:
+        """sha256 over the versions of all frozen models."""
+        versions = [json.loads((self._folder(refit) / CARD).read_text())["version"] for refit in self.refits()]
+        return hashlib.sha256("\n".join(versions).encode()).hexdigest()
+
+    def _folder(self, refit: date) -> Path:
+        return self.root / "trader" / refit.isoformat()
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a text whole or not at all."""
+    temporary = path.with_name(path.name + ".tmp")
+    with temporary.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)

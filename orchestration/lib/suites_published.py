@@ -1,0 +1,183 @@
+"""What must hold of what leaves: unique keys, weights and probabilities that sum to one, grades in 0-100, levels > 0.
+
+Each suite is for rows of a `<table>_current` view, of one unit or of many. All of it is critical: publishing a number
+that breaks one of these would be wrong.
+
+Belongs here: expectations of versioned tables. Does not: running them (`expectations.py`), checks across tables.
+"""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+import pandas as pd
+
+from orchestration.lib.expectations import ExpectationSpec
+from orchestration.lib.versioned_tables import (
+    BULL_BEAR,
+    COMPOSITIONS,
+    LEVELS,
+    MODEL_EVALUATION,
+    MOONSHOTS,
+    REBALANCES,
+    TRADER_GRADES,
+    TRADING_SIGNALS,
+    VersionedTable,
+)
+
+SUM_TOLERANCE = 1e-6
+PROBABILITIES = ("p_bullish", "p_neutral", "p_bearish")
+DAYS_A_WEEK = 7
+
+
+def trader_grades_suite() -> list[ExpectationSpec]:
+    """Expectations of learning.trader_grades."""
+    return [
+        *_keys(TRADER_GRADES),
+        _known("trader_rank"),
+        _known("score"),
+        _between("trader_grade", 0, 100),
+        _between("trader_rank", 0, 100),
+        _between("coverage", 0, 1),
+    ]
+
+
+def trading_signals_suite() -> list[ExpectationSpec]:
+    """Expectations of learning.trading_signals."""
+    return [
+        *_keys(TRADING_SIGNALS),
+        _known("signal"),
+        ExpectationSpec("expect_column_values_to_be_in_set", "signal", {"value_set": [-1, 0, 1]}),
+        *(check for column in PROBABILITIES for check in (_known(column), _between(column, 0, 1))),
+        _sums_to_one("probability_sum", lambda rows: rows[list(PROBABILITIES)].sum(axis="columns")),
+    ]
+
+
+def model_evaluation_suite() -> list[ExpectationSpec]:
+    """Expectations of learning.model_evaluation."""
+    return _keys(MODEL_EVALUATION)
+
+
+def bull_bear_suite() -> list[ExpectationSpec]:
+    """Expectations of learning.bull_bear."""
+    shares = ("bullish_share", "bearish_share")
+    return [
+        *_keys(BULL_BEAR),
+        *(_between(column, 0, 1) for column in shares),
+        _between("share_sum", 0, 1 + SUM_TOLERANCE, lambda rows: rows[list(shares)].sum(axis="columns")),
+        _between("tokens", 0, None),
+    ]
+
+
+def compositions_suite() -> list[ExpectationSpec]:
+    """Expectations of indices.compositions."""
+    return [
+        *_keys(COMPOSITIONS),
+        _known("weight"),
+        _between("weight", 0, 1 + SUM_TOLERANCE),
+        _sums_to_one("weight_sum", _sum_of_unit(COMPOSITIONS, "weight")),
+    ]
+
+
+def rebalances_suite() -> list[ExpectationSpec]:
+    """Expectations of indices.rebalances."""
+    return [
+        *_keys(REBALANCES),
+        _known("target_weight"),
+        _between("target_weight", 0, 1 + SUM_TOLERANCE),
+        _sums_to_one("target_weight_sum", _sum_of_unit(REBALANCES, "target_weight")),
+    ]
+
+
+def levels_suite() -> list[ExpectationSpec]:
+    """Expectations of indices.levels; a level is missing only where the index is unavailable for a given reason."""
+    return [
+        *_keys(LEVELS),
+        _known("status"),
+        _between("level", 0, None, strict_min=True),
+        ExpectationSpec(
+            "expect_column_values_to_be_in_set",
+            "is_level_accounted_for",
+            {"value_set": [True]},
+            derive=_is_level_accounted_for,
+        ),
+        _between("days_of_unit", 1, DAYS_A_WEEK, _rows_of_unit(LEVELS)),
+    ]
+
+
+def moonshots_suite() -> list[ExpectationSpec]:
+    """Expectations of screens.moonshots."""
+    return [
+        *_keys(MOONSHOTS),
+        _known("rank"),
+        _between("rank", 1, None),
+        ExpectationSpec("expect_compound_columns_to_be_unique", None, {"column_list": ["as_of_week", "rank"]}),
+        _between("checks_known", 0, 10),
+        ExpectationSpec(
+            "expect_column_pair_values_a_to_be_greater_than_b",
+            None,
+            {"column_A": "checks_known", "column_B": "checks_true", "or_equal": True},
+        ),
+        _between("price_usd", 0, None, strict_min=True),
+        _between("market_cap_usd", 0, None, strict_min=True),
+    ]
+
+
+PUBLISHED_SUITES: Mapping[str, Callable[[], list[ExpectationSpec]]] = MappingProxyType(
+    {
+        TRADER_GRADES.full_name: trader_grades_suite,
+        TRADING_SIGNALS.full_name: trading_signals_suite,
+        MODEL_EVALUATION.full_name: model_evaluation_suite,
+        BULL_BEAR.full_name: bull_bear_suite,
+        COMPOSITIONS.full_name: compositions_suite,
+        REBALANCES.full_name: rebalances_suite,
+        LEVELS.full_name: levels_suite,
+        MOONSHOTS.full_name: moonshots_suite,
+    }
+)
+"""Suites by `schema.name` of the versioned table."""
+
+
+def _keys(table: VersionedTable) -> list[ExpectationSpec]:
+    columns = [*table.unit_columns, *table.key_columns]
+    unique = ExpectationSpec("expect_compound_columns_to_be_unique", None, {"column_list": columns})
+    return [*(_known(column) for column in columns), unique]
+
+
+def _known(column: str) -> ExpectationSpec:
+    return ExpectationSpec("expect_column_values_to_not_be_null", column)
+
+
+def _between(
+    column: str,
+    low: float,
+    high: float | None,
+    derive: Callable[[pd.DataFrame], pd.Series] | None = None,
+    *,
+    strict_min: bool = False,
+) -> ExpectationSpec:
+    """Range of the known values; nulls pass."""
+    limits = {"min_value": low, "strict_min": strict_min} | ({} if high is None else {"max_value": high})
+    return ExpectationSpec("expect_column_values_to_be_between", column, limits, derive=derive)
+
+
+def _sums_to_one(column: str, derive: Callable[[pd.DataFrame], pd.Series]) -> ExpectationSpec:
+    return _between(column, 1 - SUM_TOLERANCE, 1 + SUM_TOLERANCE, derive)
+
+
+def _sum_of_unit(table: VersionedTable, column: str) -> Callable[[pd.DataFrame], pd.Series]:
+    def sums(rows: pd.DataFrame) -> pd.Series:
+        return rows.groupby(list(table.unit_columns), dropna=False)[column].transform("sum")
+
+    return sums
+
+
+def _rows_of_unit(table: VersionedTable) -> Callable[[pd.DataFrame], pd.Series]:
+    def counts(rows: pd.DataFrame) -> pd.Series:
+        return rows.groupby(list(table.unit_columns), dropna=False)[table.key_columns[0]].transform("size")
+
+    return counts
+
+
+def _is_level_accounted_for(rows: pd.DataFrame) -> pd.Series:
+    is_unavailable = (rows["status"] == "unavailable") & rows["status_reason"].notna()
+    return rows["level"].notna() ^ is_unavailable

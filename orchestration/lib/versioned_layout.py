@@ -1,0 +1,101 @@
+"""Creating the versioned tables, their `_current` views and the ledger, with comments on every table and column.
+
+Belongs here: statements that make or check their layout. Does not: which tables there are (`versioned_tables.py`),
+writing rows (`versions.py`).
+"""
+
+# ruff: noqa: S608 - SQL is put together from names in the registry or in the catalogue, quoted; values are parameters
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import duckdb
+
+from orchestration.lib.incoming_rows import VersionError
+from orchestration.lib.ledger import (
+    LEDGER_COLUMNS,
+    LEDGER_DESCRIPTION,
+    LEDGER_DESCRIPTIONS,
+    LEDGER_SCHEMA,
+    LEDGER_SQL_NAME,
+)
+from orchestration.lib.versioned_tables import (
+    NULLABLE_VERSION_COLUMNS,
+    VERSION_DESCRIPTIONS,
+    VERSIONED_TABLES,
+    VersionedTable,
+)
+
+
+class TableLayoutError(VersionError):
+    """A versioned table in the warehouse has other columns than the registry says."""
+
+
+def create_versioned_tables(
+    connection: duckdb.DuckDBPyConnection, *, tables: Sequence[VersionedTable] = VERSIONED_TABLES
+) -> None:
+    """Create the ledger, the versioned tables and their `_current` views with comments; harmless when they exist.
+
+    Args:
+        connection: On the warehouse, open for writing.
+        tables: Which tables; by default all of the registry.
+
+    Raises:
+        TableLayoutError: A table exists with other columns.
+    """
+    descriptions = dict(VERSION_DESCRIPTIONS) | dict(LEDGER_DESCRIPTIONS)
+    with transaction(connection):
+        required = set(LEDGER_COLUMNS) - NULLABLE_VERSION_COLUMNS
+        _create_table(connection, LEDGER_SCHEMA, LEDGER_SQL_NAME, LEDGER_COLUMNS, required=required)
+        _comment(connection, "table", LEDGER_SQL_NAME, LEDGER_DESCRIPTION, {c: descriptions[c] for c in LEDGER_COLUMNS})
+        for table in tables:
+            required = set(table.columns) - table.nullable_columns
+            _create_table(connection, table.schema, table.sql_name, table.columns, required=required)
+            _comment(connection, "table", table.sql_name, table.description, table.column_descriptions)
+            shown = {name: text for name, text in table.column_descriptions.items() if name != "superseded_at"}
+            columns = ", ".join(f'"{column}"' for column in shown)
+            view = table.current_view_sql_name
+            connection.execute(
+                f"create or replace view {view} as select {columns} from {table.sql_name} where superseded_at is null"
+            )
+            _comment(connection, "view", view, f"Current versions. {table.description}", shown)
+
+
+@contextmanager
+def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """All or nothing: commit at the end of the block, roll back when it raises."""
+    connection.begin()
+    try:
+        yield
+    except BaseException:
+        connection.rollback()
+        raise
+    connection.commit()
+
+
+def _create_table(
+    connection: duckdb.DuckDBPyConnection, schema: str, sql_name: str, columns: Mapping[str, str], *, required: set[str]
+) -> None:
+    connection.execute(f'create schema if not exists "{schema}"')
+    lines = ", ".join(f'"{name}" {kind}{" not null" if name in required else ""}' for name, kind in columns.items())
+    connection.execute(f"create table if not exists {sql_name} ({lines})")
+    stored = connection.execute(f"select * from {sql_name} limit 0").pl().columns
+    if stored != list(columns):
+        differing = sorted(set(stored) ^ set(columns)) or "their order"
+        raise TableLayoutError(
+            f"{sql_name}: the warehouse has other columns than the registry ({differing}). Its versions are published "
+            "and cannot be rewritten: migrate the table by hand, or build into a new data folder."
+        )
+
+
+def _comment(
+    connection: duckdb.DuckDBPyConnection, kind: str, sql_name: str, description: str, columns: Mapping[str, str]
+) -> None:
+    connection.execute(f"comment on {kind} {sql_name} is {sql_text(description)}")
+    for column, text in columns.items():
+        connection.execute(f'comment on column {sql_name}."{column}" is {sql_text(text)}')
+
+
+def sql_text(text: str) -> str:
+    """SQL literal of a text; comments take no parameters."""
+    return "'" + text.replace("'", "''") + "'"

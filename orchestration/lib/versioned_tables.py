@@ -1,0 +1,339 @@
+"""The registry of versioned tables: which tables are append-only, what one unit of each is, and what its columns mean.
+
+Belongs here: names, types and descriptions, nothing else.
+Does not: writing versions (`versions.py`), the ledger (`ledger.py`), publishing (`publishing.py`), rows of any table.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+IDENTIFIER_TYPES: Mapping[str, str] = MappingProxyType(
+    {
+        "as_of_week": "DATE",
+        "index_id": "VARCHAR",
+        "effective_at": "TIMESTAMPTZ",
+        "token_id": "VARCHAR",
+        "model": "VARCHAR",
+        "universe": "VARCHAR",
+        "metric": "VARCHAR",
+        "date": "DATE",
+    }
+)
+"""DuckDB types of all unit and key columns; one name has one type in every table."""
+
+IDENTIFIER_DESCRIPTIONS: Mapping[str, str] = MappingProxyType(
+    {
+        "as_of_week": "Monday (UTC) the row is for; only facts available at its 00:00 UTC were used.",
+        "index_id": "Identifier of the index, the name of its YAML definition.",
+        "effective_at": "Instant (UTC) from which the target weights hold.",
+        "token_id": "Token, as assigned once in marts.dim_tokens.",
+        "model": "Name of the model that is evaluated.",
+        "universe": "Universe of tokens the row is about.",
+        "metric": "Name of the metric, as in the catalogue of metrics.",
+        "date": "UTC day at whose close (24:00) the value holds.",
+    }
+)
+
+VERSION_COLUMNS: Mapping[str, str] = MappingProxyType(
+    {
+        "version": "INTEGER",
+        "content_hash": "VARCHAR",
+        "recorded_at": "TIMESTAMPTZ",
+        "superseded_at": "TIMESTAMPTZ",
+        "run_id": "VARCHAR",
+        "code_version": "VARCHAR",
+        "model_version": "VARCHAR",
+        "inputs_hash": "VARCHAR",
+        "input_cutoff": "TIMESTAMPTZ",
+        "origin": "VARCHAR",
+        "version_reason": "VARCHAR",
+    }
+)
+"""Columns that every versioned table carries after its own; `version_reason`, since compositions have a `reason`."""
+
+VERSION_DESCRIPTIONS: Mapping[str, str] = MappingProxyType(
+    {
+        "version": "Version of the whole unit, counting from 1.",
+        "content_hash": "sha256 over the unit's rows (values at 12 significant digits, never ids or times).",
+        "recorded_at": "Instant (UTC) at which this version was recorded.",
+        "superseded_at": "Instant (UTC) at which a later version replaced this one; null while it is current.",
+        "run_id": "Run that recorded this version.",
+        "code_version": "Version of the code that computed it.",
+        "model_version": "Model that produced the row; null where no model was used.",
+        "inputs_hash": "Hash of the inputs it was computed from.",
+        "input_cutoff": "Only loads that ended by this instant (UTC) were read.",
+        "origin": "published: recorded within 48 hours of as_of; backfilled: anything else.",
+        "version_reason": "Why the version exists: scheduled, backfill, correction, or a text given by hand.",
+    }
+)
+
+NULLABLE_VERSION_COLUMNS = frozenset({"superseded_at", "model_version"})
+
+
+@dataclass(frozen=True)
+class VersionedTable:
+    """One append-only table, whose versions belong to whole units.
+
+    Attributes:
+        schema: Schema in the warehouse.
+        name: Name inside the schema; `<name>_current` is the view of the newest versions.
+        unit_columns: What one unit is; all rows that share these values are versioned together.
+        key_columns: What tells the rows of a unit apart.
+        value_columns: Name to DuckDB type, in the order in which they are hashed.
+        description: Grain and meaning, shown as the table's comment.
+        value_descriptions: Meaning and unit of each value column.
+    """
+
+    schema: str
+    name: str
+    unit_columns: tuple[str, ...]
+    key_columns: tuple[str, ...]
+    value_columns: Mapping[str, str] = field(hash=False)
+    description: str
+    value_descriptions: Mapping[str, str] = field(hash=False)
+
+    def __post_init__(self) -> None:
+        """Refuse a table whose columns are not all described, or that shadows a version column."""
+        if missing := set(self.value_columns) ^ set(self.value_descriptions):
+            raise ValueError(
+                f"{self.full_name}: columns and descriptions differ in {sorted(missing)}; describe each once"
+            )
+        if taken := set(self.content_columns) & set(VERSION_COLUMNS):
+            raise ValueError(
+                f"{self.full_name}: {sorted(taken)} are version columns; name the value columns differently"
+            )
+
+    @property
+    def full_name(self) -> str:
+        """`schema.name`, as in the ledger and the manifest."""
+        return f"{self.schema}.{self.name}"
+
+    @property
+    def sql_name(self) -> str:
+        """Quoted name for SQL."""
+        return f'"{self.schema}"."{self.name}"'
+
+    @property
+    def current_view_sql_name(self) -> str:
+        """Quoted name of the view over the newest versions."""
+        return f'"{self.schema}"."{self.name}_current"'
+
+    @property
+    def content_columns(self) -> dict[str, str]:
+        """Types of unit, key and value columns, in their order in the table."""
+        identifiers = {column: IDENTIFIER_TYPES[column] for column in (*self.unit_columns, *self.key_columns)}
+        return identifiers | dict(self.value_columns)
+
+    @property
+    def hashed_columns(self) -> tuple[str, ...]:
+        """Key and value columns in declared order: what the content hash covers."""
+        return (*self.key_columns, *self.value_columns)
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Types of all columns, in their order in the table."""
+        return self.content_columns | dict(VERSION_COLUMNS)
+
+    @property
+    def column_descriptions(self) -> dict[str, str]:
+        """Meaning and unit of every column, those of identifiers and versions included."""
+        identifiers = {column: IDENTIFIER_DESCRIPTIONS[column] for column in (*self.unit_columns, *self.key_columns)}
+        return identifiers | dict(self.value_descriptions) | dict(VERSION_DESCRIPTIONS)
+
+    @property
+    def nullable_columns(self) -> frozenset[str]:
+        """Columns that may be null: values, and two of the version columns."""
+        return frozenset(self.value_columns) | NULLABLE_VERSION_COLUMNS
+
+
+_SYMBOL = "Ticker, for reading only; not unique."
+
+TRADER_GRADES = VersionedTable(
+    schema="learning",
+    name="trader_grades",
+    unit_columns=("as_of_week",),
+    key_columns=("token_id",),
+    value_columns={
+        "symbol": "VARCHAR",
+        "trader_grade": "DOUBLE",
+        "trader_rank": "DOUBLE",
+        "score": "DOUBLE",
+        "score_cross_section": "DOUBLE",
+        "score_market": "DOUBLE",
+        "is_grade_provisional": "BOOLEAN",
+        "coverage": "DOUBLE",
+        "universe": "VARCHAR",
+    },
+    description="Trader Grade, one row per week and token of the universe; a version belongs to the week.",
+    value_descriptions={
+        "symbol": _SYMBOL,
+        "trader_grade": "Percentile (0-100) of the score among all earlier out-of-sample scores.",
+        "trader_rank": "Cross-sectional percentile (0-100) of the score within the week.",
+        "score": "Raw score over 14 days: cross-sectional part plus market part (no unit).",
+        "score_cross_section": "Part of the score that compares the token with the others of the week (no unit).",
+        "score_market": "Part of the score that is common to all tokens of the week (no unit).",
+        "is_grade_provisional": "True while fewer than 104 weeks of earlier scores exist.",
+        "coverage": "Fraction (0-1) of the model's features that were known.",
+        "universe": "Narrowest universe the token belongs to in this week.",
+    },
+)
+
+TRADING_SIGNALS = VersionedTable(
+    schema="learning",
+    name="trading_signals",
+    unit_columns=("as_of_week",),
+    key_columns=("token_id",),
+    value_columns={
+        "symbol": "VARCHAR",
+        "signal": "TINYINT",
+        "p_bullish": "DOUBLE",
+        "p_neutral": "DOUBLE",
+        "p_bearish": "DOUBLE",
+    },
+    description="Calls for the next 7-14 days, one row per week and token; a version belongs to the week.",
+    value_descriptions={
+        "symbol": _SYMBOL,
+        "signal": "1 bullish, 0 neutral, -1 bearish, after hysteresis.",
+        "p_bullish": "Calibrated probability (0-1) of a rise beyond the threshold.",
+        "p_neutral": "Calibrated probability (0-1) of no move beyond the threshold.",
+        "p_bearish": "Calibrated probability (0-1) of a fall beyond the threshold; the three sum to 1.",
+    },
+)
+
+MODEL_EVALUATION = VersionedTable(
+    schema="learning",
+    name="model_evaluation",
+    unit_columns=("as_of_week",),
+    key_columns=("model", "universe", "metric"),
+    value_columns={"value": "DOUBLE"},
+    description=(
+        "How the calls of a week turned out, one row per week, model, universe and metric. The unit is the week that "
+        "is scored; its metrics become known when its labels end, hence its origin is never `published`."
+    ),
+    value_descriptions={"value": "Value of the metric, in the metric's own unit."},
+)
+
+BULL_BEAR = VersionedTable(
+    schema="learning",
+    name="bull_bear",
+    unit_columns=("as_of_week",),
+    key_columns=("universe",),
+    value_columns={"bullish_share": "DOUBLE", "bearish_share": "DOUBLE", "tokens": "INTEGER"},
+    description="Bull-bear indicator, one row per week and universe; a version belongs to the week.",
+    value_descriptions={
+        "bullish_share": "Fraction (0-1) of the universe's tokens called bullish.",
+        "bearish_share": "Fraction (0-1) of the universe's tokens called bearish.",
+        "tokens": "Number of tokens with a call.",
+    },
+)
+
+COMPOSITIONS = VersionedTable(
+    schema="indices",
+    name="compositions",
+    unit_columns=("as_of_week", "index_id"),
+    key_columns=("token_id",),
+    value_columns={"symbol": "VARCHAR", "weight": "DOUBLE", "weight_change": "DOUBLE", "reason": "VARCHAR"},
+    description=(
+        "Holdings of each index at Monday 00:00 UTC after any rebalance then, drift included; one row per week, index "
+        "and token; a version belongs to the week of one index. A week without rows is one in which it holds nothing."
+    ),
+    value_descriptions={
+        "symbol": _SYMBOL,
+        "weight": "Fraction (0-1) of the index; the weights of a unit sum to 1.",
+        "weight_change": "Weight less the weight a week before (fraction).",
+        "reason": "Why the holding changed: entered, left, replaced by, capped, rotated; null if it did not.",
+    },
+)
+
+REBALANCES = VersionedTable(
+    schema="indices",
+    name="rebalances",
+    unit_columns=("index_id", "effective_at"),
+    key_columns=("token_id",),
+    value_columns={"symbol": "VARCHAR", "target_weight": "DOUBLE", "reason": "VARCHAR", "as_of_week": "DATE"},
+    description=(
+        "Target weights at the instant the methodology rebalances, one row per index, instant and token; a version "
+        "belongs to one rebalance of one index."
+    ),
+    value_descriptions={
+        "symbol": _SYMBOL,
+        "target_weight": "Fraction (0-1) of the index from effective_at on; the weights of a unit sum to 1.",
+        "reason": "Why the token's weight is what it is: entered, left, capped, rotated into stables.",
+        "as_of_week": "Monday (UTC) of the week that recorded the rebalance.",
+    },
+)
+
+LEVELS = VersionedTable(
+    schema="indices",
+    name="levels",
+    unit_columns=("as_of_week", "index_id"),
+    key_columns=("date",),
+    value_columns={"level": "DOUBLE", "status": "VARCHAR", "status_reason": "VARCHAR"},
+    description=(
+        "Daily levels of each index, seven days a unit: those before as_of_week; a version belongs to the week of "
+        "one index."
+    ),
+    value_descriptions={
+        "level": "Index level (price return, chain-linked, base value as in its definition); null while unavailable.",
+        "status": "available, or unavailable below the minimum of constituents or of priced weight.",
+        "status_reason": "Why the level is unavailable; null while it is available.",
+    },
+)
+
+_MOONSHOT_CHECKS = {
+    "is_grade_high": "Trader grade high.",
+    "is_momentum_surging": "Price momentum surging.",
+    "is_narrative_early": "The narrative is early.",
+    "is_community_growing": "The community is growing.",
+    "is_developer_activity_rising": "Developer activity is rising.",
+    "is_large_holder_inflow": "Large holders are adding.",
+    "is_volume_surging_with_price": "Volume is surging along with the price.",
+    "is_bullish_repeated": "Called bullish repeatedly.",
+    "is_newly_listed": "Newly listed.",
+    "is_free_of_major_unlock": "No major unlock ahead.",
+}
+
+MOONSHOTS = VersionedTable(
+    schema="screens",
+    name="moonshots",
+    unit_columns=("as_of_week",),
+    key_columns=("token_id",),
+    value_columns={
+        "rank": "INTEGER",
+        "symbol": "VARCHAR",
+        "score": "DOUBLE",
+        **dict.fromkeys(_MOONSHOT_CHECKS, "BOOLEAN"),
+        "checks_true": "INTEGER",
+        "checks_known": "INTEGER",
+        "evidence": "VARCHAR",
+        "risk_flags": "VARCHAR",
+        "price_usd": "DOUBLE",
+        "market_cap_usd": "DOUBLE",
+    },
+    description="Low-cap early movers, one row per week and picked token; a version belongs to the week.",
+    value_descriptions={
+        "rank": "Place in the screen, 1 is best.",
+        "symbol": _SYMBOL,
+        "score": "Score the rank follows (no unit).",
+        **{column: f"Checklist: {text} Null where unknown." for column, text in _MOONSHOT_CHECKS.items()},
+        "checks_true": "Number of checklist items that are true.",
+        "checks_known": "Number of checklist items that are known.",
+        "evidence": "Numbers behind each item (JSON text).",
+        "risk_flags": "Flags of the scam and pump-and-dump filters (JSON text).",
+        "price_usd": "Close of the Sunday before as_of_week, in USD.",
+        "market_cap_usd": "Market capitalisation at that close, in USD.",
+    },
+)
+
+VERSIONED_TABLES: tuple[VersionedTable, ...] = (
+    TRADER_GRADES,
+    TRADING_SIGNALS,
+    MODEL_EVALUATION,
+    BULL_BEAR,
+    COMPOSITIONS,
+    REBALANCES,
+    LEVELS,
+    MOONSHOTS,
+)
+"""Every versioned table of the project; what is not here is rebuilt, not versioned."""

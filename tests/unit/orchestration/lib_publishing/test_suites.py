@@ -1,0 +1,203 @@
+from datetime import UTC, date, datetime, timedelta
+
+import polars as pl
+import pytest
+
+from orchestration.lib.expectations import run_suite
+from orchestration.lib.suites_landing import LANDING_SUITES, PreviousLoad
+from orchestration.lib.suites_published import PUBLISHED_SUITES
+from orchestration.lib.versioned_tables import VERSIONED_TABLES
+
+AS_OF = datetime(2025, 1, 6, tzinfo=UTC)
+WEEK = date(2025, 1, 6)
+SUNDAY = date(2025, 1, 5)
+
+
+def landed(**columns: list) -> pl.DataFrame:
+    count = len(next(iter(columns.values())))
+    always = {"source": "x", "data_source": "live", "available_at": AS_OF, "loaded_at": AS_OF, "load_id": "load-1"}
+    nullable = {"symbol": pl.String, "market_cap_usd": pl.Float64, "status": pl.String}
+    return pl.DataFrame(
+        columns | {name: [value] * count for name, value in always.items()},
+        schema_overrides={k: v for k, v in nullable.items() if k in columns},
+    )
+
+
+GOOD_LANDED = {
+    "coingecko/market_daily": landed(
+        coin_id=["bitcoin", "dust"],
+        symbol=["BTC", None],
+        market_date=[SUNDAY] * 2,
+        price_usd=[98000.0, 1e-9],
+        market_cap_usd=[1.9e12, None],
+        volume_24h_usd=[2e10, 0.0],
+    ),
+    "binance/candles_daily": landed(
+        market_id=["BTC/USDT"],
+        quote=["USDT"],
+        market_date=[SUNDAY],
+        open_quote=[97000.0],
+        high_quote=[99000.0],
+        low_quote=[96000.0],
+        close_quote=[98000.0],
+        volume_base=[10.0],
+        volume_quote=[980000.0],
+    ),
+    "coinmetrics/asset_metrics": landed(
+        feed=["community"], asset=["btc"], market_date=[SUNDAY], metric=["AdrActCnt"], value=[1e6], status=[None]
+    ),
+    "alternative_me/fear_greed": landed(market_date=[SUNDAY], value=[76.0], classification=["Extreme Greed"]),
+}
+
+
+def check_landed(name: str, frame: pl.DataFrame, previous: PreviousLoad | None = None):
+    return run_suite(frame, LANDING_SUITES[name](as_of=AS_OF, previous=previous), name=name)
+
+
+@pytest.mark.parametrize("name", GOOD_LANDED)
+def test_good_loads_pass(name):
+    result = check_landed(name, GOOD_LANDED[name], PreviousLoad(ids=1))
+
+    assert result.failures == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "column", "severity"),
+    [
+        ("coingecko/market_daily", {"price_usd": pl.lit(0.0)}, "price_usd", "critical"),
+        ("coingecko/market_daily", {"price_usd": pl.lit(float("inf"))}, "price_usd", "critical"),
+        ("coingecko/market_daily", {"coin_id": pl.lit("bitcoin")}, "coin_id, market_date, load_id", "critical"),
+        ("coingecko/market_daily", {"coin_id": pl.lit(None, pl.String)}, "coin_id", "critical"),
+        ("coingecko/market_daily", {"coin_id": pl.lit(7)}, "coin_id", "critical"),
+        ("coingecko/market_daily", {"price_usd": pl.lit("7")}, "price_usd", "critical"),
+        ("coingecko/market_daily", {"market_date": pl.lit("2025-01-05")}, "market_date", "critical"),
+        ("coingecko/market_daily", {"market_cap_usd": pl.lit(1e20)}, "market_cap_usd", "warning"),
+        ("coingecko/market_daily", {"market_date": pl.lit(date(2025, 1, 3))}, "market_date", "warning"),
+        ("binance/candles_daily", {"high_quote": pl.lit(97500.0)}, "high_quote, close_quote", "warning"),
+        ("binance/candles_daily", {"volume_base": pl.lit(-1.0)}, "volume_base", "critical"),
+        ("coinmetrics/asset_metrics", {"asset": pl.lit("BTC")}, "asset", "critical"),
+        ("coinmetrics/asset_metrics", {"market_date": pl.lit(date(2025, 1, 2))}, "market_date", "warning"),
+        ("alternative_me/fear_greed", {"value": pl.lit(101.0)}, "value", "critical"),
+        ("alternative_me/fear_greed", {"classification": pl.lit("Euphoria")}, "classification", "warning"),
+    ],
+)
+def test_defects_of_loads_are_found(name, change, column, severity):
+    result = check_landed(name, GOOD_LANDED[name].with_columns(**change))
+
+    assert (column, severity) in [(failure.column, failure.severity) for failure in result.failures]
+
+
+def test_a_key_may_come_again_in_another_load():
+    first = GOOD_LANDED["coingecko/market_daily"]
+    correction = first.with_columns(load_id=pl.lit("load-2"))
+
+    assert check_landed("coingecko/market_daily", pl.concat([first, correction])).success
+
+
+def test_an_empty_load_blocks():
+    assert check_landed("coingecko/market_daily", GOOD_LANDED["coingecko/market_daily"].head(0)).is_blocking
+
+
+@pytest.mark.parametrize(("previous", "blocks", "fails"), [(2, False, False), (3, False, True), (6, True, True)])
+def test_a_feed_that_shrinks_is_noticed(previous, blocks, fails):
+    result = check_landed("coingecko/market_daily", GOOD_LANDED["coingecko/market_daily"], PreviousLoad(ids=previous))
+
+    assert (result.is_blocking, bool(result.failures)) == (blocks, fails)
+
+
+def unit(**columns: list) -> pl.DataFrame:
+    count = len(next(iter(columns.values())))
+    return pl.DataFrame({"as_of_week": [WEEK] * count} | columns)
+
+
+GOOD_PUBLISHED = {
+    "learning.trader_grades": unit(
+        token_id=["a", "b"], trader_grade=[0.0, 100.0], trader_rank=[0.0, 100.0], score=[-0.1, 0.2], coverage=[0.5, 1.0]
+    ),
+    "learning.trading_signals": unit(
+        token_id=["a", "b"], signal=[-1, 1], p_bullish=[0.1, 1 / 3], p_neutral=[0.2, 1 / 3], p_bearish=[0.7, 1 / 3]
+    ),
+    "learning.model_evaluation": unit(model=["m"], universe=["broad"], metric=["rank_ic"], value=[0.1]),
+    "learning.bull_bear": unit(universe=["broad"], bullish_share=[0.6], bearish_share=[0.4], tokens=[100]),
+    "indices.compositions": unit(index_id=["x", "x", "y"], token_id=["a", "b", "a"], weight=[0.25, 0.75, 1.0]),
+    "indices.rebalances": unit(
+        index_id=["x"] * 3, effective_at=[AS_OF] * 3, token_id=["a", "b", "c"], target_weight=[1 / 3] * 3
+    ),
+    "indices.levels": unit(
+        index_id=["x"] * 2,
+        date=[SUNDAY - timedelta(days=1), SUNDAY],
+        level=[100.0, None],
+        status=["available", "unavailable"],
+        status_reason=[None, "only 3 constituents"],
+    ),
+    "screens.moonshots": unit(
+        token_id=["a", "b"],
+        rank=[1, 2],
+        checks_true=[3, 2],
+        checks_known=[9, 2],
+        price_usd=[1.0, None],
+        market_cap_usd=[1e6, 2e6],
+    ),
+}
+
+
+def check_published(name: str, frame: pl.DataFrame):
+    return run_suite(frame, PUBLISHED_SUITES[name](), name=name)
+
+
+@pytest.mark.parametrize("name", GOOD_PUBLISHED)
+def test_good_units_pass(name):
+    assert check_published(name, GOOD_PUBLISHED[name]).failures == ()
+
+
+@pytest.mark.parametrize("name", GOOD_PUBLISHED)
+def test_every_published_key_is_unique(name):
+    twice = pl.concat([GOOD_PUBLISHED[name]] * 2)
+
+    result = check_published(name, twice)
+
+    assert any("unique" in failure.expectation for failure in result.failures)
+    assert result.is_blocking
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "column"),
+    [
+        ("learning.trader_grades", {"trader_grade": pl.lit(100.1)}, "trader_grade"),
+        ("learning.trader_grades", {"score": pl.lit(None, pl.Float64)}, "score"),
+        ("learning.trading_signals", {"signal": pl.lit(2)}, "signal"),
+        ("learning.trading_signals", {"p_bearish": pl.lit(0.69)}, "probability_sum"),
+        ("learning.bull_bear", {"bearish_share": pl.lit(0.5)}, "share_sum"),
+        ("indices.compositions", {"weight": pl.col("weight") * 0.99}, "weight_sum"),
+        ("indices.rebalances", {"target_weight": pl.lit(0.34)}, "target_weight_sum"),
+        ("indices.levels", {"level": pl.lit(0.0)}, "level"),
+        ("indices.levels", {"level": pl.lit(None, pl.Float64)}, "is_level_accounted_for"),
+        ("indices.levels", {"status_reason": pl.lit(None, pl.String)}, "is_level_accounted_for"),
+        ("screens.moonshots", {"rank": pl.lit(1)}, "as_of_week, rank"),
+        ("screens.moonshots", {"checks_true": pl.lit(4)}, "checks_known, checks_true"),
+    ],
+)
+def test_defects_of_units_block(name, change, column):
+    result = check_published(name, GOOD_PUBLISHED[name].with_columns(**change))
+
+    assert column in [failure.column for failure in result.failures]
+    assert result.is_blocking
+
+
+def test_a_unit_whose_weights_are_off_is_shown():
+    frame = GOOD_PUBLISHED["indices.compositions"].with_columns(
+        weight=pl.when(pl.col("index_id") == "y").then(0.5).otherwise(pl.col("weight"))
+    )
+
+    (failure,) = check_published("indices.compositions", frame).failures
+
+    assert (failure.unexpected_count, failure.sample[0]["index_id"], failure.sample[0]["weight_sum"]) == (1, "y", 0.5)
+
+
+@pytest.mark.parametrize("name", GOOD_PUBLISHED)
+def test_a_week_without_rows_is_no_defect(name):
+    assert check_published(name, GOOD_PUBLISHED[name].head(0)).failures == ()
+
+
+def test_every_versioned_table_has_a_suite():
+    assert set(PUBLISHED_SUITES) == {table.full_name for table in VERSIONED_TABLES}
