@@ -1,0 +1,139 @@
+-- Which token a close of CoinMarketCap or an exchange belongs to, using only what was known on its day.
+-- A candidate comes from the reference list: same id, same name, or same symbol. It counts once ten common days so far agree
+-- within 5 % on at least 80 % of them; never by symbol or name alone. Until then the series is a token of its own (`source:id`),
+-- and days on which the candidate has nearly the same price are left out as the same coin twice.
+with closes as (
+    select
+        source,
+        market_id,
+        symbol,
+        name,
+        market_date,
+        close_usd,
+        market_cap_usd,
+        volume_24h_usd,
+        data_source,
+        available_at
+    from {{ ref('int_coinmarketcap_closes') }}
+    union all
+    select
+        source,
+        market_id,
+        symbol,
+        null as name,
+        market_date,
+        close_usd,
+        null as market_cap_usd,
+        volume_24h_usd,
+        data_source,
+        available_at
+    from {{ ref('int_exchange_closes') }}
+),
+
+series as (
+    select
+        source,
+        market_id,
+        max(symbol) as symbol,
+        max(name) as name
+    from closes
+    group by source, market_id
+),
+
+candidates as (
+    select
+        series.source,
+        series.market_id,
+        assets.coin_id,
+        (series.market_id = assets.coin_id)::int as is_same_id
+    from series
+    inner join {{ ref('stg_coingecko__assets') }} as assets
+        on series.market_id = assets.coin_id
+        or lower(series.name) = lower(assets.name)
+        or series.symbol = assets.symbol
+),
+
+compared as (
+    select
+        closes.source,
+        closes.market_id,
+        closes.market_date,
+        candidates.coin_id,
+        candidates.is_same_id,
+        coingecko.market_cap_usd,
+        abs(ln(closes.close_usd / coingecko.price_usd)) < ln(1.05) as is_agreeing
+    from closes
+    inner join candidates
+        on closes.source = candidates.source and closes.market_id = candidates.market_id
+    inner join {{ ref('stg_coingecko__market_daily') }} as coingecko
+        on candidates.coin_id = coingecko.coin_id and closes.market_date = coingecko.market_date
+    where closes.close_usd > 0 and coingecko.price_usd > 0
+),
+
+agreement as (
+    select
+        source,
+        market_id,
+        market_date,
+        coin_id,
+        is_same_id,
+        market_cap_usd,
+        is_agreeing,
+        count(*) over so_far as days_compared,
+        avg(is_agreeing::int) over so_far as share_agreeing
+    from compared
+    window so_far as (
+        partition by source, market_id, coin_id
+        order by market_date
+        rows between unbounded preceding and current row
+    )
+),
+
+links as (
+    -- The first candidate to be confirmed keeps the link: a token_id is assigned once.
+    select
+        source,
+        market_id,
+        coin_id,
+        market_date as linked_date
+    from agreement
+    where days_compared >= 10 and share_agreeing >= 0.8
+    qualify row_number() over (
+        partition by source, market_id
+        order by market_date, is_same_id desc, market_cap_usd desc nulls last, coin_id
+    ) = 1
+),
+
+same_price as (
+    select distinct
+        source,
+        market_id,
+        market_date
+    from agreement
+    where is_agreeing
+)
+
+select
+    closes.source,
+    closes.market_id,
+    case when closes.market_date >= links.linked_date then links.coin_id else closes.source || ':' || closes.market_id end as token_id,
+    links.linked_date,
+    closes.symbol,
+    closes.name,
+    closes.market_date,
+    closes.close_usd,
+    closes.market_cap_usd,
+    closes.volume_24h_usd,
+    closes.data_source,
+    closes.available_at
+from closes
+left join links
+    on closes.source = links.source and closes.market_id = links.market_id
+left join same_price
+    on
+        closes.source = same_price.source
+        and closes.market_id = same_price.market_id
+        and closes.market_date = same_price.market_date
+where
+    closes.close_usd > 0
+    and (closes.market_date >= links.linked_date or same_price.market_date is null)

@@ -1,0 +1,80 @@
+with seen as (
+    select
+        token_id,
+        min(market_date) as first_date,
+        max(priced_date) as last_date
+    from {{ ref('fct_daily') }}
+    group by token_id
+),
+
+coingecko as (
+    select
+        coin_id as token_id,
+        symbol,
+        name,
+        is_stablecoin,
+        is_wrapped
+    from {{ ref('stg_coingecko__assets') }}
+),
+
+charted as (
+    -- Coins with prices that the list of coins does not name.
+    select
+        coin_id as token_id,
+        max(symbol) as symbol
+    from {{ ref('stg_coingecko__market_daily') }}
+    group by coin_id
+),
+
+others as (
+    select
+        token_id,
+        max(symbol) as symbol,
+        max(name) as name
+    from {{ ref('int_closes_resolved') }}
+    where token_id = source || ':' || market_id
+    group by token_id
+),
+
+named as (
+    select
+        seen.token_id,
+        coalesce(coingecko.symbol, charted.symbol, others.symbol, upper(split_part(seen.token_id, ':', 2))) as symbol,
+        coalesce(coingecko.name, others.name, seen.token_id) as name,
+        classes.sector,
+        case
+            when classes.pegged_class is not null then classes.pegged_class
+            when coalesce(coingecko.is_stablecoin, false) then 'stable'
+            when coalesce(coingecko.is_wrapped, false) then 'wrapped'
+            when regexp_matches(seen.token_id, '(^|[-:_ ])(wrapped|bridged|staked|restaked|pegged)([-_ ]|$)') then 'wrapped'
+        end as listed_class,
+        pegged.is_dollar_pegged,
+        seen.first_date,
+        seen.last_date
+    from seen
+    left join coingecko on seen.token_id = coingecko.token_id
+    left join charted on seen.token_id = charted.token_id
+    left join others on seen.token_id = others.token_id
+    left join {{ ref('int_token_classes') }} as classes on seen.token_id = classes.token_id
+    left join (
+        select
+            token_id,
+            arg_max(is_dollar_pegged, market_date) as is_dollar_pegged
+        from {{ ref('int_pegged_so_far') }}
+        group by token_id
+    ) as pegged on seen.token_id = pegged.token_id
+)
+
+select
+    token_id,
+    symbol,
+    name,
+    case when coalesce(listed_class = 'stable', false) or is_dollar_pegged then null else sector end as sector,
+    listed_class as pegged_class,
+    coalesce(listed_class = 'stable', false) or coalesce(is_dollar_pegged, false) as is_stable,
+    coalesce(listed_class in ('wrapped', 'staked', 'commodity', 'fund'), false) as is_wrapped,
+    first_date,
+    last_date,
+    true as is_hindsight
+from named
+order by token_id

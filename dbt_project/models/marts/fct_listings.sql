@@ -1,0 +1,10 @@
+-- First day each token traded on each exchange we follow.
+select
+    token_id,
+    source as exchange,
+    min(market_id) as market_id,
+    min(market_date) as listed_date
+from {{ ref('int_closes_resolved') }}
+where source not in ('coinmarketcap')
+group by token_id, source
+order by token_id, exchange

@@ -1,0 +1,17 @@
+select
+    market_id,
+    upper(symbol) as symbol,
+    quote,
+    market_date,
+    last_quote,
+    bid_quote,
+    ask_quote,
+    volume_quote,
+    source,
+    data_source,
+    available_at,
+    loaded_at
+from {{ source('raw', 'binance__tickers') }}
+where
+    {{ known_at_as_of() }}
+{{ newest_load_of(['market_id', 'market_date']) }}

@@ -1,0 +1,10 @@
+select
+    coin_id,
+    upper(symbol) as symbol,
+    name,
+    platform,
+    is_stablecoin,
+    is_wrapped,
+    loaded_at
+from {{ source('raw', 'coingecko__assets') }}
+{{ newest_load_of(['coin_id']) }}
