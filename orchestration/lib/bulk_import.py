@@ -43,7 +43,15 @@ from orchestration.lib.landing import (
 )
 from orchestration.sources.datasets import QUARANTINE_COLUMNS, Dataset
 
-__all__ = ["ArchiveMapping", "ImportResult", "MappingError", "import_archive", "load_mapping", "validate_archive"]
+__all__ = [
+    "ArchiveMapping",
+    "ImportResult",
+    "MappingError",
+    "archive_span",
+    "import_archive",
+    "load_mapping",
+    "validate_archive",
+]
 
 DATA_SOURCE: Final = "archive"
 DISAGREEING: Final = "rows of one key disagree and no dedupe rule decides"
@@ -150,6 +158,30 @@ def validate_archive(mapping: ArchiveMapping, archive_dir: Path) -> list[ImportR
         with _staged(entry, archive_dir / entry.path, last_day=None) as staged:
             results.append(staged.would_land())
     return results
+
+
+def archive_span(mapping: ArchiveMapping, archive_dir: Path) -> tuple[date, date]:
+    """First and last market_date of the files that every import needs (daily prices).
+
+    Raises:
+        MappingError: Such a file is absent or does not fit the mapping, or no file is required.
+    """
+    present = [entry for entry in _check_files(mapping, archive_dir) if entry.required and entry.target.is_dated]
+    if not present:
+        raise MappingError(["no dated file of the mapping is required; mark the one with daily prices `required: true`"])
+    spans = []
+    with connect() as connection:
+        for entry in present:
+            day = entry.transforms()["market_date"]
+            expression = day.to_sql() if day else "NULL"
+            span = connection.execute(
+                f"SELECT min(day), max(day) FROM (SELECT TRY_CAST({expression} AS DATE) AS day "
+                f"FROM {_scan(archive_dir / entry.path)} WHERE {entry.condition()})"
+            ).fetchone()
+            if span is None or span[0] is None:
+                raise MappingError([f"{entry.path}: no row has a readable market_date; check the mapping's column"])
+            spans.append(span)
+    return min(first for first, _ in spans), max(last for _, last in spans)
 
 
 def _check_files(mapping: ArchiveMapping, archive_dir: Path) -> list[FileMapping]:

@@ -30,6 +30,8 @@ from orchestration.lib.versions import Appended, append_versions
 from orchestration.lib.weekly_inputs import daily_closes, weekly_features, weekly_market
 from orchestration.lib.weeks import WEEK, monday_of
 
+CALL_TABLES = (TRADER_GRADES, TRADING_SIGNALS, BULL_BEAR)
+
 EVALUATED_AFTER = -(-(HORIZON_DAYS + LAG_DAYS) // 7) * WEEK
 """A week is evaluated on the first Monday by which its lagged label has ended."""
 
@@ -130,6 +132,8 @@ def build_calls(
     refits = registry.refits()
     if weeks is None:
         weeks = context.weeks_to_build(refits[0], recorded_weeks(connection, TRADER_GRADES.full_name))
+    if not weeks:
+        return {table.full_name: Appended(table.full_name, 0, 0, 0, 0, ()) for table in CALL_TABLES}
     frame = model_frame(inputs.weekly.filter(pl.col("as_of_week").is_in(list(weeks))))
     predictions, signals = _score(frame, weeks, registry)
     market = market_part(inputs.market)

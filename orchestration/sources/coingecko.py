@@ -140,6 +140,18 @@ class CoinGecko:
         """
         return parse_categories(self._get("/coins/categories/list", {}))
 
+    def fetch_inactive(self, *, now: datetime) -> Fetched:
+        """List the coins that are no longer traded; their charts stay readable. Public plans may refuse the list.
+
+        Returns:
+            Rows of `coingecko/assets` with id, ticker and name, the rest null.
+
+        Raises:
+            RequestRejectedError: The plan does not give the list.
+            SourceError: See `http.py`.
+        """
+        return parse_inactive(self._get("/coins/list", {"include_platform": "false", "status": "inactive"}), now=now)
+
     def fetch_asset_categories(
         self, category_ids: Sequence[str], *, names: Mapping[str, str], now: datetime, max_coins: int = 1000
     ) -> Fetched:
@@ -319,6 +331,20 @@ def _values_by_time(points: Any) -> dict[Any, Any]:
         return {}
     pairs = (point for point in points if isinstance(point, list) and len(point) == 2)
     return {time: value for time, value in pairs if isinstance(time, (int, float))}
+
+
+def parse_inactive(payload: Any, *, now: datetime) -> Fetched:
+    """Turn coins/list?status=inactive into rows of assets; a record without an id is refused."""
+    rows, rejected = [], []
+    for record in _as_list(payload, what="coins/list?status=inactive"):
+        coin_id = read_text(record.get("id")) if isinstance(record, dict) else None
+        if coin_id is None:
+            rejected.append(Rejected.of("id is missing", record))
+        else:
+            rows.append(
+                {"coin_id": coin_id, "symbol": read_text(record.get("symbol")), "name": read_text(record.get("name"))}
+            )
+    return validate(ASSETS, rows, now=now, rejected=rejected)
 
 
 def parse_categories(payload: Any) -> dict[str, str]:

@@ -31,7 +31,7 @@ select
     coalesce(
         abs(ln(price_usd / median_before_usd)) > ln(5)
         and abs(ln(price_usd / price_before_usd)) > ln(2)
-        and coalesce(volume_24h_usd, 0) < {{ var('bad_tick_volume_usd', 50000000) }},
+        and coalesce(volume_24h_usd, 0) < 50e6,
         false
     ) as is_bad_tick
 from neighbours

@@ -1,6 +1,6 @@
 """Time-series features of every token and day, computed by `models_ml.features` on polars.
 
-A build computes the days from the variable `features_from` on, reading as many days before it as the longest look-back needs;
+A build computes the days from TIDEMARK_FEATURES_FROM on, reading as many days before it as the longest look-back needs;
 rows before it stay as they are. So a new week costs a week, and a late row rebuilds the days it touches.
 """
 

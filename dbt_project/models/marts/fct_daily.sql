@@ -26,7 +26,7 @@ followed as (
         coalesce(
             lead(market_date) over (partition by token_id order by market_date),
             -- after the last price, as far as the day before as_of
-            (timezone('UTC', '{{ var("as_of") }}'::timestamptz))::date
+            timezone('UTC', {{ as_of() }})::date
         ) as next_date
     from kept
 ),

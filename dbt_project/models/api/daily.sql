@@ -1,0 +1,10 @@
+select
+    market_date as date,
+    token_id,
+    price_usd,
+    market_cap_usd,
+    volume_24h_usd,
+    data_source,
+    price_source,
+    is_carried
+from {{ ref('fct_daily') }}

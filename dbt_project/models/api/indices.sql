@@ -1,0 +1,8 @@
+select
+    index_id,
+    name,
+    kind,
+    methodology,
+    first_date,
+    last_date
+from {{ source('indices', 'definitions') }}

@@ -1,0 +1,65 @@
+"""The commands behind make: run, rebuild, reproduce, verify. Arguments are checked before anything is written.
+
+Belongs here: reading arguments, one line for what went wrong, exit codes.
+Does not: the work (`weekly_run.py`, `lib/reproduce.py`, `lib/verification.py`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from datetime import date
+
+from orchestration.lib.errors import TidemarkError
+from orchestration.lib.run_lock import RunLockError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="tidemark", description=__doc__.splitlines()[0] if __doc__ else None)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("run", help="run the weekly job up to AS_OF and say what was made")
+    commands.add_parser("check-dev", help="check what the UI needs before it starts")
+    rebuild = commands.add_parser("rebuild", help="score weeks of the past again, as new versions")
+    rebuild.add_argument("--from", dest="first", required=True, type=_day, help="first week")
+    rebuild.add_argument("--to", dest="last", type=_day, help="last week, by default the first")
+    rebuild.add_argument("--reason", default="rebuild by hand", help="reason that the new versions carry")
+    reproduce = commands.add_parser("reproduce", help="rebuild one unit from landed inputs and compare hashes")
+    reproduce.add_argument("--week", required=True, type=_day)
+    reproduce.add_argument("--table", required=True)
+    reproduce.add_argument("--version", type=int, help="one version, by default all of the unit")
+    commands.add_parser("verify", help="walk the manifest chain of the published copy")
+    chosen = parser.parse_args(arguments)
+    try:
+        return _execute(chosen)
+    except (TidemarkError, RunLockError) as error:
+        print(f"tidemark: {error}", file=sys.stderr)  # noqa: T201 - the command line speaks here
+        return 2
+
+
+def _execute(chosen: argparse.Namespace) -> int:
+    """Run the chosen command; the imports it needs come with it, so that a bad argument is refused at once."""
+    from orchestration import commands
+
+    if chosen.command == "run":
+        return commands.run()
+    if chosen.command == "rebuild":
+        return commands.rebuild(chosen.first, chosen.last or chosen.first, reason=chosen.reason)
+    if chosen.command == "reproduce":
+        return commands.reproduce(chosen.week, chosen.table, version=chosen.version)
+    if chosen.command == "check-dev":
+        return commands.check_dev()
+    return commands.verify()
+
+
+def _day(text: str) -> date:
+    """A day as YYYY-MM-DD."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no day; write it as YYYY-MM-DD") from None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,168 @@
+"""What each command of the command line does: check, run, say.
+
+Belongs here: one function a command, in the order of its steps.
+Does not: parsing arguments (`cli.py`), the summary's tables (`lib/summary.py`), the work itself (`lib`, `defs`).
+"""
+
+# ruff: noqa: T201 - the command line speaks here
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from datetime import date, timedelta
+from pathlib import Path
+
+from orchestration.lib.data_folder import DataFolder
+from orchestration.lib.errors import TidemarkError
+from orchestration.lib.run_lock import RunLock
+from orchestration.lib.week_choice import WeekChoice, choose_week
+from orchestration.lib.weeks import monday_of
+from orchestration.settings import REPOSITORY_ROOT, Settings, load_settings
+
+UI_ADDRESS = ("127.0.0.1", 3000)
+
+
+def run() -> int:
+    """Run the weekly job up to AS_OF and say what was made."""
+    settings, folder, choice = _checked()
+    return _run_weekly(settings, folder, choice, rebuild=None, reason="")
+
+
+def rebuild(first: date, last: date, *, reason: str) -> int:
+    """Score past weeks again with the recorded models and today's code and data, as new versions with a reason."""
+    settings, folder, choice = _checked()
+    if not folder.warehouse.exists():
+        raise TidemarkError(f"{folder.root} has no warehouse; run make run first")
+    span = (monday_of(first), monday_of(last))
+    if span[0] > span[1]:
+        raise TidemarkError(f"FROM={first} lies after TO={last}; give the earlier week first")
+    if span[1] > choice.week:
+        raise TidemarkError(f"TO={last} lies after the newest week {choice.week}; rebuild up to that")
+    return _run_weekly(settings, folder, choice, rebuild=span, reason=reason)
+
+
+def reproduce(week: date, table: str, *, version: int | None) -> int:
+    """Rebuild a unit from landed inputs and compare hashes."""
+    from orchestration.lib.reproduce import reproduce_units
+
+    folder = DataFolder(load_settings().folder)
+    _prepare_environment(folder)
+    results = reproduce_units(folder, week=monday_of(week), table_name=table, version=version, report=print)
+    for result in results:
+        print(result.line())
+    is_equal = all(result.is_equal for result in results)
+    print(f"{sum(result.is_equal for result in results)} of {len(results)} reproduced bit for bit")
+    return 0 if is_equal else 1
+
+
+def verify() -> int:
+    """Walk the manifest chain of the published copy."""
+    from orchestration.lib.verification import VerificationError, verify_chain
+
+    published = DataFolder(load_settings().folder).published
+    if not (published / "manifest.json").exists():
+        raise TidemarkError(f"{published} has no manifest.json; nothing has been published there yet, run make run first")
+    try:
+        report = verify_chain(published)
+    except VerificationError as error:
+        print(error)
+        return 1
+    print(f"{published}: {report}")
+    return 0
+
+
+def check_dev() -> int:
+    """Refuse to start the UI where it could not work: a port in use, a folder of the other kind."""
+    settings, folder, choice = _checked()
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(UI_ADDRESS)
+        except OSError:
+            raise TidemarkError(
+                f"port {UI_ADDRESS[1]} of {UI_ADDRESS[0]} is in use; stop the program that has it, or run make dev PORT=3001"
+            ) from None
+    folder.dagster.mkdir(parents=True, exist_ok=True)
+    print(f"data folder {folder.root}, source {settings.source}, week {choice.week}")
+    return 0
+
+
+def _checked() -> tuple[Settings, DataFolder, WeekChoice]:
+    """Settings, folder and week, with everything refused that cannot work; nothing is written."""
+    from models_ml.indices.definition import load_definitions
+    from models_ml.indices.errors import IndicesError
+    from orchestration.lib.bulk_import import load_mapping, validate_archive
+
+    settings = load_settings()
+    folder = DataFolder(settings.folder)
+    folder.check(settings.kind)
+    choice = choose_week(settings)
+    try:
+        load_definitions(settings.indices_dir)
+    except IndicesError as error:
+        raise TidemarkError(str(error)) from error
+    if settings.source == "archive" and settings.archive is not None:
+        validate_archive(load_mapping(settings.mapping), settings.archive)
+    return settings, folder, choice
+
+
+def _prepare_environment(folder: DataFolder) -> None:
+    """Where Dagster keeps its records: below the data folder, with the project's dagster.yaml."""
+    os.environ["DAGSTER_HOME"] = str(REPOSITORY_ROOT)
+    os.environ["TIDEMARK_DAGSTER_DIR"] = str(folder.dagster)
+    os.environ["DBT_PROFILES_DIR"] = str(REPOSITORY_ROOT / "dbt_project")
+
+
+def _run_weekly(
+    settings: Settings, folder: DataFolder, choice: WeekChoice, *, rebuild: tuple[date, date] | None, reason: str
+) -> int:
+    """Take the lock, run the job, print the summary."""
+    from orchestration.lib.summary import print_summary
+
+    started = time.monotonic()
+    is_claimed = folder.marker.exists()
+    with RunLock(folder.root):
+        folder.dagster.mkdir(parents=True, exist_ok=True)
+        if not is_claimed:
+            folder.claim(settings.kind, start_date=choice.week - timedelta(days=1))
+        _prepare_environment(folder)
+        print(f"tidemark: {settings.source} data, week {choice.week}, folder {folder.root}", flush=True)
+        is_done = _execute_job(folder, choice, rebuild=rebuild, reason=reason)
+    if not is_done:
+        print(f"tidemark: the run failed; what was published before stays. Log: {_log_of(folder)}")
+        return 1
+    print_summary(folder, choice.week, seconds=time.monotonic() - started)
+    return 0
+
+
+def _execute_job(folder: DataFolder, choice: WeekChoice, *, rebuild: tuple[date, date] | None, reason: str) -> bool:
+    """Execute the job `weekly` (or `build_week` for a rebuild) in this process."""
+    import dagster as dg
+
+    from orchestration.definitions import defs
+    from orchestration.lib.dead_runs import fail_dead_runs
+    from orchestration.lib.partitions import range_tags
+    from orchestration.lib.run_log import LOGGER_NAME
+
+    assembled = defs()
+    job = assembled.resolve_job_def("build_week" if rebuild else "weekly")
+    sunday = choice.week - timedelta(days=1)
+    tags = range_tags(max(folder.start_date() or sunday, sunday), sunday) if job.partitions_def else {}
+    week = {"as_of": choice.week.isoformat(), "reason": reason}
+    if rebuild:
+        week |= {"rebuild_from": rebuild[0].isoformat(), "rebuild_to": rebuild[1].isoformat()}
+    config = {
+        "resources": {"week": {"config": week}},
+        "loggers": {LOGGER_NAME: {"config": {"path": str(_log_of(folder))}}},
+    }
+    with dg.DagsterInstance.get() as instance:
+        fail_dead_runs(instance, current_run_id=None)
+        result = job.execute_in_process(instance=instance, tags=dict(tags), run_config=config, raise_on_error=False)
+    return result.success
+
+
+def _log_of(folder: DataFolder) -> Path:
+    """The log of the newest run."""
+    return folder.root / "run.log"

@@ -1,0 +1,36 @@
+"""The code location: every folder of `defs/`, with the resources and policies that hold for all of it. Assembly only.
+
+Settings are read when the function is called, not at import.
+"""
+
+from pathlib import Path
+
+import dagster as dg
+
+from dagster_dbt import DbtCliResource
+
+from orchestration.lib.dbt_translator import DBT_EXECUTABLE, DBT_PROJECT
+from orchestration.lib.resources import RunLease, Warehouse, Week, providers_resource
+from orchestration.lib.run_log import LOGGER_NAME, terminal_logger
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """All assets, checks, jobs, schedules and resources."""
+    loaded = dg.load_from_defs_folder(project_root=Path(__file__).resolve().parent.parent)
+    return dg.Definitions.merge(
+        loaded,
+        dg.Definitions(
+            executor=dg.in_process_executor,
+            loggers={"console": dg.colored_console_logger, LOGGER_NAME: terminal_logger},
+            resources={
+                "lease": RunLease(),
+                "warehouse": Warehouse(),
+                "week": Week(),
+                "providers": providers_resource,
+                "dbt": DbtCliResource(
+                    project_dir=str(DBT_PROJECT), profiles_dir=str(DBT_PROJECT), dbt_executable=str(DBT_EXECUTABLE)
+                ),
+            },
+        ),
+    )

@@ -1,0 +1,1 @@
+"""Index compositions, rebalances and levels as assets."""

@@ -1,0 +1,101 @@
+"""Index compositions, rebalances and levels."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+import duckdb
+
+from models_ml.indices.definition import IndexDefinition, load_definitions
+from orchestration.lib.index_weeks import TABLES, append_indices, compute_index, read_market
+from orchestration.lib.metadata import lines_plot, table_metadata
+from orchestration.lib.published_checks import judge_published, key_of, published_check_spec
+from orchestration.lib.resources import POOL, RunLease, Warehouse
+from orchestration.lib.versioned_tables import LEVELS, TRADER_GRADES
+
+DEFINITIONS = dg.AssetKey(["indices", "definitions"])
+DEPS = [
+    key_of(TRADER_GRADES),
+    *(dg.AssetKey(["marts", name]) for name in ("fct_daily", "fct_universe_daily", "dim_tokens", "feat_market_daily")),
+]
+
+
+@dg.multi_asset(
+    name="index_weeks",
+    specs=[
+        dg.AssetSpec(
+            DEFINITIONS,
+            deps=DEPS,
+            description="The index definitions in force, one row an index, from their YAML files.",
+            group_name="indices",
+            owners=["team:research"],
+            kinds={"yaml"},
+        ),
+        *(
+            dg.AssetSpec(
+                key_of(table),
+                deps=DEPS,
+                description=table.description,
+                group_name="indices",
+                owners=["team:research"],
+                kinds={"duckdb"},
+            )
+            for table in TABLES
+        ),
+    ],
+    check_specs=[published_check_spec(table) for table in TABLES],
+    pool=POOL,
+)
+def index_weeks(context: dg.AssetExecutionContext, lease: RunLease, warehouse: Warehouse) -> Iterator[dg.MaterializeResult]:
+    """Every index through the weeks that are missing or that a late fact may have changed."""
+    definitions = load_definitions(warehouse.settings.indices_dir)
+    with warehouse.connect() as connection:
+        build = warehouse.build(connection, context.run_id)
+        market = read_market(connection, until=build.as_of_week)
+        computed = [compute_index(connection, definition, market, build) for definition in definitions]
+        appended = append_indices(connection, computed, build)
+        record_definitions(connection, definitions)
+        yield dg.MaterializeResult(asset_key=DEFINITIONS, metadata=table_metadata(connection, "indices.definitions"))
+        for table in TABLES:
+            metadata = {
+                **appended[table.full_name].as_metadata(),
+                **table_metadata(connection, f"{table.full_name}_current", order_by="as_of_week desc"),
+            }
+            if table is LEVELS:
+                metadata["plot"] = levels_plot(connection, warehouse.settings.source)
+            yield dg.MaterializeResult(
+                asset_key=key_of(table), metadata=metadata, check_results=[judge_published(connection, table)]
+            )
+
+
+def record_definitions(connection: duckdb.DuckDBPyConnection, definitions: list[IndexDefinition]) -> None:
+    """Replace the table of definitions: what each index is, and since when it has levels."""
+    connection.execute("delete from indices.definitions")
+    for definition in definitions:
+        undated = definition.undated_inputs
+        hindsight = f" Rests on undated reference data (hindsight): {', '.join(undated)}." if undated else ""
+        connection.execute(
+            """
+            insert into indices.definitions
+            select ?, ?, ?, ?, min(date), max(date)
+            from indices.levels_current where index_id = ? and level is not null
+            """,
+            [
+                definition.index_id,
+                definition.name,
+                definition.kind,
+                " ".join(definition.methodology.split()) + hindsight,
+                definition.index_id,
+            ],
+        )
+
+
+def levels_plot(connection: duckdb.DuckDBPyConnection, data_source: str) -> dg.MarkdownMetadataValue:
+    """Levels of all indices on a log scale."""
+    rows = connection.execute(
+        "select index_id, date, level from indices.levels_current where level is not null order by index_id, date"
+    ).pl()
+    series = {
+        str(index_id): (frame["date"].to_list(), frame["level"].to_list())
+        for (index_id,), frame in rows.partition_by("index_id", as_dict=True).items()
+    }
+    return lines_plot(series, title="Index levels", data_source=data_source, is_log=True)

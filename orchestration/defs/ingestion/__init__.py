@@ -1,0 +1,1 @@
+"""Assets that land what the providers say; nothing is cleaned or joined here."""

@@ -1,0 +1,1 @@
+"""Models, grades, calls and their evaluation as assets."""

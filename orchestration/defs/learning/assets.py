@@ -1,0 +1,163 @@
+"""Models, grades, calls and their evaluation."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import dagster as dg
+import duckdb
+import polars as pl
+
+from models_ml.learning.trader_model import gain_by_column
+from orchestration.lib.calls import build_calls, ensure_models, evaluate, read_inputs
+from orchestration.lib.metadata import lines_plot, markdown_table, table_metadata
+from orchestration.lib.published_checks import judge_published, key_of, published_check_spec
+from orchestration.lib.resources import POOL, RunLease, Warehouse
+from orchestration.lib.versioned_tables import BULL_BEAR, MODEL_EVALUATION, TRADER_GRADES, TRADING_SIGNALS, VersionedTable
+
+MARTS = [
+    dg.AssetKey(["marts", name])
+    for name in ("feat_token_daily", "fct_universe_daily", "feat_market_daily", "fct_daily", "dim_tokens")
+]
+MODELS = dg.AssetKey(["learning", "trader_models"])
+CALLS = (TRADER_GRADES, TRADING_SIGNALS, BULL_BEAR)
+
+
+def spec_of(table: VersionedTable, deps: list[dg.AssetKey]) -> dg.AssetSpec:
+    """Asset of a versioned table of learning."""
+    return dg.AssetSpec(
+        key_of(table),
+        deps=deps,
+        description=table.description,
+        group_name="learning",
+        owners=["team:research"],
+        kinds={"lightgbm", "duckdb"},
+    )
+
+
+@dg.asset(
+    key=MODELS, deps=MARTS, group_name="learning", owners=["team:research"], kinds={"lightgbm"}, pool=POOL
+)
+def trader_models(context: dg.AssetExecutionContext, lease: RunLease, warehouse: Warehouse) -> dg.MaterializeResult:
+    """The trader model of every quarter: trained on its fixed refit date's past, frozen in the registry, never changed."""
+    registry = warehouse.registry()
+    with warehouse.connect() as connection:
+        build = warehouse.build(connection, context.run_id)
+        inputs = read_inputs(connection, build.as_of_week)
+        trained = ensure_models(connection, inputs, registry, until=build.as_of_week, report=context.log.info)
+    newest = registry.load(registry.refits()[-1])
+    metadata: dict[str, object] = {"trained_now": len(trained), "models": len(registry.refits())}
+    if newest is not None:
+        metadata |= {
+            "in_force": newest.version,
+            "training_rows": newest.training_rows,
+            "gain": dg.MetadataValue.md(markdown_table(gain_by_column(newest).head(15))),
+        }
+    return dg.MaterializeResult(metadata=metadata)
+
+
+@dg.multi_asset(
+    name="trader_calls",
+    specs=[spec_of(table, [MODELS, *MARTS]) for table in CALLS],
+    check_specs=[published_check_spec(table) for table in CALLS],
+    pool=POOL,
+)
+def trader_calls(context: dg.AssetExecutionContext, lease: RunLease, warehouse: Warehouse) -> Iterator[dg.MaterializeResult]:
+    """Grades, signals and the bull-bear indicator of every week that is missing or that a late fact may have changed."""
+    source = warehouse.settings.source
+    with warehouse.connect() as connection:
+        build = warehouse.build(connection, context.run_id)
+        inputs = read_inputs(connection, build.as_of_week)
+        appended = build_calls(connection, inputs, warehouse.registry(), build)
+        plots = {
+            TRADER_GRADES.full_name: median_grade_plot(connection, source),
+            TRADING_SIGNALS.full_name: None,
+            BULL_BEAR.full_name: bull_bear_plot(connection, source),
+        }
+        for table in CALLS:
+            shown = table_metadata(connection, f"{table.full_name}_current", order_by="as_of_week desc")
+            drawn = plots[table.full_name]
+            yield dg.MaterializeResult(
+                asset_key=key_of(table),
+                metadata={**appended[table.full_name].as_metadata(), **shown, **({"plot": drawn} if drawn else {})},
+                check_results=[judge_published(connection, table)],
+            )
+
+
+@dg.multi_asset(
+    name="model_evaluation",
+    specs=[spec_of(MODEL_EVALUATION, [key_of(TRADER_GRADES), *MARTS])],
+    check_specs=[
+        published_check_spec(MODEL_EVALUATION),
+        dg.AssetCheckSpec(
+            "skill_is_positive",
+            asset=key_of(MODEL_EVALUATION),
+            description="The mean weekly rank IC of the last 26 evaluated weeks is above 0.",
+        ),
+    ],
+    pool=POOL,
+)
+def model_evaluation(
+    context: dg.AssetExecutionContext, lease: RunLease, warehouse: Warehouse
+) -> Iterator[dg.MaterializeResult]:
+    """Rank IC, decile spread and coverage of every week whose labels have ended, beside simple baselines."""
+    with warehouse.connect() as connection:
+        build = warehouse.build(connection, context.run_id)
+        appended = evaluate(connection, read_inputs(connection, build.as_of_week), build)
+        ics = weekly_ics(connection)
+        recent = ics["value"].tail(26).mean()
+        metadata = {**appended.as_metadata(), **table_metadata(connection, "learning.model_evaluation_current")}
+        if ics.height:
+            mean = ics["value"].rolling_mean(26, min_samples=4).to_list()
+            days = ics["as_of_week"].to_list()
+            metadata["plot"] = lines_plot(
+                {"rank IC of the week": (days, ics["value"].to_list()), "mean of 26 weeks": (days, mean)},
+                title="Weekly rank IC, broad universe, out of sample",
+                data_source=warehouse.settings.source,
+            )
+        skill = dg.AssetCheckResult(
+            passed=not ics.height or (isinstance(recent, float) and recent > 0),
+            severity=dg.AssetCheckSeverity.WARN,
+            asset_key=key_of(MODEL_EVALUATION),
+            check_name="skill_is_positive",
+            metadata={"mean_rank_ic_26_weeks": recent if isinstance(recent, float) else "no week evaluated yet"},
+        )
+        yield dg.MaterializeResult(
+            asset_key=key_of(MODEL_EVALUATION),
+            metadata=metadata,
+            check_results=[judge_published(connection, MODEL_EVALUATION), skill],
+        )
+
+
+def weekly_ics(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """Weekly rank ICs of the trader model on the broad universe: as_of_week, value."""
+    return connection.execute(
+        """select as_of_week, value from learning.model_evaluation_current
+        where model = 'trader' and universe = 'broad' and metric = 'rank_ic' order by as_of_week"""
+    ).pl()
+
+
+def median_grade_plot(connection: duckdb.DuckDBPyConnection, data_source: str) -> dg.MarkdownMetadataValue:
+    """The median grade over the weeks: all grades fall together in a weak market."""
+    rows = connection.execute(
+        """select as_of_week, median(trader_grade) as grade, quantile_cont(trader_grade, 0.9) as high
+        from learning.trader_grades_current group by as_of_week order by as_of_week"""
+    ).pl()
+    days = rows["as_of_week"].to_list()
+    return lines_plot(
+        {"median grade": (days, rows["grade"].to_list()), "best tenth": (days, rows["high"].to_list())},
+        title="Trader Grades by week",
+        data_source=data_source,
+    )
+
+
+def bull_bear_plot(connection: duckdb.DuckDBPyConnection, data_source: str) -> dg.MarkdownMetadataValue:
+    """Shares of bullish and bearish calls of the last two years."""
+    rows = connection.execute("select * from learning.bull_bear_current where universe = 'broad' order by as_of_week").pl()
+    if rows.height:
+        rows = rows.filter(pl.col("as_of_week") > rows["as_of_week"][-1] - timedelta(days=730))
+    days = rows["as_of_week"].to_list()
+    return lines_plot(
+        {"bullish": (days, rows["bullish_share"].to_list()), "bearish": (days, rows["bearish_share"].to_list())},
+        title="Share of bullish and bearish calls",
+        data_source=data_source,
+    )

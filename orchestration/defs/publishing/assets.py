@@ -1,0 +1,63 @@
+"""The published copy: the last step of a weekly run, after every blocking check."""
+
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from orchestration.lib.attribution import ATTRIBUTION
+from orchestration.lib.calls import newest_refit
+from orchestration.lib.publishing import PublicationInfo, SourceLoads, publish
+from orchestration.lib.resources import POOL, RunLease, Warehouse
+from orchestration.lib.run_context import complete_build
+from orchestration.lib.versioned_tables import VERSIONED_TABLES
+
+API_VIEWS = (
+    *("tokens", "daily", "trader_grades", "trading_signals", "indices", "index_compositions", "index_rebalances"),
+    *("index_levels", "moonshots", "bull_bear", "model_evaluation"),
+)
+
+
+@dg.asset(
+    key=["published", "warehouse"],
+    deps=[
+        *(dg.AssetKey([table.schema, table.name]) for table in VERSIONED_TABLES),
+        *(dg.AssetKey(["api", name]) for name in API_VIEWS),
+        dg.AssetKey(["quality", "corrections"]),
+        dg.AssetKey(["marts", "feature_catalogue"]),
+    ],
+    group_name="publishing",
+    owners=["team:operations"],
+    kinds={"duckdb", "parquet"},
+    pool=POOL,
+)
+def published_warehouse(
+    context: dg.AssetExecutionContext, lease: RunLease, warehouse: Warehouse
+) -> dg.MaterializeResult:
+    """What users read: a copy of the warehouse swapped in whole, Parquet of every versioned table, and the manifest chain."""
+    folder, store, registry = warehouse.folder, warehouse.store(), warehouse.registry()
+    with warehouse.connect() as connection:
+        build = warehouse.build(connection, context.run_id)
+        complete_build(connection, context.run_id)
+    loads: dict[str, SourceLoads] = {}
+    for load in store.loads():
+        source = load.source
+        known = loads.get(source)
+        loads[source] = SourceLoads(
+            load_count=(known.load_count if known else 0) + 1,
+            newest_load_id=max(load.load_id, known.newest_load_id or "") if known else load.load_id,
+            newest_loaded_at=max(load.loaded_at, known.newest_loaded_at or load.loaded_at) if known else load.loaded_at,
+        )
+    version = newest_refit(registry, build.as_of_week)
+    info = PublicationInfo(
+        created_at=datetime.now(UTC),
+        data_source=build.data_source,  # type: ignore[arg-type]  # one of three by the settings
+        as_of_week=build.as_of_week,
+        code_version=build.code_version,
+        model_versions={"trader": version} if version else {},
+        inputs_hash=build.inputs_hash,
+        input_cutoff=build.input_cutoff,
+        loads=loads,
+        attribution={source: ATTRIBUTION[source] for source in loads if source in ATTRIBUTION},
+    )
+    publication = publish(folder.warehouse, folder.published, info=info, report_step=context.log.info)
+    return dg.MaterializeResult(metadata={**publication.as_metadata(), "path": str(folder.published / "warehouse.duckdb")})

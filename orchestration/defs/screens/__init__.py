@@ -1,0 +1,1 @@
+"""The moonshot screen as an asset."""

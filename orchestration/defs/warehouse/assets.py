@@ -1,0 +1,157 @@
+"""The dbt project as assets: first everything up to the marts, after the learning steps the api views."""
+
+from collections.abc import Iterator
+from contextlib import redirect_stdout
+from datetime import UTC, date, datetime
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DbtCliResource, dbt_assets
+
+from orchestration.lib.code_version import code_version
+from orchestration.lib.data_folder import DataFolder
+from orchestration.lib.dbt_translator import MANIFEST, WarehouseTranslator
+from orchestration.lib.metadata import lines_plot, table_metadata
+from orchestration.lib.resources import POOL, RunLease, Warehouse, Week, dbt_environment
+from orchestration.lib.run_context import RunContext, begin_build, last_completed
+from orchestration.lib.versions import create_versioned_tables
+from orchestration.lib.warehouse import create_raw_views, create_schemas, earliest_change, table_exists
+from orchestration.lib.weeks import instant_of
+from orchestration.sources.datasets import DATASETS
+
+FIRST_DAY = date(1900, 1, 1)
+SHOWN = ("marts", "quality", "api")
+"""Schemas whose tables are previewed in the UI; a preview of every staging view would cost more than it tells."""
+
+
+def prepare_build(warehouse: Warehouse, week: Week, run_id: str) -> tuple[RunContext, date]:
+    """Open the warehouse for a build: schemas, raw views, the build's row; and where features have to begin.
+
+    Returns:
+        The build, and the first market_date whose features are computed.
+    """
+    folder, as_of_week = warehouse.folder, week.choose()
+    cutoff = datetime.now(UTC)
+    with warehouse.connect() as connection:
+        create_schemas(connection)
+        create_versioned_tables(connection)
+        create_index_definitions(connection)
+        create_raw_views(connection, folder.root, input_cutoff=cutoff)
+        before = last_completed(connection)
+        changed = earliest_change(
+            connection,
+            since=before["input_cutoff"] if before else None,  # type: ignore[arg-type]  # a timestamp by the table's schema
+            as_of=instant_of(as_of_week),
+            datasets=[dataset for dataset in DATASETS.values() if dataset.is_dated],
+        )
+        context = begin_build(
+            connection,
+            build_id=run_id,
+            as_of_week=as_of_week,
+            data_source=warehouse.settings.source,
+            input_cutoff=cutoff,
+            inputs_hash=warehouse.store().inputs_hash(cutoff),
+            code_version=code_version(),
+            earliest_change=changed,
+            rebuild=week.rebuild(),
+            version_reason=week.reason or ("rebuild" if week.rebuild_from else None),
+            correction_weeks=warehouse.settings.correction_weeks,
+        )
+        has_features = table_exists(connection, "intermediate", "int_features")
+        is_same_code = before is not None and before["code_version"] == context.code_version
+    features_from = context.changed_from if has_features and is_same_code and context.changed_from else FIRST_DAY
+    return context, features_from
+
+
+def create_index_definitions(connection: Any) -> None:
+    """The table of index definitions, which the api view needs before the first index is computed."""
+    connection.execute(
+        """create table if not exists indices.definitions
+        (index_id varchar primary key, name varchar, kind varchar, methodology varchar, first_date date, last_date date)"""
+    )
+
+
+def run_dbt(
+    context: dg.AssetExecutionContext, dbt: DbtCliResource, folder: DataFolder, *, as_of: datetime, features_from: date
+) -> list[Any]:
+    """Run `dbt build` as a subprocess to its end and return its events: no connection is open while it works."""
+    target = folder.root / "dbt" / "target"
+    target.mkdir(parents=True, exist_ok=True)
+    arguments = ["build", "--full-refresh"] if features_from == FIRST_DAY else ["build"]
+    log = folder.root / "dbt" / "dbt.log"
+    # dbt's own lines go into its log: the terminal shows one line a step, Dagster the events.
+    with dbt_environment(folder, as_of=as_of, features_from=features_from), log.open("a") as written, redirect_stdout(written):
+        return list(dbt.cli(arguments, context=context, target_path=target).stream())
+
+
+def with_previews(context: dg.AssetExecutionContext, warehouse: Warehouse, events: list[Any]) -> Iterator[Any]:
+    """Add row counts, schemas and previews to the outputs of dbt models."""
+    data_source = warehouse.settings.source
+    with warehouse.connect(read_only=True) as connection:
+        for event in events:
+            if isinstance(event, dg.Output):
+                key = context.asset_key_for_output(event.output_name)
+                if key.path[0] in SHOWN:
+                    metadata = dict(event.metadata) | table_metadata(connection, ".".join(key.path))
+                    if key.path == ["marts", "feat_market_daily"]:
+                        metadata["plot"] = market_plot(connection, data_source)
+                    yield dg.Output(None, output_name=event.output_name, metadata=metadata)
+                    continue
+            yield event
+
+
+def market_plot(connection: Any, data_source: str) -> dg.MarkdownMetadataValue:
+    """Bitcoin with its averages."""
+    rows = connection.execute(
+        "select market_date, btc_price_usd, btc_sma_200d_usd from marts.feat_market_daily order by market_date"
+    ).pl()
+    days = rows["market_date"].to_list()
+    return lines_plot(
+        {
+            "bitcoin, USD": (days, rows["btc_price_usd"].to_list()),
+            "200-day average": (days, rows["btc_sma_200d_usd"].to_list()),
+        },
+        title="Bitcoin and its 200-day average",
+        data_source=data_source,
+        is_log=True,
+    )
+
+
+@dbt_assets(
+    manifest=MANIFEST,
+    exclude="tidemark.api",
+    dagster_dbt_translator=WarehouseTranslator(),
+    name="dbt_marts",
+    pool=POOL,
+)
+def dbt_marts(
+    context: dg.AssetExecutionContext, lease: RunLease, warehouse: Warehouse, week: Week, dbt: DbtCliResource
+) -> Iterator[Any]:
+    """Staging, intermediate and marts."""
+    build, features_from = prepare_build(warehouse, week, context.run_id)
+    context.log.info("build of %s: facts changed from %s, features from %s", build.as_of_week, build.changed_from, features_from)
+    events = run_dbt(context, dbt, warehouse.folder, as_of=build.as_of, features_from=features_from)
+    yield from with_previews(context, warehouse, events)
+
+
+@dbt_assets(
+    manifest=MANIFEST,
+    select="tidemark.api",
+    dagster_dbt_translator=WarehouseTranslator(),
+    name="dbt_api",
+    pool=POOL,
+)
+def dbt_api(context: dg.AssetExecutionContext, lease: RunLease, warehouse: Warehouse, dbt: DbtCliResource) -> Iterator[Any]:
+    """The views that users query. They change with the code only, so a build with the code of the one before keeps them."""
+    with warehouse.connect() as connection:
+        build = warehouse.build(connection, context.run_id)
+        before = last_completed(connection)
+        views = connection.execute("select count(*) from duckdb_views() where schema_name = 'api'").fetchone()
+    outputs = list(context.selected_output_names)
+    is_kept = before is not None and before["code_version"] == build.code_version and views == (len(outputs),)
+    events: list[Any] = (
+        [dg.Output(None, output_name=name) for name in outputs]
+        if is_kept
+        else run_dbt(context, dbt, warehouse.folder, as_of=build.as_of, features_from=build.as_of_week)
+    )
+    yield from with_previews(context, warehouse, events)

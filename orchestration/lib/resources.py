@@ -1,0 +1,242 @@
+"""Dagster resources: the warehouse, the week, the providers, and the lock that a run holds from its first step to its last.
+
+Belongs here: what an asset is handed. Does not: what it does with it.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import duckdb
+
+from orchestration.lib.data_folder import DataFolder
+from orchestration.lib.dead_runs import fail_dead_runs
+from orchestration.lib.ingestion import Ingestion, Reach
+from orchestration.lib.landing import LandingStore, read_lags
+from orchestration.lib.registry import ModelRegistry
+from orchestration.lib.run_context import RunContext, current_build
+from orchestration.lib.run_lock import RunLock
+from orchestration.lib.warehouse import connect
+from orchestration.lib.week_choice import SIMULATED_END, SIMULATED_START, choose_week
+from orchestration.lib.weeks import instant_of
+from orchestration.settings import REPOSITORY_ROOT, Settings, load_settings
+from orchestration.sources.coingecko import CoinGecko
+from orchestration.sources.coinmetrics import CoinMetrics
+from orchestration.sources.exchanges import ExchangeSettings
+from orchestration.sources.http import HttpClient
+
+POOL = "warehouse"
+"""The pool of whatever opens the warehouse; it has one slot (dagster.yaml)."""
+
+LAGS = REPOSITORY_ROOT / "dbt_project" / "seeds" / "publication_lags.csv"
+
+AFTER_CLOSE = timedelta(minutes=45)
+"""Simulated runs look at the providers this long after a midnight, when a day's close has landed."""
+
+
+class RunLease(dg.ConfigurableResource):
+    """The right to write the data folder: an OS lock held for the whole run, whoever executes it."""
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["RunLease"]:
+        """Hold the lock; a new holder first fails the runs that died and frees their pool slots."""
+        folder = DataFolder(load_settings().folder)
+        run_id = context.run_id
+        instance = context.instance
+
+        def clean_up(_holder: object) -> None:
+            if instance is not None:
+                fail_dead_runs(instance, current_run_id=run_id)
+
+        with RunLock(folder.root, command=f"run {run_id}", on_acquired=clean_up):
+            yield self
+
+
+class Warehouse(dg.ConfigurableResource):
+    """The data folder of the run: warehouse file, landing store, models. Every asset that connects names the pool `warehouse`."""
+
+    @property
+    def folder(self) -> DataFolder:
+        """Paths of the data folder."""
+        return DataFolder(load_settings().folder)
+
+    @property
+    def settings(self) -> Settings:
+        """Settings from the environment."""
+        return load_settings()
+
+    @contextmanager
+    def connect(self, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open the warehouse; the lock is released even when the step fails."""
+        with connect(self.folder.warehouse, read_only=read_only) as connection:
+            yield connection
+
+    def store(self) -> LandingStore:
+        """The landing store."""
+        return LandingStore(self.folder.root)
+
+    def registry(self) -> ModelRegistry:
+        """The frozen models."""
+        return ModelRegistry(self.folder.models)
+
+    def build(self, connection: duckdb.DuckDBPyConnection, run_id: str) -> RunContext:
+        """The build a step belongs to."""
+        return current_build(connection, run_id, correction_weeks=self.settings.correction_weeks)
+
+
+class Week(dg.ConfigurableResource):
+    """The week of a run: AS_OF from the environment, or given here in the launchpad."""
+
+    as_of: str = ""
+    rebuild_from: str = ""
+    rebuild_to: str = ""
+    reason: str = ""
+
+    def choose(self) -> date:
+        """The Monday the run is for."""
+        settings = load_settings()
+        if self.as_of:
+            settings = settings.model_copy(update={"as_of": date.fromisoformat(self.as_of)})
+        return choose_week(settings).week
+
+    def rebuild(self) -> tuple[date, date] | None:
+        """First and last week of a rebuild asked for by hand."""
+        if not self.rebuild_from:
+            return None
+        first = date.fromisoformat(self.rebuild_from)
+        return first, date.fromisoformat(self.rebuild_to) if self.rebuild_to else first
+
+
+@dg.resource(description="The providers of a simulated or live run; a simulated one has its own sandbox on a free port.")
+def providers_resource(context: dg.InitResourceContext) -> Iterator["Connections"]:
+    """Open the connections of a run and close them at its end; nothing outlives it, the sandbox included."""
+    with ExitStack() as closing:
+        yield Connections(load_settings(), closing, context.log.info if context.log else _say_nothing)
+
+
+class Connections:
+    """Open adapters of one run."""
+
+    def __init__(self, settings: Settings, closing: ExitStack, report: Any) -> None:
+        self.settings = settings
+        self._closing = closing
+        self._report = report
+        self._sandbox: Any = None
+        self._http: dict[str, HttpClient] = {}
+
+    def reach(self, *, last: date, first: date, partition: str) -> Reach:
+        """The time a load is for; the sandbox's clock follows."""
+        now = instant_of(last + timedelta(days=1)) + AFTER_CLOSE if self._is_simulated else datetime.now().astimezone()
+        if self._is_simulated:
+            self._sandbox_at(now)
+        return Reach(now=now, first=first, last=last, partition=partition)  # type: ignore[arg-type]  # 'day' or 'year'
+
+    def ingestion(self, store: LandingStore) -> Ingestion:
+        """The landing side of a load."""
+        return Ingestion(store, data_source=self.settings.source, lags=read_lags(LAGS), report=self._report)
+
+    def coingecko(self) -> CoinGecko:
+        """CoinGecko, or the sandbox in its place."""
+        provider = self.settings.coingecko
+        key = provider.api_key.get_secret_value() if provider.api_key else None
+        return CoinGecko(self.http("coingecko"), base_url=self._url(provider.base_url), api_key=key)
+
+    def coinmetrics(self) -> CoinMetrics:
+        """Coin Metrics community, or the sandbox in its place."""
+        return CoinMetrics(self.http("coinmetrics"), base_url=self._url(self.settings.coinmetrics.base_url))
+
+    def fear_greed_url(self) -> str:
+        """Where the fear and greed index is asked."""
+        return self._url(self.settings.alternative_me.base_url)
+
+    def binance(self) -> ExchangeSettings:
+        """How to reach Binance through ccxt."""
+        if self._is_simulated:
+            return ExchangeSettings(base_url_prefix=self._sandbox.base_url, rate_limit_ms=1)
+        provider = self.settings.binance
+        host = provider.base_url.removeprefix("https://").rstrip("/")
+        return ExchangeSettings(
+            api_host=None if host == "api.binance.com" else host,
+            rate_limit_ms=int(provider.min_interval_seconds * 1000),
+        )
+
+    def http(self, provider: str) -> HttpClient:
+        """The shared HTTP client, paced for a provider."""
+        if provider not in self._http:
+            settings = getattr(self.settings, provider)
+            interval = 0.0 if self._is_simulated else settings.min_interval_seconds
+            secrets = [settings.api_key.get_secret_value()] if settings.api_key else []
+            client = HttpClient(min_interval_seconds=interval, secrets=secrets)
+            self._closing.callback(client.close)
+            self._http[provider] = client
+        return self._http[provider]
+
+    @property
+    def _is_simulated(self) -> bool:
+        return self.settings.source == "simulated"
+
+    def _url(self, base_url: str) -> str:
+        return base_url.replace("https://", f"{self._sandbox.base_url}/") if self._is_simulated else base_url
+
+    def _sandbox_at(self, now: datetime) -> None:
+        if self._sandbox is None:
+            from orchestration.sandbox.market import simulate_market
+            from orchestration.sandbox.runner import running_sandbox
+            from orchestration.sandbox.settings import SimulationSettings
+
+            chosen = self.settings.simulation
+            market = simulate_market(
+                SimulationSettings(
+                    seed=chosen.seed,
+                    tokens=chosen.tokens,
+                    is_null=chosen.is_null,
+                    start=SIMULATED_START,
+                    end=SIMULATED_END,
+                )
+            )
+            self._sandbox = self._closing.enter_context(
+                running_sandbox(market, now, full_history=chosen.full_history)
+            )
+            self._report(
+                f"sandbox: simulated market, seed {chosen.seed}, {chosen.tokens} tokens, "
+                f"full_history={'on' if chosen.full_history else 'off'} at {self._sandbox.base_url}"
+            )
+        self._sandbox.clock.now = now
+
+
+def _say_nothing(_text: str) -> None:
+    """Report nothing."""
+
+
+@contextmanager
+def dbt_environment(folder: DataFolder, *, as_of: datetime, features_from: date) -> Iterator[None]:
+    """Environment that a dbt subprocess inherits: the warehouse, the instant, where features begin, and our packages."""
+    values = {
+        "TIDEMARK_WAREHOUSE": str(folder.warehouse),
+        "TIDEMARK_AS_OF_INSTANT": as_of.isoformat(),
+        "TIDEMARK_FEATURES_FROM": features_from.isoformat(),
+        "PYTHONPATH": os.pathsep.join([str(REPOSITORY_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]),
+    }
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def seed_category_names() -> list[str]:
+    """Display names of the categories that sectors and pegged classes rest on."""
+    names: list[str] = []
+    for seed in ("sector_categories.csv", "pegged_categories.csv"):
+        lines = Path(REPOSITORY_ROOT / "dbt_project" / "seeds" / seed).read_text().splitlines()[1:]
+        names += [line.split(",")[0] for line in lines if line]
+    return names

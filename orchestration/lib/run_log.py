@@ -1,0 +1,49 @@
+"""The log of a run started from the terminal: every event in a file, one line a step on the terminal.
+
+Belongs here: Dagster's logger for it. Does not: what is logged.
+"""
+
+import logging
+import sys
+
+import dagster as dg
+
+LOGGER_NAME = "terminal"
+
+
+class TerminalHandler(logging.Handler):
+    """Says how long each step took, warnings, and why a step failed."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a line for what a person at the terminal wants to know."""
+        meta = getattr(record, "dagster_meta", None) or {}
+        event = meta.get("dagster_event")
+        if event is not None:
+            if event.event_type_value == "STEP_SUCCESS":
+                self._say(f"  {event.step_key:<28} {event.step_success_data.duration_ms / 1000:6.1f} s")
+            elif event.event_type_value == "STEP_FAILURE":
+                error = event.step_failure_data.error
+                while error is not None and error.cause is not None:
+                    error = error.cause
+                text = " ".join(error.message.split()) if error is not None else "failed"
+                self._say(f"  {event.step_key:<28} FAILED: {text}")
+        elif record.levelno >= logging.WARNING:
+            self._say(f"  {meta.get('step_key') or ''}: {meta.get('orig_message') or record.getMessage()}")
+
+    @staticmethod
+    def _say(line: str) -> None:
+        sys.stdout.write(line[:600] + "\n")
+        sys.stdout.flush()
+
+
+@dg.logger({"path": dg.Field(str, description="File that gets every event.")}, description="A file and the terminal.")
+def terminal_logger(context: dg.InitLoggerContext) -> logging.Logger:
+    """Every event into a file, the outline onto the terminal."""
+    logger = logging.Logger("tidemark.run", level=logging.INFO)
+    written = logging.FileHandler(context.logger_config["path"], mode="w", encoding="utf-8")
+    written.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    # Steps report their end at debug level; the terminal picks what it shows.
+    logger.setLevel(logging.DEBUG)
+    logger.addHandler(written)
+    logger.addHandler(TerminalHandler())
+    return logger

@@ -1,0 +1,65 @@
+"""What a run says at its end: the week, the grades, the indices, the screen, and where to look.
+
+Belongs here: reading the published copy and printing it. Does not: deciding what is published.
+"""
+
+# ruff: noqa: T201 - the command line speaks here
+
+from __future__ import annotations
+
+from datetime import date
+
+import duckdb
+
+from orchestration.lib.data_folder import DataFolder
+
+
+def print_summary(folder: DataFolder, week: date, *, seconds: float) -> None:
+    """Print the outcome of a week from the published copy, as a reader would see it."""
+    path = folder.published / "warehouse.duckdb"
+    with duckdb.connect(str(path), read_only=True) as connection:
+        connection.execute("set TimeZone = 'UTC'")
+
+        def rows(sql: str, *values: object) -> list[tuple[object, ...]]:
+            return connection.execute(sql, list(values)).fetchall()
+
+        print(f"\nWeek {week} ({', '.join(str(row[0]) for row in rows('select distinct data_source from api.daily order by 1'))} data)")
+        graded = rows("select count(*), median(trader_grade) from api.trader_grades where as_of_week = ?", week)[0]
+        print(f"Tokens graded: {graded[0]}" + (f", median grade {graded[1]:.0f}" if graded[0] else ""))
+        best = rows(
+            """select symbol, trader_grade, signal from api.trader_grades
+            join api.trading_signals using (as_of_week, token_id, symbol)
+            where as_of_week = ? order by trader_grade desc, token_id limit 5""",
+            week,
+        )
+        calls = {1: "bullish", 0: "neutral", -1: "bearish"}
+        print("Top 5 by Trader Grade: " + ", ".join(f"{s} {grade:.1f} ({calls[signal]})" for s, grade, signal in best))
+        mood = rows("select bullish_share, bearish_share from api.bull_bear where as_of_week = ?", week)
+        if mood:
+            print(f"Bull-bear: {mood[0][0]:.0%} bullish, {mood[0][1]:.0%} bearish")
+        for index_id, name in rows("select index_id, name from api.indices order by index_id"):
+            held = rows(
+                """select symbol, weight from api.index_compositions where as_of_week = ? and index_id = ?
+                order by weight desc, token_id""",
+                week,
+                index_id,
+            )
+            level = rows("select level from api.index_levels where index_id = ? and date < ? order by date desc limit 1", index_id, week)
+            text = ", ".join(f"{symbol} {weight:.1%}" for symbol, weight in held) or "unavailable this week"
+            value = f" at {level[0][0]:,.1f}" if level and level[0][0] is not None else ""
+            print(f"Index {index_id} ({name}){value}: {text}")
+        picks = rows(
+            "select rank, symbol, score, checks_true, checks_known from api.moonshots where as_of_week = ? order by rank", week
+        )
+        text = ", ".join(f"{rank}. {symbol} {score:.0f} ({true} of {known} known)" for rank, symbol, score, true, known in picks)
+        print(f"Moonshot screen: {text or 'no token passes this week'}")
+        skill = rows(
+            """select metric, avg(value), count(*) from api.model_evaluation
+            where model = 'trader' and universe = 'broad' and metric in ('rank_ic', 'rank_ic_lag1')
+            group by metric order by metric"""
+        )
+        if skill:
+            print("Out of sample so far: " + ", ".join(f"mean {metric} {value:.3f} over {n} weeks" for metric, value, n in skill))
+    print(f"\nPublished warehouse: {path}")
+    print(f"Took {seconds:.0f} s. Look at it: make dev (Dagster UI on http://127.0.0.1:3000), or SQL: select * from api.trader_grades")
+    print("Research, not financial advice.")
