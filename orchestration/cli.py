@@ -20,7 +20,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="tidemark", description=__doc__.splitlines()[0] if __doc__ else None)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("run", help="run the weekly job up to AS_OF and say what was made")
-    commands.add_parser("check-dev", help="check what the UI needs before it starts")
+    commands.add_parser("dev", help="start the Dagster UI on 127.0.0.1")
+    commands.add_parser("check-definitions", help="load all definitions and say what there is")
     rebuild = commands.add_parser("rebuild", help="score weeks of the past again, as new versions")
     rebuild.add_argument("--from", dest="first", required=True, type=_day, help="first week")
     rebuild.add_argument("--to", dest="last", type=_day, help="last week, by default the first")
@@ -48,8 +49,10 @@ def _execute(chosen: argparse.Namespace) -> int:
         return commands.rebuild(chosen.first, chosen.last or chosen.first, reason=chosen.reason)
     if chosen.command == "reproduce":
         return commands.reproduce(chosen.week, chosen.table, version=chosen.version)
-    if chosen.command == "check-dev":
-        return commands.check_dev()
+    if chosen.command == "dev":
+        return commands.dev()
+    if chosen.command == "check-definitions":
+        return commands.check_definitions()
     return commands.verify()
 
 

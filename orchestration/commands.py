@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 import time
 from datetime import date, timedelta
 from pathlib import Path
@@ -21,7 +22,7 @@ from orchestration.lib.week_choice import WeekChoice, choose_week
 from orchestration.lib.weeks import monday_of
 from orchestration.settings import REPOSITORY_ROOT, Settings, load_settings
 
-UI_ADDRESS = ("127.0.0.1", 3000)
+UI_HOST = "127.0.0.1"
 
 
 def run() -> int:
@@ -63,7 +64,9 @@ def verify() -> int:
 
     published = DataFolder(load_settings().folder).published
     if not (published / "manifest.json").exists():
-        raise TidemarkError(f"{published} has no manifest.json; nothing has been published there yet, run make run first")
+        raise TidemarkError(
+            f"{published} has no manifest.json; nothing has been published there yet, run make run first"
+        )
     try:
         report = verify_chain(published)
     except VerificationError as error:
@@ -73,19 +76,44 @@ def verify() -> int:
     return 0
 
 
-def check_dev() -> int:
-    """Refuse to start the UI where it could not work: a port in use, a folder of the other kind."""
+def dev() -> int:
+    """Start the Dagster UI; the port is refused where it is in use, the folder where it holds the other kind of data."""
     settings, folder, choice = _checked()
+    port = int(os.environ.get("TIDEMARK_UI_PORT", "3000"))
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(UI_ADDRESS)
+            probe.bind((UI_HOST, port))
         except OSError:
             raise TidemarkError(
-                f"port {UI_ADDRESS[1]} of {UI_ADDRESS[0]} is in use; stop the program that has it, or run make dev PORT=3001"
+                f"port {port} of {UI_HOST} is in use; stop the program that has it, or run make dev PORT={port + 1}"
             ) from None
+    if not folder.marker.exists():
+        folder.claim(settings.kind, start_date=choice.week - timedelta(days=1))
     folder.dagster.mkdir(parents=True, exist_ok=True)
-    print(f"data folder {folder.root}, source {settings.source}, week {choice.week}")
+    _prepare_environment(folder)
+    print(
+        f"Dagster UI on http://{UI_HOST}:{port} ({settings.source} data, {folder.root}); stop it with Ctrl-C",
+        flush=True,
+    )
+    dagster = Path(sys.executable).parent / "dagster"
+    arguments = ["dev", "-w", str(REPOSITORY_ROOT / "workspace.yaml"), "-h", UI_HOST, "-p", str(port)]
+    os.execv(dagster, [str(dagster), *arguments])  # noqa: S606 - our own program, no shell
+
+
+def check_definitions() -> int:
+    """Load all definitions and say what there is and how long it took."""
+    started = time.monotonic()
+    from orchestration.definitions import defs
+
+    repository = defs().get_repository_def()
+    keys = repository.asset_graph.materializable_asset_keys
+    checks = repository.asset_graph.asset_check_keys
+    jobs = [job.name for job in repository.get_all_jobs() if not job.name.startswith("__")]
+    print(
+        f"definitions: {len(keys)} assets, {len(checks)} checks, jobs {', '.join(sorted(jobs))}, "
+        f"{len(repository.schedule_defs)} schedules; loaded in {time.monotonic() - started:.1f} s"
+    )
     return 0
 
 

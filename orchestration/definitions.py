@@ -6,7 +6,6 @@ Settings are read when the function is called, not at import.
 from pathlib import Path
 
 import dagster as dg
-
 from dagster_dbt import DbtCliResource
 
 from orchestration.lib.dbt_translator import DBT_EXECUTABLE, DBT_PROJECT

@@ -38,10 +38,9 @@ def evaluate_week(scores: pl.DataFrame, outcomes: pl.DataFrame, eligible: pl.Dat
         if members.is_empty():
             continue
         rows.append(("trader", universe, "tokens", float(members.height)))
-        rows.append(("trader", universe, "coverage", float(members["score"].is_not_null().mean() or 0.0)))  # type: ignore[arg-type]
-        rows.append(
-            ("trader", universe, "label_coverage", float(members["forward_return_14d"].is_not_null().mean() or 0.0))
-        )  # type: ignore[arg-type]
+        for metric, column in (("coverage", "score"), ("label_coverage", "forward_return_14d")):
+            known = members.height - members[column].null_count()
+            rows.append(("trader", universe, metric, known / members.height))
         candidates = {"trader": pl.col("score"), **{name: -pl.col(column) for name, column in BASELINES.items()}}
         for model, expression in candidates.items():
             for metric, outcome in (("rank_ic", "forward_return_14d"), ("rank_ic_lag1", "forward_return_14d_lag1")):

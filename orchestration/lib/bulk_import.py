@@ -10,8 +10,6 @@ the landed rows cannot. A row lands when its key has not landed yet, or as a cor
 of its key has other values. Keys that only a live load has are left alone: the file is no news about them.
 """
 
-# ruff: noqa: S608 - SQL is put together from names in the registry, quoted values, and the SQL that a mapping may hold
-
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
@@ -168,7 +166,9 @@ def archive_span(mapping: ArchiveMapping, archive_dir: Path) -> tuple[date, date
     """
     present = [entry for entry in _check_files(mapping, archive_dir) if entry.required and entry.target.is_dated]
     if not present:
-        raise MappingError(["no dated file of the mapping is required; mark the one with daily prices `required: true`"])
+        raise MappingError(
+            ["no dated file of the mapping is required; mark the one with daily prices `required: true`"]
+        )
     spans = []
     with connect() as connection:
         for entry in present:

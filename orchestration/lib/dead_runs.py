@@ -24,7 +24,9 @@ def fail_dead_runs(instance: dg.DagsterInstance, *, current_run_id: str | None) 
     for run in instance.get_runs(filters=RunsFilter(statuses=RUNNING)):
         if run.run_id == current_run_id:
             continue
-        instance.report_run_failed(run, "The process of this run ended without finishing it (killed, or the machine stopped).")
+        instance.report_run_failed(
+            run, "The process of this run ended without finishing it (killed, or the machine stopped)."
+        )
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
         dead.append(run.run_id)
     return dead

@@ -31,7 +31,16 @@ BATCH_COINS = 50
 DEAD_AFTER_DAYS = 30
 """A coin that left the market list and has had no price for so long is not asked any more."""
 
-ONCHAIN_METRICS = ("AdrActCnt", "TxCnt", "CapMVRVCur", "FlowInExNtv", "FlowOutExNtv", "SplyCur", "FeeTotNtv", "PriceUSD")
+ONCHAIN_METRICS = (
+    "AdrActCnt",
+    "TxCnt",
+    "CapMVRVCur",
+    "FlowInExNtv",
+    "FlowOutExNtv",
+    "SplyCur",
+    "FeeTotNtv",
+    "PriceUSD",
+)
 
 
 @dataclass(frozen=True)
@@ -117,7 +126,9 @@ class Ingestion:
             )
         return Ingested(dataset, fetched.frame.height, changed.height, len(fetched.rejected))
 
-    def coingecko_markets(self, coingecko: CoinGecko, reach: Reach, *, max_coins: int, with_inactive: bool) -> list[Ingested]:
+    def coingecko_markets(
+        self, coingecko: CoinGecko, reach: Reach, *, max_coins: int, with_inactive: bool
+    ) -> list[Ingested]:
         """The market list, and from it the list of coins; `with_inactive` adds coins that died before we looked."""
         markets = coingecko.fetch_markets(now=reach.now, max_coins=max_coins)
         assets = find_dataset("coingecko", "assets")
@@ -131,7 +142,9 @@ class Ingestion:
         frame = pl.concat(listed).unique("coin_id", keep="first", maintain_order=True)
         return [self.land(markets, reach), self.land(Fetched(assets, frame, rejected), reach)]  # type: ignore[arg-type]  # of Rejected
 
-    def coingecko_categories(self, coingecko: CoinGecko, reach: Reach, *, names: Iterable[str], max_coins: int) -> Ingested:
+    def coingecko_categories(
+        self, coingecko: CoinGecko, reach: Reach, *, names: Iterable[str], max_coins: int
+    ) -> Ingested:
         """Members of the categories that the project's sectors and pegged classes are made of, by display name."""
         wanted = {name.strip().casefold() for name in names}
         available = coingecko.fetch_categories()
@@ -151,7 +164,9 @@ class Ingestion:
         failures: dict[str, str] = {}
         for number, (coin_id, symbol) in enumerate(assets.iter_rows(), start=1):
             start = _start(newest.get(coin_id), reach)
-            is_dead = coin_id not in listed and start < reach.last - timedelta(days=DEAD_AFTER_DAYS) and coin_id in newest
+            is_dead = (
+                coin_id not in listed and start < reach.last - timedelta(days=DEAD_AFTER_DAYS) and coin_id in newest
+            )
             if start <= reach.last and not is_dead:
                 try:
                     batch.append(

@@ -12,8 +12,6 @@ second load of the same key, and of several loads of a key the one with the grea
 with `loaded_at`, then the clock at writing, then chance: they sort by time, and writers need no lock.
 """
 
-# ruff: noqa: S608 - SQL is put together from names in the registry and quoted paths
-
 from __future__ import annotations
 
 import csv

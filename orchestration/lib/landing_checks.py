@@ -25,13 +25,17 @@ JUDGED_DAYS = 7
 def landing_check_specs(keys: list[dg.AssetKey]) -> list[dg.AssetCheckSpec]:
     """A blocking check for every asset whose dataset has a suite."""
     return [
-        dg.AssetCheckSpec(CHECK_NAME, asset=key, blocking=True, description="Types, keys, ranges, freshness and coverage.")
+        dg.AssetCheckSpec(
+            CHECK_NAME, asset=key, blocking=True, description="Types, keys, ranges, freshness and coverage."
+        )
         for key in keys
         if "/".join(key.path[1:]) in LANDING_SUITES
     ]
 
 
-def judge_landing(store: LandingStore, dataset: Dataset, *, as_of: datetime, is_first: bool) -> dg.AssetCheckResult | None:
+def judge_landing(
+    store: LandingStore, dataset: Dataset, *, as_of: datetime, is_first: bool
+) -> dg.AssetCheckResult | None:
     """The check result of a dataset's newest days; None where it has no suite or nothing landed.
 
     Args:

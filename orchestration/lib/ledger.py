@@ -7,8 +7,6 @@ Belongs here: the ledger's layout, reading it, hashing it. Does not: writing to 
 (`manifest.py`).
 """
 
-# ruff: noqa: S608 - SQL is put together from names in the registry or in the catalogue, quoted; values are parameters
-
 import bisect
 import hashlib
 from collections.abc import Mapping, Sequence

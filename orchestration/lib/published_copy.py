@@ -9,8 +9,6 @@ Belongs here: reading the source, building and checking one file. Does not: rena
 (`publishing.py`).
 """
 
-# ruff: noqa: S608 - SQL is put together from names in the registry or in the catalogue, quoted; values are parameters
-
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass

@@ -16,8 +16,6 @@ Belongs here: the order of writing, and what counts as changed. Does not: buildi
 manifest's layout (`manifest.py`), checking a published folder (`verification.py`). The caller holds the run lock.
 """
 
-# ruff: noqa: S608 - SQL is put together from names in the registry or in the catalogue, quoted; values are parameters
-
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -111,7 +111,9 @@ class Week(dg.ConfigurableResource):
         return first, date.fromisoformat(self.rebuild_to) if self.rebuild_to else first
 
 
-@dg.resource(description="The providers of a simulated or live run; a simulated one has its own sandbox on a free port.")
+@dg.resource(
+    description="The providers of a simulated or live run; a simulated one has its own sandbox on a free port."
+)
 def providers_resource(context: dg.InitResourceContext) -> Iterator["Connections"]:
     """Open the connections of a run and close them at its end; nothing outlives it, the sandbox included."""
     with ExitStack() as closing:
@@ -198,9 +200,7 @@ class Connections:
                     end=SIMULATED_END,
                 )
             )
-            self._sandbox = self._closing.enter_context(
-                running_sandbox(market, now, full_history=chosen.full_history)
-            )
+            self._sandbox = self._closing.enter_context(running_sandbox(market, now, full_history=chosen.full_history))
             self._report(
                 f"sandbox: simulated market, seed {chosen.seed}, {chosen.tokens} tokens, "
                 f"full_history={'on' if chosen.full_history else 'off'} at {self._sandbox.base_url}"

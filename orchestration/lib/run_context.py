@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import duckdb
 import polars as pl
@@ -200,7 +201,7 @@ def complete_build(connection: duckdb.DuckDBPyConnection, build_id: str) -> None
     connection.execute("update quality.builds set completed_at = ? where build_id = ?", [datetime.now(UTC), build_id])
 
 
-def last_completed(connection: duckdb.DuckDBPyConnection) -> dict[str, object] | None:
+def last_completed(connection: duckdb.DuckDBPyConnection) -> dict[str, Any] | None:
     """The newest completed build as a row, or None."""
     connection.execute(BUILDS)
     rows = connection.execute(

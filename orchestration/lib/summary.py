@@ -8,6 +8,7 @@ Belongs here: reading the published copy and printing it. Does not: deciding wha
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 import duckdb
 
@@ -20,10 +21,12 @@ def print_summary(folder: DataFolder, week: date, *, seconds: float) -> None:
     with duckdb.connect(str(path), read_only=True) as connection:
         connection.execute("set TimeZone = 'UTC'")
 
-        def rows(sql: str, *values: object) -> list[tuple[object, ...]]:
+        def rows(sql: str, *values: object) -> list[tuple[Any, ...]]:
             return connection.execute(sql, list(values)).fetchall()
 
-        print(f"\nWeek {week} ({', '.join(str(row[0]) for row in rows('select distinct data_source from api.daily order by 1'))} data)")
+        print(
+            f"\nWeek {week} ({', '.join(str(row[0]) for row in rows('select distinct data_source from api.daily order by 1'))} data)"
+        )
         graded = rows("select count(*), median(trader_grade) from api.trader_grades where as_of_week = ?", week)[0]
         print(f"Tokens graded: {graded[0]}" + (f", median grade {graded[1]:.0f}" if graded[0] else ""))
         best = rows(
@@ -44,14 +47,21 @@ def print_summary(folder: DataFolder, week: date, *, seconds: float) -> None:
                 week,
                 index_id,
             )
-            level = rows("select level from api.index_levels where index_id = ? and date < ? order by date desc limit 1", index_id, week)
+            level = rows(
+                "select level from api.index_levels where index_id = ? and date < ? order by date desc limit 1",
+                index_id,
+                week,
+            )
             text = ", ".join(f"{symbol} {weight:.1%}" for symbol, weight in held) or "unavailable this week"
             value = f" at {level[0][0]:,.1f}" if level and level[0][0] is not None else ""
             print(f"Index {index_id} ({name}){value}: {text}")
         picks = rows(
-            "select rank, symbol, score, checks_true, checks_known from api.moonshots where as_of_week = ? order by rank", week
+            "select rank, symbol, score, checks_true, checks_known from api.moonshots where as_of_week = ? order by rank",
+            week,
         )
-        text = ", ".join(f"{rank}. {symbol} {score:.0f} ({true} of {known} known)" for rank, symbol, score, true, known in picks)
+        text = ", ".join(
+            f"{rank}. {symbol} {score:.0f} ({true} of {known} known)" for rank, symbol, score, true, known in picks
+        )
         print(f"Moonshot screen: {text or 'no token passes this week'}")
         skill = rows(
             """select metric, avg(value), count(*) from api.model_evaluation
@@ -59,7 +69,12 @@ def print_summary(folder: DataFolder, week: date, *, seconds: float) -> None:
             group by metric order by metric"""
         )
         if skill:
-            print("Out of sample so far: " + ", ".join(f"mean {metric} {value:.3f} over {n} weeks" for metric, value, n in skill))
+            print(
+                "Out of sample so far: "
+                + ", ".join(f"mean {metric} {value:.3f} over {n} weeks" for metric, value, n in skill)
+            )
     print(f"\nPublished warehouse: {path}")
-    print(f"Took {seconds:.0f} s. Look at it: make dev (Dagster UI on http://127.0.0.1:3000), or SQL: select * from api.trader_grades")
+    print(
+        f"Took {seconds:.0f} s. Look at it: make dev (Dagster UI on http://127.0.0.1:3000), or SQL: select * from api.trader_grades"
+    )
     print("Research, not financial advice.")

@@ -4,8 +4,6 @@ Belongs here: statements that make or check their layout. Does not: which tables
 writing rows (`versions.py`).
 """
 
-# ruff: noqa: S608 - SQL is put together from names in the registry or in the catalogue, quoted; values are parameters
-
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 

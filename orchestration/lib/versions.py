@@ -10,8 +10,6 @@ tables (`versioned_layout.py`), what is checked of incoming rows (`incoming_rows
 ledger's layout (`ledger.py`), publishing (`publishing.py`).
 """
 
-# ruff: noqa: S608 - SQL is put together from names in the registry or in the catalogue, quoted; values are parameters
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass

@@ -50,7 +50,9 @@ def choose_week(settings: Settings, *, today: date | None = None) -> WeekChoice:
     elif settings.source == "archive":
         folder = settings.archive
         if folder is None or not folder.is_dir():
-            raise WeekError(f"ARCHIVE={folder} is not a folder; give the folder with the history files, e.g. ARCHIVE=../history")
+            raise WeekError(
+                f"ARCHIVE={folder} is not a folder; give the folder with the history files, e.g. ARCHIVE=../history"
+            )
         first, newest = archive_span(load_mapping(settings.mapping), folder)
         last = monday_of(newest + timedelta(days=1))
         default, end = last, "the archive's last Monday with prices is"
@@ -66,5 +68,7 @@ def choose_week(settings: Settings, *, today: date | None = None) -> WeekChoice:
         raise WeekError(f"AS_OF={settings.as_of} lies after the data; {end} {last}")
     earliest = monday_of(first) + WEEK
     if week < earliest:
-        raise WeekError(f"AS_OF={settings.as_of} lies before the data, which start on {first}; the first week is {earliest}")
+        raise WeekError(
+            f"AS_OF={settings.as_of} lies before the data, which start on {first}; the first week is {earliest}"
+        )
     return WeekChoice(week, first)

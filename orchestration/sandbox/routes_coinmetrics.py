@@ -221,10 +221,11 @@ def _page(
         raise _RefusedError(400, f"Bad parameter 'paging_from'. Value '{paging_from}' is not supported.")
     done = _read_token(token) if token else 0
     next_done = done + size
-    if paging_from == "start":
-        page = rows[done:next_done]
-    else:
-        page = rows[max(0, len(rows) - next_done) : max(0, len(rows) - done)]
+    last = len(rows)
+    first_row, end_row = (
+        (done, next_done) if paging_from == "start" else (max(0, last - next_done), max(0, last - done))
+    )
+    page = rows[first_row:end_row]
     return page, _write_token(next_done) if next_done < len(rows) else None
 
 

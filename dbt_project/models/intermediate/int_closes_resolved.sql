@@ -48,9 +48,10 @@ candidates as (
         (series.market_id = assets.coin_id)::int as is_same_id
     from series
     inner join {{ ref('stg_coingecko__assets') }} as assets
-        on series.market_id = assets.coin_id
-        or lower(series.name) = lower(assets.name)
-        or series.symbol = assets.symbol
+        on
+            series.market_id = assets.coin_id
+            or lower(series.name) = lower(assets.name)
+            or series.symbol = assets.symbol
 ),
 
 compared as (
@@ -100,7 +101,7 @@ links as (
     where days_compared >= 10 and share_agreeing >= 0.8
     qualify row_number() over (
         partition by source, market_id
-        order by market_date, is_same_id desc, market_cap_usd desc nulls last, coin_id
+        order by market_date asc, is_same_id desc, market_cap_usd desc nulls last, coin_id asc
     ) = 1
 ),
 

@@ -33,8 +33,10 @@ equal_days as (
             and closes.close_usd = twins.close_usd
             and closes.volume_24h_usd = twins.volume_24h_usd
             -- The id without a symbol gives way to the one with it; of two alike the later name does.
-            and (closes.symbol is null and twins.symbol is not null
-                or (closes.symbol is null) = (twins.symbol is null) and closes.market_id > twins.market_id)
+            and case
+                when (closes.symbol is null) = (twins.symbol is null) then closes.market_id > twins.market_id
+                else closes.symbol is null
+            end
     where closes.volume_24h_usd >= 1000
 ),
 

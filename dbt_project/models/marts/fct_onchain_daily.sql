@@ -49,7 +49,7 @@ links as (
         asset,
         token_id
     from candidates
-    qualify row_number() over (partition by asset order by median_cap_usd desc nulls last, token_id) = 1
+    qualify row_number() over (partition by asset order by median_cap_usd desc nulls last, token_id asc) = 1
 )
 
 select

@@ -24,13 +24,21 @@ def defs() -> dg.Definitions:
     start = DataFolder(settings.folder).start_date() or choose_week(settings).week - timedelta(days=1)
     days = ingestion_days(start) if is_partitioned else None
     ingest_daily = dg.define_asset_job(
-        "ingest_daily", INGESTION, partitions_def=days, description="Land what the providers say of the days up to yesterday."
+        "ingest_daily",
+        INGESTION,
+        partitions_def=days,
+        description="Land what the providers say of the days up to yesterday.",
     )
     build_week = dg.define_asset_job(
-        "build_week", EVERYTHING - INGESTION, description="Build, grade and publish the weeks up to AS_OF from what has landed."
+        "build_week",
+        EVERYTHING - INGESTION,
+        description="Build, grade and publish the weeks up to AS_OF from what has landed.",
     )
     weekly = dg.define_asset_job(
-        "weekly", EVERYTHING, partitions_def=days, description="Land, build, grade and publish: the whole chain up to AS_OF."
+        "weekly",
+        EVERYTHING,
+        partitions_def=days,
+        description="Land, build, grade and publish: the whole chain up to AS_OF.",
     )
 
     @dg.schedule(job=ingest_daily, cron_schedule="45 0 * * 2-7", execution_timezone="UTC", name="ingest_daily_schedule")

@@ -45,7 +45,9 @@ DEPS = [
     check_specs=[published_check_spec(table) for table in TABLES],
     pool=POOL,
 )
-def index_weeks(context: dg.AssetExecutionContext, lease: RunLease, warehouse: Warehouse) -> Iterator[dg.MaterializeResult]:
+def index_weeks(
+    context: dg.AssetExecutionContext, lease: RunLease, warehouse: Warehouse
+) -> Iterator[dg.MaterializeResult]:
     """Every index through the weeks that are missing or that a late fact may have changed."""
     definitions = load_definitions(warehouse.settings.indices_dir)
     with warehouse.connect() as connection:

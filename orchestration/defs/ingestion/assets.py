@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import dagster as dg
 
@@ -31,7 +32,9 @@ def key_of(dataset: Dataset) -> dg.AssetKey:
 def spec_of(dataset: Dataset, **more: object) -> dg.AssetSpec:
     """Asset of a landed dataset, described by the registry of datasets."""
     columns = [
-        dg.TableColumn(name, type=str(field.dtype), description=f"{field.description}{f' ({field.unit})' if field.unit else ''}")
+        dg.TableColumn(
+            name, type=str(field.dtype), description=f"{field.description}{f' ({field.unit})' if field.unit else ''}"
+        )
         for name, field in dataset.fields.items()
     ]
     return dg.AssetSpec(
@@ -121,7 +124,9 @@ def history_asset() -> dg.AssetsDefinition:
                 results = load(ingestion, providers, reach)
                 counts |= {result.dataset.label: result.landed for result in results}
                 context.log.info("%s: %s", name, ", ".join(f"{r.dataset.label} landed {r.landed}" for r in results))
-        return dg.MaterializeResult(metadata={"landed": counts, "first_day": str(choice.first_day), "last_day": str(last)})
+        return dg.MaterializeResult(
+            metadata={"landed": counts, "first_day": str(choice.first_day), "last_day": str(last)}
+        )
 
     return history
 
@@ -163,7 +168,7 @@ def results_of(
     is_first = not warehouse.folder.warehouse.exists()
     for result in results:
         check = judge_landing(store, result.dataset, as_of=instant_of(as_of), is_first=is_first)
-        metadata = {
+        metadata: dict[str, Any] = {
             "received": result.received,
             "dagster/row_count": result.landed,
             "quarantined": result.quarantined,
@@ -241,7 +246,11 @@ def defs() -> dg.Definitions:
         for name, load, datasets, needs, _ in STEPS:
             made.append(
                 daily_asset(
-                    name, load, [find_dataset(*each) for each in datasets], [find_dataset(*each) for each in needs], days
+                    name,
+                    load,
+                    [find_dataset(*each) for each in datasets],
+                    [find_dataset(*each) for each in needs],
+                    days,
                 )
             )
     present = {key for asset in made for key in asset.keys}

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import dagster as dg
 import duckdb
@@ -12,7 +13,13 @@ from orchestration.lib.calls import build_calls, ensure_models, evaluate, read_i
 from orchestration.lib.metadata import lines_plot, markdown_table, table_metadata
 from orchestration.lib.published_checks import judge_published, key_of, published_check_spec
 from orchestration.lib.resources import POOL, RunLease, Warehouse
-from orchestration.lib.versioned_tables import BULL_BEAR, MODEL_EVALUATION, TRADER_GRADES, TRADING_SIGNALS, VersionedTable
+from orchestration.lib.versioned_tables import (
+    BULL_BEAR,
+    MODEL_EVALUATION,
+    TRADER_GRADES,
+    TRADING_SIGNALS,
+    VersionedTable,
+)
 
 MARTS = [
     dg.AssetKey(["marts", name])
@@ -34,9 +41,7 @@ def spec_of(table: VersionedTable, deps: list[dg.AssetKey]) -> dg.AssetSpec:
     )
 
 
-@dg.asset(
-    key=MODELS, deps=MARTS, group_name="learning", owners=["team:research"], kinds={"lightgbm"}, pool=POOL
-)
+@dg.asset(key=MODELS, deps=MARTS, group_name="learning", owners=["team:research"], kinds={"lightgbm"}, pool=POOL)
 def trader_models(context: dg.AssetExecutionContext, lease: RunLease, warehouse: Warehouse) -> dg.MaterializeResult:
     """The trader model of every quarter: trained on its fixed refit date's past, frozen in the registry, never changed."""
     registry = warehouse.registry()
@@ -45,7 +50,7 @@ def trader_models(context: dg.AssetExecutionContext, lease: RunLease, warehouse:
         inputs = read_inputs(connection, build.as_of_week)
         trained = ensure_models(connection, inputs, registry, until=build.as_of_week, report=context.log.info)
     newest = registry.load(registry.refits()[-1])
-    metadata: dict[str, object] = {"trained_now": len(trained), "models": len(registry.refits())}
+    metadata: dict[str, Any] = {"trained_now": len(trained), "models": len(registry.refits())}
     if newest is not None:
         metadata |= {
             "in_force": newest.version,
@@ -61,7 +66,9 @@ def trader_models(context: dg.AssetExecutionContext, lease: RunLease, warehouse:
     check_specs=[published_check_spec(table) for table in CALLS],
     pool=POOL,
 )
-def trader_calls(context: dg.AssetExecutionContext, lease: RunLease, warehouse: Warehouse) -> Iterator[dg.MaterializeResult]:
+def trader_calls(
+    context: dg.AssetExecutionContext, lease: RunLease, warehouse: Warehouse
+) -> Iterator[dg.MaterializeResult]:
     """Grades, signals and the bull-bear indicator of every week that is missing or that a late fact may have changed."""
     source = warehouse.settings.source
     with warehouse.connect() as connection:
@@ -152,7 +159,9 @@ def median_grade_plot(connection: duckdb.DuckDBPyConnection, data_source: str) -
 
 def bull_bear_plot(connection: duckdb.DuckDBPyConnection, data_source: str) -> dg.MarkdownMetadataValue:
     """Shares of bullish and bearish calls of the last two years."""
-    rows = connection.execute("select * from learning.bull_bear_current where universe = 'broad' order by as_of_week").pl()
+    rows = connection.execute(
+        "select * from learning.bull_bear_current where universe = 'broad' order by as_of_week"
+    ).pl()
     if rows.height:
         rows = rows.filter(pl.col("as_of_week") > rows["as_of_week"][-1] - timedelta(days=730))
     days = rows["as_of_week"].to_list()

@@ -60,4 +60,6 @@ def published_warehouse(
         attribution={source: ATTRIBUTION[source] for source in loads if source in ATTRIBUTION},
     )
     publication = publish(folder.warehouse, folder.published, info=info, report_step=context.log.info)
-    return dg.MaterializeResult(metadata={**publication.as_metadata(), "path": str(folder.published / "warehouse.duckdb")})
+    return dg.MaterializeResult(
+        metadata={**publication.as_metadata(), "path": str(folder.published / "warehouse.duckdb")}
+    )

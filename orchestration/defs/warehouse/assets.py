@@ -40,7 +40,7 @@ def prepare_build(warehouse: Warehouse, week: Week, run_id: str) -> tuple[RunCon
         before = last_completed(connection)
         changed = earliest_change(
             connection,
-            since=before["input_cutoff"] if before else None,  # type: ignore[arg-type]  # a timestamp by the table's schema
+            since=before["input_cutoff"] if before else None,
             as_of=instant_of(as_of_week),
             datasets=[dataset for dataset in DATASETS.values() if dataset.is_dated],
         )
@@ -80,7 +80,11 @@ def run_dbt(
     arguments = ["build", "--full-refresh"] if features_from == FIRST_DAY else ["build"]
     log = folder.root / "dbt" / "dbt.log"
     # dbt's own lines go into its log: the terminal shows one line a step, Dagster the events.
-    with dbt_environment(folder, as_of=as_of, features_from=features_from), log.open("a") as written, redirect_stdout(written):
+    with (
+        dbt_environment(folder, as_of=as_of, features_from=features_from),
+        log.open("a") as written,
+        redirect_stdout(written),
+    ):
         return list(dbt.cli(arguments, context=context, target_path=target).stream())
 
 
@@ -129,7 +133,9 @@ def dbt_marts(
 ) -> Iterator[Any]:
     """Staging, intermediate and marts."""
     build, features_from = prepare_build(warehouse, week, context.run_id)
-    context.log.info("build of %s: facts changed from %s, features from %s", build.as_of_week, build.changed_from, features_from)
+    context.log.info(
+        "build of %s: facts changed from %s, features from %s", build.as_of_week, build.changed_from, features_from
+    )
     events = run_dbt(context, dbt, warehouse.folder, as_of=build.as_of, features_from=features_from)
     yield from with_previews(context, warehouse, events)
 
@@ -141,7 +147,9 @@ def dbt_marts(
     name="dbt_api",
     pool=POOL,
 )
-def dbt_api(context: dg.AssetExecutionContext, lease: RunLease, warehouse: Warehouse, dbt: DbtCliResource) -> Iterator[Any]:
+def dbt_api(
+    context: dg.AssetExecutionContext, lease: RunLease, warehouse: Warehouse, dbt: DbtCliResource
+) -> Iterator[Any]:
     """The views that users query. They change with the code only, so a build with the code of the one before keeps them."""
     with warehouse.connect() as connection:
         build = warehouse.build(connection, context.run_id)

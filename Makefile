@@ -1,0 +1,95 @@
+# Commands of the project. Each target sets itself up when needed and only then; `make run` and the core of `make test` need
+# python3.11 and make, nothing else.
+#
+#   make run [SOURCE=simulated|archive|live] [ARCHIVE=folder] [AS_OF=YYYY-MM-DD]     the weekly job
+#   make dev | test | drills | check | bench | evaluate | clean
+#   make rebuild FROM= [TO=]    make reproduce WEEK= TABLE= [VERSION=]    make verify
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+MANIFEST := dbt_project/target/manifest.json
+DBT_SOURCES := $(shell find dbt_project/models dbt_project/macros dbt_project/seeds -type f 2>/dev/null) dbt_project/dbt_project.yml
+PORT ?= 3000
+SHELL := /bin/sh
+.DELETE_ON_ERROR:
+.PHONY: run dev test drills check bench evaluate rebuild reproduce verify clean setup lock fix
+
+# What the commands read from the environment.
+export TIDEMARK_SOURCE := $(or $(SOURCE),$(TIDEMARK_SOURCE),simulated)
+ifneq ($(ARCHIVE),)
+export TIDEMARK_ARCHIVE := $(ARCHIVE)
+endif
+ifneq ($(AS_OF),)
+export TIDEMARK_AS_OF := $(AS_OF)
+endif
+export DAGSTER_HOME := $(CURDIR)
+export DBT_PROFILES_DIR := $(CURDIR)/dbt_project
+export PYTHONPATH := $(CURDIR)
+export PYTHONDONTWRITEBYTECODE :=
+
+# The environment: the pinned requirements with their hashes (uv where it is there, else pip), compiled to bytecode.
+$(READY): requirements.lock
+	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) is not installed; install Python 3.11, or name another with PYTHON=python3.12" >&2; exit 2; }
+	@test -x $(BIN)/python || { echo "Setting up $(VENV) (once, a few minutes with pip)"; $(PYTHON) -m venv $(VENV); }
+	@if command -v uv >/dev/null; then uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock; \
+	else $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock; fi
+	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null 2>&1 || true
+	@touch $@
+
+# dbt's picture of the project, which Dagster reads: parsed in a build step and not at every start.
+$(MANIFEST): $(READY) $(DBT_SOURCES)
+	@cd dbt_project && ../$(BIN)/dbt --quiet parse --no-version-check >/dev/null
+	@touch $@
+
+setup: $(READY) $(MANIFEST)
+
+run: setup
+	@$(BIN)/python -m orchestration.cli run
+
+dev: setup
+	@TIDEMARK_UI_PORT=$(PORT) $(BIN)/python -m orchestration.cli dev
+
+rebuild: setup
+	@test -n "$(FROM)" || { echo "make: say which weeks: make rebuild FROM=YYYY-MM-DD [TO=YYYY-MM-DD]" >&2; exit 2; }
+	@$(BIN)/python -m orchestration.cli rebuild --from "$(FROM)" $(if $(TO),--to "$(TO)") $(if $(REASON),--reason "$(REASON)")
+
+reproduce: setup
+	@test -n "$(WEEK)" -a -n "$(TABLE)" || { echo "make: say what: make reproduce WEEK=YYYY-MM-DD TABLE=learning.trader_grades [VERSION=n]" >&2; exit 2; }
+	@$(BIN)/python -m orchestration.cli reproduce --week "$(WEEK)" --table "$(TABLE)" $(if $(VERSION),--version "$(VERSION)")
+
+verify: setup
+	@$(BIN)/python -m orchestration.cli verify
+
+test: setup
+	@$(BIN)/python -m pytest -m "not slow"
+
+drills: setup
+	@$(BIN)/python -m pytest -m slow tests/faults
+
+check: setup
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/sqlfluff lint --nofail --disable-progress-bar dbt_project/models >/dev/null && $(BIN)/sqlfluff lint --disable-progress-bar dbt_project/models
+	@cd dbt_project && ../$(BIN)/dbt --quiet parse --no-version-check --no-partial-parse >/dev/null
+	@$(BIN)/python -m orchestration.cli check-definitions
+
+fix: setup
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+	@$(BIN)/sqlfluff fix --disable-progress-bar dbt_project/models
+
+bench: setup
+	@$(BIN)/python -m benchmarks
+
+evaluate: setup
+	@$(BIN)/python -m orchestration.evaluate
+
+# Pin the requirements anew; needs uv. The lock names no index.
+lock:
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+		--custom-compile-command "make lock" --group dev pyproject.toml -o requirements.lock
+
+clean:
+	rm -rf $(VENV) dbt_project/target dbt_project/logs .pytest_cache .mypy_cache .ruff_cache .hypothesis
