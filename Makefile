@@ -88,7 +88,7 @@ evaluate: setup
 
 # Pin the requirements anew; needs uv. The lock names no index.
 lock:
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-strip-extras \
 		--custom-compile-command "make lock" --group dev pyproject.toml -o requirements.lock
 
 clean:
