@@ -81,14 +81,16 @@ def volume_volatility(window_days: int) -> Feature:
 
 
 def illiquidity(window_days: int) -> Feature:
-    """Log of the mean price move a dollar of volume makes."""
+    """Log of the mean price move a dollar of volume makes; null for a price that stood still, which shows no impact at all."""
+    impact = LOG_RETURN.abs() / VOLUME
+    has_moved = impact.rolling_max(window_days, min_samples=10) > 0
     return Feature(
         name=f"amihud_illiquidity_{window_days}d",
         family="liquidity",
         unit="ln(1 / USD)",
         formula=f"ln(mean(|log return| / volume_24h_usd, {window_days} days))",
         look_back_days=window_days + 1,
-        expr=(LOG_RETURN.abs() / VOLUME).rolling_mean(window_days, min_samples=10).clip(lower_bound=1e-30).log(),
+        expr=pl.when(has_moved).then(impact.rolling_mean(window_days, min_samples=10).clip(lower_bound=1e-30).log()),
         source="Amihud (2002), Illiquidity and Stock Returns, J. Financial Markets 5(1)",
     )
 

@@ -64,7 +64,8 @@ def relative_strength_index(window_days: int) -> Feature:
         unit="0-100",
         formula=f"100 * mean(gains) / (mean(gains) + mean(losses)) over {window_days} daily log returns",
         look_back_days=window_days + 1,
-        expr=100 * gain / (gain + loss),
+        # A price that stands still has neither gains nor losses; their rounding errors would read as 0 or 100.
+        expr=pl.when(gain + loss > 1e-10).then(100 * gain / (gain + loss)),
         source="Wilder (1978), New Concepts in Technical Trading Systems, with Cutler's simple means",
     )
 
@@ -93,7 +94,7 @@ def trend_efficiency(window_days: int) -> Feature:
         unit="0-1",
         formula=f"|ln(price[t] / price[t-{window_days}])| / sum(|daily log return|, {window_days} days)",
         look_back_days=window_days + 1,
-        expr=(LOG_PRICE - LOG_PRICE.shift(window_days)).abs() / path,
+        expr=pl.when(path > 1e-10).then((LOG_PRICE - LOG_PRICE.shift(window_days)).abs() / path),
         source="Kaufman (1995), Smarter Trading: efficiency ratio",
     )
 

@@ -78,14 +78,15 @@ def skewness(window_days: int) -> Feature:
 
 
 def _moments(window_days: int) -> tuple[pl.Expr, pl.Expr, pl.Expr]:
-    """Covariance with bitcoin, variance of bitcoin, own variance; a day counts where the token has a return."""
+    """Covariance with bitcoin, variance of bitcoin, own variance; a day counts where both have a return."""
     samples = enough(window_days)
+    own = pl.when(BTC_RETURN.is_not_null()).then(LOG_RETURN)
     other = pl.when(LOG_RETURN.is_not_null()).then(BTC_RETURN)
-    own_mean = LOG_RETURN.rolling_mean(window_days, min_samples=samples)
+    own_mean = own.rolling_mean(window_days, min_samples=samples)
     btc_mean = other.rolling_mean(window_days, min_samples=samples)
-    covariance = (LOG_RETURN * other).rolling_mean(window_days, min_samples=samples) - own_mean * btc_mean
+    covariance = (own * other).rolling_mean(window_days, min_samples=samples) - own_mean * btc_mean
     btc_variance = (other**2).rolling_mean(window_days, min_samples=samples) - btc_mean**2
-    own_variance = (LOG_RETURN**2).rolling_mean(window_days, min_samples=samples) - own_mean**2
+    own_variance = (own**2).rolling_mean(window_days, min_samples=samples) - own_mean**2
     return covariance, btc_variance, own_variance
 
 
@@ -119,7 +120,11 @@ def correlation_with_bitcoin(window_days: int) -> Feature:
 def idiosyncratic_volatility(window_days: int) -> Feature:
     """Annualised volatility that bitcoin does not explain."""
     covariance, btc_variance, own_variance = _moments(window_days)
-    residual = (own_variance - covariance**2 / btc_variance).clip(lower_bound=0)
+    residual = own_variance - covariance**2 / btc_variance
+    # Of bitcoin itself, of a claim on it and of a price that stands still nothing is left but rounding error, whose size depends
+    # on days before the window.
+    is_real = (residual > 1e-12 * own_variance) & (own_variance > 1e-10)
+    residual = pl.when(is_real).then(residual).when(residual.is_not_null()).then(0.0)
     return Feature(
         name=f"idiosyncratic_volatility_{window_days}d",
         family="risk",

@@ -31,14 +31,18 @@ def realised_volatility(window_days: int) -> Feature:
 
 def downside_volatility(window_days: int) -> Feature:
     """Annualised root mean square of the falling days' log returns, rising days counted as zero."""
+    samples = enough(window_days)
     fall = pl.when(LOG_RETURN.is_not_null()).then(LOG_RETURN.clip(upper_bound=0))
+    mean_square = (fall**2).rolling_mean(window_days, min_samples=samples).clip(lower_bound=0)
+    has_fallen = fall.rolling_min(window_days, min_samples=samples) < 0
     return Feature(
         name=f"downside_volatility_{window_days}d",
         family="volatility",
         unit="fraction per year",
         formula=f"sqrt(mean(min(log return, 0)^2, {window_days} days)) * sqrt({DAYS_A_YEAR})",
         look_back_days=window_days + 1,
-        expr=(fall**2).rolling_mean(window_days, min_samples=enough(window_days)).clip(lower_bound=0).sqrt() * ANNUAL,
+        # Without a fall the mean is rounding error, which the root would magnify.
+        expr=pl.when(has_fallen).then(mean_square.sqrt() * ANNUAL).when(mean_square.is_not_null()).then(0.0),
         source="Sortino, van der Meer (1991), Downside Risk, J. Portfolio Management 17(4)",
     )
 
@@ -53,7 +57,7 @@ def volatility_ratio(short_days: int, long_days: int) -> Feature:
         unit="ratio",
         formula=f"std(log return, {short_days} days) / std(log return, {long_days} days)",
         look_back_days=long_days + 1,
-        expr=short / long,
+        expr=pl.when(long > 1e-6).then(short / long),
     )
 
 

@@ -6,6 +6,8 @@ Does not: labels (`labels.py`), training (`trader_model.py`).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import polars as pl
 
 from models_ml.features.catalogue import FEATURE_NAMES
@@ -38,22 +40,34 @@ class LeakError(AssertionError):
     """A column that looks ahead stands among the features."""
 
 
+def refuse_forward_columns(names: Iterable[str]) -> None:
+    """Refuse columns that carry the prefix of forward quantities.
+
+    Raises:
+        LeakError: At least one does.
+    """
+    leaks = [name for name in names if FORWARD_PREFIX in name]
+    if leaks:
+        raise LeakError(
+            f"{leaks} look ahead and cannot stand among the features; drop them from the frame, or rename the feature"
+        )
+
+
 def model_frame(weekly: pl.DataFrame) -> pl.DataFrame:
     """Ranks within each week and market columns, for the tokens of the broad universe.
 
     Args:
-        weekly: One row a week and eligible token: as_of_week, token_id, the catalogue's features, `MARKET_COLUMNS`.
+        weekly: One row a week and eligible token: as_of_week, token_id, the catalogue's features, `MARKET_COLUMNS`. Further
+            columns are dropped.
 
     Returns:
         as_of_week, token_id and `MODEL_COLUMNS` as Float32, by week and token. Ranks run from 0 to 1 among the week's known
         values; an unknown value stays null, which the trees treat as a branch of its own.
 
     Raises:
-        LeakError: A model column carries the prefix of forward quantities.
+        LeakError: A column of the frame or of the model carries the prefix of forward quantities.
     """
-    leaks = [name for name in (*MODEL_COLUMNS, *FEATURE_NAMES) if FORWARD_PREFIX in name]
-    if leaks:
-        raise LeakError(f"{leaks} look ahead and cannot be model columns; rename the feature or drop it")
+    refuse_forward_columns([*weekly.columns, *MODEL_COLUMNS])
     ranks = [
         ((pl.col(name).rank("average") - 0.5) / pl.col(name).count())
         .over("as_of_week")

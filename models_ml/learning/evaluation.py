@@ -58,20 +58,26 @@ def evaluate_week(scores: pl.DataFrame, outcomes: pl.DataFrame, eligible: pl.Dat
 
 
 def trailing_icir(history: pl.DataFrame) -> float | None:
-    """Mean over standard deviation of the newest 52 weekly rank ICs (column value, oldest first); None below 26 weeks."""
+    """Mean over standard deviation of the newest 52 weekly rank ICs (column value, oldest first).
+
+    None below 26 weeks, and where all are equal: a deviation below 1e-12 is rounding error.
+    """
     newest = history["value"].tail(ICIR_WEEKS)
     spread = newest.std()
-    if newest.len() < ICIR_WEEKS // 2 or not isinstance(spread, float) or spread == 0:
+    if newest.len() < ICIR_WEEKS // 2 or not isinstance(spread, float) or spread < 1e-12:
         return None
     mean = newest.mean()
     return float(mean) / spread if isinstance(mean, float) else None
 
 
 def _decile_spread(pairs: pl.DataFrame) -> float | None:
-    """Mean lagged return of the best tenth less that of the worst; None below 20 tokens."""
+    """Mean lagged return of the best tenth less that of the worst; None below 20 tokens.
+
+    Tokens of one score share their mean return, so that how ties are ordered neither helps nor hurts.
+    """
     if pairs.height < SMALLEST_CROSS_SECTION:
         return None
     tenth = pairs.height // 10
-    ordered = pairs.sort("s", "r")["r"]
+    ordered = pairs.with_columns(pl.col("r").mean().over("s")).sort("s")["r"]
     best, worst = ordered.tail(tenth).mean(), ordered.head(tenth).mean()
     return float(best) - float(worst) if isinstance(best, float) and isinstance(worst, float) else None

@@ -31,11 +31,11 @@ def market_part(market: pl.DataFrame) -> pl.DataFrame:
         as_of_week, score_market, in -MARKET_WEIGHT to MARKET_WEIGHT; an unknown sign counts 0.
     """
     signs = [
-        pl.col("btc_to_sma_100d").sign().fill_null(0),
-        pl.col("btc_to_sma_200d").sign().fill_null(0),
-        (2 * pl.col("breadth_50d") - 1).fill_null(0),
+        pl.col("btc_to_sma_100d").cast(pl.Float64).sign().fill_null(0),
+        pl.col("btc_to_sma_200d").cast(pl.Float64).sign().fill_null(0),
+        (2 * pl.col("breadth_50d").cast(pl.Float64) - 1).fill_null(0),
     ]
-    return market.select("as_of_week", score_market=(sum(signs[1:], signs[0]) / 3 * MARKET_WEIGHT).cast(pl.Float64))
+    return market.select("as_of_week", score_market=sum(signs[1:], signs[0]) / 3 * MARKET_WEIGHT)
 
 
 def percentile_grades(scores: npt.NDArray[np.float64], reference: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from models_ml.learning.dataset import MODEL_COLUMNS
+from models_ml.learning.dataset import MODEL_COLUMNS, refuse_forward_columns
 from models_ml.learning.labels import centred_rank
 
 Floats = npt.NDArray[np.float64]
@@ -95,14 +95,22 @@ def train(frame: pl.DataFrame, labels: pl.DataFrame, *, refit: date) -> TraderMo
 
     Returns:
         The frozen model.
+
+    Raises:
+        LeakError: The frame has a forward column, which the join would take for the label of the same name.
     """
+    refuse_forward_columns(frame.columns)
     joined = (
         frame.join(labels, on=["as_of_week", "token_id"], how="inner", maintain_order="left")
         .filter(pl.col("forward_return_14d").is_not_null())
+        .with_columns(label_return_14d=centred_rank("forward_return_14d"))
+        # Where bitcoin or the seventh day has no price, the 14-day rank stands in: LightGBM would take a null for the middle.
         .with_columns(
-            label_return_14d=centred_rank("forward_return_14d"),
-            label_residual_14d=centred_rank("forward_residual_14d"),
-            label_return_7d_14d=(centred_rank("forward_return_14d") + centred_rank("forward_return_7d")) / 2,
+            label_residual_14d=centred_rank("forward_residual_14d").fill_null(pl.col("label_return_14d")),
+            label_return_7d_14d=(
+                pl.col("label_return_14d") + centred_rank("forward_return_7d").fill_null(pl.col("label_return_14d"))
+            )
+            / 2,
         )
         .sort("as_of_week", "token_id")
     )

@@ -1,0 +1,335 @@
+"""Every feature of the catalogue equals a slow and obvious calculation, day by day, on a market with holes."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from models_ml.features.catalogue import FEATURE_NAMES
+from models_ml.features.compute import token_features
+
+NAN = float("nan")
+HALF = {7: 5, 14: 7, 20: 10, 30: 15, 50: 25, 90: 45, 200: 100, 365: 182}
+"""Observations a window needs, by its days."""
+
+FLOAT32 = 2e-6
+"""Relative error allowed: features are stored in 24 bits, 6e-8, and differences of windows lose some."""
+
+
+@dataclass(frozen=True)
+class History:
+    """One token's calendar days as plain arrays, NaN where nothing is known."""
+
+    price: np.ndarray
+    cap: np.ndarray
+    volume: np.ndarray
+    own: np.ndarray
+    btc: np.ndarray
+    eth: np.ndarray
+    market: np.ndarray
+    age: np.ndarray
+    onchain: dict[str, np.ndarray]
+
+    @property
+    def log_volume(self):
+        return np.log(self.volume)
+
+
+def over(values, day, days, statistic, *, least=None):
+    """A statistic of the known values of a window that ends on a day; NaN where there are too few."""
+    window = values[max(0, day - days + 1) : day + 1]
+    known = window[~np.isnan(window)]
+    return statistic(known) if len(known) >= (HALF[days] if least is None else least) else NAN
+
+
+def ago(values, day, days):
+    return values[day - days] if day >= days else NAN
+
+
+def ratio(above, below):
+    return above / below if below != 0 else NAN
+
+
+def sample_deviation(values):
+    return values.std(ddof=1)
+
+
+def trailing_return(days):
+    return lambda token, day: token.price[day] / ago(token.price, day, days) - 1
+
+
+def price_to_average(days):
+    return lambda token, day: token.price[day] / over(token.price, day, days, np.mean) - 1
+
+
+def average_cross(token, day):
+    return over(token.price, day, 20, np.mean) / over(token.price, day, 50, np.mean) - 1
+
+
+def strength_index(token, day):
+    def share_of_gains(returns):
+        gains, losses = returns[returns > 0].sum(), -returns[returns < 0].sum()
+        return 100 * ratio(gains, gains + losses)
+
+    return over(token.own, day, 14, share_of_gains, least=14)
+
+
+def stochastic(token, day):
+    low, high = over(token.price, day, 14, np.min), over(token.price, day, 14, np.max)
+    return 100 * ratio(token.price[day] - low, high - low)
+
+
+def efficiency(token, day):
+    distance = abs(math.log(token.price[day] / ago(token.price, day, 30)))
+    return ratio(distance, over(np.abs(token.own), day, 30, np.sum))
+
+
+def up_days(token, day):
+    return over(token.own, day, 30, lambda returns: np.mean(returns > 0))
+
+
+def volatility(days):
+    return lambda token, day: over(token.own, day, days, sample_deviation) * math.sqrt(365)
+
+
+def downside(token, day):
+    return over(token.own, day, 30, lambda returns: math.sqrt(np.mean(np.minimum(returns, 0) ** 2) * 365))
+
+
+def volatility_ratio(token, day):
+    return ratio(over(token.own, day, 7, sample_deviation), over(token.own, day, 30, sample_deviation))
+
+
+def drawdown(days):
+    return lambda token, day: token.price[day] / over(token.price, day, days, np.max) - 1
+
+
+def rebound(token, day):
+    return token.price[day] / over(token.price, day, 30, np.min) - 1
+
+
+def skewness(days):
+    def moment(returns):
+        centred = returns - returns.mean()
+        return np.mean(centred**3) / np.mean(centred**2) ** 1.5 if returns.var() > 1e-10 else NAN
+
+    return lambda token, day: over(token.own, day, days, moment)
+
+
+def with_bitcoin(days, statistic):
+    """A statistic of the pairs of own and bitcoin's returns of a window."""
+
+    def value(token, day):
+        window = slice(max(0, day - days + 1), day + 1)
+        own, btc = token.own[window], token.btc[window]
+        both = ~np.isnan(own) & ~np.isnan(btc)
+        return statistic(own[both], btc[both]) if both.sum() >= HALF[days] else NAN
+
+    return value
+
+
+def slope(own, btc):
+    return np.polyfit(btc, own, 1)[0]
+
+
+def correlation(own, btc):
+    return np.corrcoef(own, btc)[0, 1] if own.var() > 1e-10 else NAN
+
+
+def residual_volatility(own, btc):
+    fitted = np.polyval(np.polyfit(btc, own, 1), btc)
+    return (own - fitted).std() * math.sqrt(365)
+
+
+def tracking(reference):
+    return lambda token, day: over(token.own - getattr(token, reference), day, 90, sample_deviation)
+
+
+def turnover(days, least):
+    return lambda token, day: over(token.volume / token.cap, day, days, np.mean, least=least)
+
+
+def surge(days, least):
+    return lambda token, day: math.exp(
+        over(token.log_volume, day, days, np.mean, least=least) - over(token.log_volume, day, 30, np.mean, least=10)
+    )
+
+
+def volume_trend(token, day):
+    before = over(token.log_volume, day - 30, 60, np.mean, least=20) if day >= 30 else NAN
+    return over(token.log_volume, day, 30, np.mean, least=10) - before
+
+
+def volume_changes(token, day):
+    changes = np.diff(token.log_volume, prepend=NAN)
+    return over(changes, day, 30, sample_deviation, least=10)
+
+
+def price_impact(token, day):
+    mean = over(np.abs(token.own) / token.volume, day, 30, np.mean, least=10)
+    return math.log(mean) if mean > 0 else NAN
+
+
+def against(reference, days):
+    return lambda token, day: over(token.own - getattr(token, reference), day, days, np.sum)
+
+
+def autocorrelation(token, day):
+    yesterday = np.concatenate([[NAN], token.own[:-1]])
+    square = over(token.own**2, day, 30, np.mean)
+    return over(token.own * yesterday, day, 30, np.mean) / square if square > 1e-10 else NAN
+
+
+def standardised_move(token, day):
+    return ratio(token.own[day], over(token.own, day, 30, sample_deviation))
+
+
+def supply_growth(days):
+    def value(token, day):
+        supply = token.cap / token.price
+        return math.log(supply[day] / ago(supply, day, days))
+
+    return value
+
+
+def network_growth(metric):
+    def value(token, day):
+        known = token.onchain[metric]
+        recent = over(known, day, 7, np.mean, least=4)
+        before = over(known, day - 7, 30, np.mean, least=15) if day >= 7 else NAN
+        return math.log(recent / before)
+
+    return value
+
+
+def net_inflow(token, day):
+    net = token.onchain["exchange_inflow_tokens"] - token.onchain["exchange_outflow_tokens"]
+    return over(net, day, 7, np.sum, least=4) / token.onchain["supply_tokens"][day]
+
+
+REFERENCES = {
+    **{f"return_{days}d": trailing_return(days) for days in (1, 3, 7, 14, 30, 60, 90, 180)},
+    **{f"price_to_sma_{days}d": price_to_average(days) for days in (20, 50, 200)},
+    "sma_cross_20d_50d": average_cross,
+    "rsi_14d": strength_index,
+    "stochastic_14d": stochastic,
+    "trend_efficiency_30d": efficiency,
+    "up_day_share_30d": up_days,
+    **{f"volatility_{days}d": volatility(days) for days in (7, 14, 30, 90)},
+    "downside_volatility_30d": downside,
+    "volatility_ratio_7d_30d": volatility_ratio,
+    **{f"drawdown_{days}d": drawdown(days) for days in (30, 90, 365)},
+    "rebound_30d": rebound,
+    "best_day_30d": lambda token, day: over(token.own, day, 30, np.max),
+    "worst_day_30d": lambda token, day: over(token.own, day, 30, np.min),
+    **{f"skewness_{days}d": skewness(days) for days in (30, 90)},
+    **{f"beta_btc_{days}d": with_bitcoin(days, slope) for days in (30, 90)},
+    **{f"correlation_btc_{days}d": with_bitcoin(days, correlation) for days in (30, 90)},
+    **{f"idiosyncratic_volatility_{days}d": with_bitcoin(days, residual_volatility) for days in (30, 90)},
+    **{f"tracking_error_{coin}_90d": tracking(coin) for coin in ("btc", "eth")},
+    "volume_30d_median_usd": lambda token, day: over(token.volume, day, 30, np.median, least=10),
+    "turnover_7d": turnover(7, least=3),
+    "turnover_30d": turnover(30, least=10),
+    "volume_surge_1d_30d": surge(1, least=1),
+    "volume_surge_7d_30d": surge(7, least=3),
+    "volume_trend_30d_90d": volume_trend,
+    "volume_volatility_30d": volume_changes,
+    "amihud_illiquidity_30d": price_impact,
+    **{f"return_vs_market_{days}d": against("market", days) for days in (7, 30, 90)},
+    "return_vs_btc_30d": against("btc", 30),
+    "return_vs_eth_30d": against("eth", 30),
+    "autocorrelation_30d": autocorrelation,
+    "move_zscore_30d": standardised_move,
+    "log_market_cap": lambda token, day: math.log(token.cap[day]),
+    **{f"supply_growth_{days}d": supply_growth(days) for days in (30, 90)},
+    "age_days": lambda token, day: token.age[day],
+    **{f"{metric}_growth_30d": network_growth(metric) for metric in ("active_addresses", "transactions")},
+    "mvrv_ratio": lambda token, day: token.onchain["mvrv_ratio"][day],
+    "exchange_net_inflow_7d": net_inflow,
+}
+
+
+@pytest.fixture(scope="module")
+def histories(market):
+    """The market as plain arrays, made with pandas and without the code under test."""
+    daily = market.daily.to_pandas().assign(market_date=lambda rows: pd.to_datetime(rows["market_date"]))
+    onchain = market.onchain.to_pandas()
+    onchain["known_date"] = pd.to_datetime(onchain.pop("market_date")) + pd.Timedelta(days=1)
+    onchain = onchain.set_index(["token_id", "known_date"])
+    calendars = {}
+    for token_id, rows in daily.groupby("token_id"):
+        days = pd.date_range(rows["market_date"].min(), rows["market_date"].max())
+        calendars[token_id] = rows.set_index("market_date").reindex(days)
+    closes = pd.DataFrame({token_id: rows["price_usd"] for token_id, rows in calendars.items()})
+    returns = np.log(closes).diff().clip(-2, 2)
+    counted = pd.DataFrame(
+        {t: (rows["market_cap_usd"] > 2e7) & (rows["volume_24h_usd"] > 1e5) for t, rows in calendars.items()}
+    )
+    median = returns.where(counted.reindex_like(returns).fillna(value=False).astype(bool)).median(axis=1)
+    made = {}
+    for token_id, rows in calendars.items():
+        known = (
+            onchain.loc[token_id].reindex(rows.index)
+            if token_id in onchain.index.get_level_values(0)
+            else pd.DataFrame(NAN, index=rows.index, columns=onchain.columns)
+        )
+        made[token_id] = History(
+            price=rows["price_usd"].to_numpy(),
+            cap=rows["market_cap_usd"].to_numpy(),
+            volume=rows["volume_24h_usd"].to_numpy(),
+            own=returns.loc[rows.index, token_id].to_numpy(),
+            btc=returns.loc[rows.index, "bitcoin"].to_numpy(),
+            eth=returns.loc[rows.index, "ethereum"].to_numpy(),
+            market=median.loc[rows.index].to_numpy(),
+            age=np.arange(len(rows), dtype=float),
+            onchain={metric: known[metric].to_numpy() for metric in known.columns},
+        )
+    return made
+
+
+@pytest.fixture(scope="module")
+def computed(market):
+    return token_features(market.daily, market.onchain)
+
+
+def test_every_feature_of_the_catalogue_has_a_reference_here():
+    assert set(REFERENCES) == set(FEATURE_NAMES)
+
+
+@pytest.mark.parametrize("name", FEATURE_NAMES)
+def test_a_feature_equals_its_slow_reference(name, histories, computed):
+    reference = REFERENCES[name]
+
+    expected = []
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for token_id in sorted(histories):
+            token = histories[token_id]
+            expected += [reference(token, day) for day in range(len(token.price)) if not np.isnan(token.price[day])]
+
+    assert np.isfinite(expected).sum() > 100
+    found = computed[name].to_numpy().astype(float)
+    np.testing.assert_allclose(found, np.array(expected), rtol=FLOAT32, atol=1e-7, equal_nan=True)
+
+
+def test_coverage_is_the_share_of_features_that_have_a_value(computed):
+    known = np.isfinite(computed.select(FEATURE_NAMES).to_numpy().astype(float)).mean(axis=1)
+
+    assert computed["coverage"].to_numpy() == pytest.approx(known, abs=1e-7)
+    assert 0 < computed["coverage"].min() < computed["coverage"].max() <= 1
+
+
+def test_rows_are_the_days_with_a_price_by_token_and_day(market, computed):
+    expected = market.daily.select("token_id", "market_date").sort("token_id", "market_date")
+
+    assert computed.select("token_id", "market_date").equals(expected)
+
+
+def test_a_day_without_a_price_is_a_hole_in_the_window_and_not_a_shorter_window(candles_of, no_onchain):
+    prices = [1.0, 2.0, 4.0, None, 16.0, 32.0, 64.0, 128.0, 256.0]
+
+    result = token_features(candles_of(prices), no_onchain)
+
+    assert result["return_1d"].to_list() == [None, 1.0, 1.0, None, 1.0, 1.0, 1.0, 1.0]
+    assert result["return_3d"].to_list() == [None, None, None, 7.0, 7.0, None, 7.0, 7.0]
