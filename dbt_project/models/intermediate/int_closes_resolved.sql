@@ -31,13 +31,15 @@ with closes as (
 ),
 
 series as (
+    -- A name counts from the first day the series bears it: an id may be given to another coin, and a name comes late.
     select
         source,
         market_id,
-        max(symbol) as symbol,
-        max(name) as name
+        symbol,
+        name,
+        min(market_date) as named_date
     from closes
-    group by source, market_id
+    group by source, market_id, symbol, name
 ),
 
 candidates as (
@@ -45,13 +47,15 @@ candidates as (
         series.source,
         series.market_id,
         assets.coin_id,
-        (series.market_id = assets.coin_id)::int as is_same_id
+        (series.market_id = assets.coin_id)::int as is_same_id,
+        min(series.named_date) as named_date
     from series
     inner join {{ ref('stg_coingecko__assets') }} as assets
         on
             series.market_id = assets.coin_id
             or lower(series.name) = lower(assets.name)
             or series.symbol = assets.symbol
+    group by series.source, series.market_id, assets.coin_id
 ),
 
 compared as (
@@ -65,7 +69,10 @@ compared as (
         abs(ln(closes.close_usd / coingecko.price_usd)) < ln(1.05) as is_agreeing
     from closes
     inner join candidates
-        on closes.source = candidates.source and closes.market_id = candidates.market_id
+        on
+            closes.source = candidates.source
+            and closes.market_id = candidates.market_id
+            and closes.market_date >= candidates.named_date
     inner join {{ ref('stg_coingecko__market_daily') }} as coingecko
         on candidates.coin_id = coingecko.coin_id and closes.market_date = coingecko.market_date
     where closes.close_usd > 0 and coingecko.price_usd > 0
@@ -118,7 +125,7 @@ select
     closes.source,
     closes.market_id,
     case when closes.market_date >= links.linked_date then links.coin_id else closes.source || ':' || closes.market_id end as token_id,
-    links.linked_date,
+    case when closes.market_date >= links.linked_date then links.linked_date end as linked_date,
     closes.symbol,
     closes.name,
     closes.market_date,

@@ -2,6 +2,7 @@
 with quotes as (
     select
         coin_id as token_id,
+        coin_id as market_id,
         market_date,
         price_usd,
         nullif(market_cap_usd, 0) as market_cap_usd,
@@ -15,6 +16,7 @@ with quotes as (
     union all
     select
         token_id,
+        market_id,
         market_date,
         close_usd as price_usd,
         nullif(market_cap_usd, 0) as market_cap_usd,
@@ -36,4 +38,5 @@ select
     data_source,
     available_at
 from quotes
-qualify row_number() over (partition by token_id, market_date order by source_order, price_source) = 1
+-- Two markets of one source may be the same token (an old and a new ticker): the first by name, so that a rebuild agrees.
+qualify row_number() over (partition by token_id, market_date order by source_order, price_source, market_id) = 1

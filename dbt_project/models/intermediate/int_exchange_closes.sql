@@ -38,6 +38,6 @@ from candles
 -- Tether and USD Coin count as dollars here: their own deviation is below the tolerance of every use.
 where quote in ('USD', 'USDT', 'USDC')
 qualify row_number() over (
-    partition by source, symbol, market_date
+    partition by source, coalesce(symbol, market_id), market_date
     order by case quote when 'USD' then 0 when 'USDT' then 1 else 2 end, market_id
 ) = 1

@@ -69,7 +69,8 @@ select
     token_id,
     symbol,
     name,
-    case when coalesce(listed_class = 'stable', false) or is_dollar_pegged then null else sector end as sector,
+    -- Not by the price: whether it is pegged today must not take the sector from the weeks before it was.
+    case when coalesce(listed_class = 'stable', false) then null else sector end as sector,
     listed_class as pegged_class,
     coalesce(listed_class = 'stable', false) or coalesce(is_dollar_pegged, false) as is_stable,
     coalesce(listed_class in ('wrapped', 'staked', 'commodity', 'fund'), false) as is_wrapped,

@@ -2,7 +2,7 @@
 select
     token_id,
     source as exchange,
-    min(market_id) as market_id,
+    arg_min(market_id, row(market_date, market_id)) as market_id,
     min(market_date) as listed_date
 from {{ ref('int_closes_resolved') }}
 where source not in ('coinmarketcap')

@@ -18,12 +18,13 @@ with metrics as (
 ),
 
 candidates as (
-    -- Coin Metrics names assets by ticker. Of the coins with that ticker the one with the largest median market cap in the ninety
-    -- days before the metric's first day (or its own first days, where it started later) is meant.
+    -- Coin Metrics names assets by ticker. Rivals for it are the coins with that ticker and a price, from the metric's first day on.
     select
         assets.asset,
         daily.token_id,
-        median(daily.market_cap_usd) as median_cap_usd
+        daily.market_date,
+        daily.market_cap_usd,
+        min(daily.market_date) over (partition by assets.asset) as met_date
     from (
         select
             asset,
@@ -32,24 +33,21 @@ candidates as (
         group by asset
     ) as assets
     inner join {{ ref('stg_coingecko__assets') }} as coins on upper(assets.asset) = coins.symbol
-    inner join {{ ref('fct_daily') }} as daily on coins.coin_id = daily.token_id
-    inner join (
-        select
-            token_id,
-            min(market_date) as first_date
-        from {{ ref('fct_daily') }}
-        group by token_id
-    ) as starts on daily.token_id = starts.token_id
-    where daily.market_date between starts.first_date and greatest(starts.first_date, assets.first_date) + 30
-    group by assets.asset, daily.token_id
+    inner join {{ ref('fct_daily') }} as daily
+        on coins.coin_id = daily.token_id and assets.first_date <= daily.market_date
 ),
 
 links as (
+    -- The one with the largest median market cap of the first thirty days is meant, and keeps the ticker whoever takes it later.
+    -- Its metrics count from the last of those days on: before it, the choice was not known.
     select
         asset,
-        token_id
+        token_id,
+        min(met_date) + 29 as linked_date
     from candidates
-    qualify row_number() over (partition by asset order by median_cap_usd desc nulls last, token_id asc) = 1
+    where market_date < met_date + 30
+    group by asset, token_id
+    qualify row_number() over (partition by asset order by median(market_cap_usd) desc nulls last, token_id asc) = 1
 )
 
 select
@@ -63,6 +61,6 @@ select
     max(metrics.value) filter (where metrics.metric = 'SplyCur') as supply_tokens,
     max(metrics.available_at) as available_at
 from metrics
-inner join links on metrics.asset = links.asset
+inner join links on metrics.asset = links.asset and metrics.market_date >= links.linked_date
 group by links.token_id, metrics.market_date
 order by links.token_id, metrics.market_date
