@@ -29,6 +29,7 @@ from models_ml.learning.walk_forward import first_refit, training_rows
 from orchestration.lib.calls import WeeklyInputs, labels_of, read_inputs
 from orchestration.lib.code_version import code_version
 from orchestration.lib.data_folder import DataFolder
+from orchestration.lib.errors import TidemarkError
 from orchestration.lib.metadata import markdown_table
 from orchestration.lib.warehouse import connect
 from orchestration.settings import REPOSITORY_ROOT
@@ -65,6 +66,8 @@ def main() -> int:
             f"tidemark: {archive} is not a folder; make evaluate needs real history, ARCHIVE=<folder>", file=sys.stderr
         )
         return 2
+    # Threads that spin while they wait make training many times slower as soon as anything else runs on the machine.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     started = time.monotonic()
     RESULTS.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="tidemark-evaluate-") as scratch:
@@ -88,13 +91,16 @@ def main() -> int:
 def run_weekly(folder: DataFolder, environment: Mapping[str, str]) -> None:
     """Run the weekly job in a process of its own, as a user would."""
     inherited = {name: value for name, value in os.environ.items() if name != "TIDEMARK_AS_OF"}
-    subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-m", "orchestration.cli", "run"],
         env={**inherited, **environment, "TIDEMARK_DATA_DIR": str(folder.root)},
         cwd=REPOSITORY_ROOT,
-        check=True,
-        stdout=subprocess.DEVNULL,
+        check=False,
+        capture_output=True,
+        text=True,
     )
+    if done.returncode != 0:
+        raise TidemarkError(f"the run {dict(environment)} failed: {(done.stdout + done.stderr).strip()[-600:]}")
 
 
 def heading(folder: DataFolder) -> str:
