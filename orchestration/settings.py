@@ -44,7 +44,7 @@ class SimulationSettingsEnv(BaseModel):
     """The simulated market: its seed, its size, whether anything predicts anything, and the free tier's history limit."""
 
     seed: int = 7
-    tokens: int = Field(default=250, ge=60, le=6000)
+    tokens: int = Field(default=250, ge=130, le=6000, description="Below 130 too few are eligible for a first model.")
     is_null: bool = False
     full_history: bool = True
 

@@ -33,7 +33,18 @@ MARKET_COLUMNS = (
     "fear_greed",
 )
 
-MODEL_COLUMNS = (*(f"rank_{name}" for name in FEATURE_NAMES), *MARKET_COLUMNS)
+VOLATILITY_COLUMNS = (
+    "btc_volatility_30d",
+    "dispersion_7d",
+    "median_volatility_30d",
+    "median_volume_surge",
+    "fear_greed",
+)
+"""Of the market columns those that say how much the market moves, whichever way."""
+
+RANK_COLUMNS = tuple(f"rank_{name}" for name in FEATURE_NAMES)
+
+MODEL_COLUMNS = (*RANK_COLUMNS, *MARKET_COLUMNS)
 
 
 class LeakError(AssertionError):

@@ -191,13 +191,13 @@ TRADING_SIGNALS = VersionedTable(
         "p_neutral": "DOUBLE",
         "p_bearish": "DOUBLE",
     },
-    description="Calls for the next 7-14 days, one row per week and token; a version belongs to the week.",
+    description="Calls for the next 14 days, one row per week and token; a version belongs to the week.",
     value_descriptions={
         "symbol": _SYMBOL,
-        "signal": "1 bullish, 0 neutral, -1 bearish, after hysteresis.",
-        "p_bullish": "Calibrated probability (0-1) of a rise beyond the threshold.",
-        "p_neutral": "Calibrated probability (0-1) of no move beyond the threshold.",
-        "p_bearish": "Calibrated probability (0-1) of a fall beyond the threshold; the three sum to 1.",
+        "signal": "1 bullish, 0 neutral, -1 bearish: the outcome whose probability stands highest above its base rate.",
+        "p_bullish": "Probability (0-1) that +1 sigma * sqrt(14) is passed first within 14 days.",
+        "p_neutral": "Probability (0-1) that neither barrier is passed within 14 days.",
+        "p_bearish": "Probability (0-1) that -1 sigma * sqrt(14) is passed first; the three sum to 1.",
     },
 )
 

@@ -1,0 +1,101 @@
+"""dbt's unit tests guard the code: every model with a rule has one, and no run of the pipeline waits for them."""
+
+import json
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+import yaml
+
+from orchestration.lib.data_folder import DataFolder
+from orchestration.settings import REPOSITORY_ROOT
+
+MODELS = REPOSITORY_ROOT / "dbt_project" / "models"
+MANIFEST = REPOSITORY_ROOT / "dbt_project" / "target" / "manifest.json"
+
+PLAIN = {
+    "feat_token_daily": "names the columns of int_features",
+    "stg_alternative_me__fear_greed": "the two macros that stg_coingecko__market_daily is tested with",
+    "stg_binance__tickers": "the same macros",
+    "stg_coinbase__candles_daily": "the same macros",
+    "stg_coingecko__markets": "the same macros",
+    "stg_coinmarketcap__candles_daily": "the same macros",
+    "stg_coinmarketcap__market_cap_snapshots": "the same macros",
+}
+"""SQL models without a rule of their own, with what they are."""
+
+# dagster_dbt imports sqlglot, which imports a package that warns of its own end.
+imports_dagster_dbt = pytest.mark.filterwarnings("ignore:sqlglotrs is deprecated:DeprecationWarning")
+
+
+class Recorder:
+    """In place of dbt: keeps the arguments it is called with."""
+
+    def __init__(self):
+        self.arguments = []
+
+    def cli(self, arguments, **_):
+        self.arguments = arguments
+        return self
+
+    def stream(self):
+        return iter(())
+
+
+def unit_tests():
+    return [
+        each for path in MODELS.rglob("_unit_tests*.yml") for each in yaml.safe_load(path.read_text())["unit_tests"]
+    ]
+
+
+def test_every_model_with_a_rule_has_a_unit_test():
+    models = {path.stem for path in MODELS.rglob("*.sql") if path.parent.name != "api"}
+
+    tested = {each["model"] for each in unit_tests()}
+
+    assert models - tested == set(PLAIN)
+    assert tested <= models
+
+
+@imports_dagster_dbt
+@pytest.mark.parametrize("features_from", [date(1900, 1, 1), date(2025, 1, 6)])
+def test_a_run_leaves_them_out(tmp_path: Path, features_from: date):
+    from orchestration.defs.warehouse.assets import run_dbt
+
+    dbt = Recorder()
+
+    run_dbt(None, dbt, DataFolder(tmp_path), as_of=datetime(2025, 1, 6, tzinfo=UTC), features_from=features_from)
+
+    assert dbt.arguments[:3] == ["build", "--exclude-resource-type", "unit_test"]
+    assert ("--full-refresh" in dbt.arguments) == (features_from.year == 1900)
+
+
+@imports_dagster_dbt
+@pytest.mark.skipif(not MANIFEST.exists(), reason="no manifest; make test parses the dbt project first")
+def test_none_of_them_is_an_asset_check_that_would_never_run():
+    from orchestration.defs.warehouse.assets import dbt_marts
+
+    names = {spec.name for spec in dbt_marts.check_specs}
+    in_manifest = {each["name"] for each in json.loads(MANIFEST.read_text())["unit_tests"].values()}
+
+    assert in_manifest == {each["name"] for each in unit_tests()}
+    assert names
+    assert not names & in_manifest
+
+
+def test_the_version_of_the_code_does_not_change_with_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    from orchestration.lib import code_version
+
+    models = tmp_path / "dbt_project" / "models"
+    models.mkdir(parents=True)
+    monkeypatch.setattr(code_version, "ROOT", tmp_path)
+    monkeypatch.setattr(code_version, "PARTS", ("dbt_project/models",))
+    versions = []
+    for name in ("model.sql", "_unit_tests_marts.yml", "_marts.yml"):
+        (models / name).write_text("text")
+        versions.append(code_version.code_version.__wrapped__())
+
+    model, with_unit_tests, with_contract = versions
+
+    assert model == with_unit_tests
+    assert model != with_contract
