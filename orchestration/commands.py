@@ -9,6 +9,7 @@ Does not: parsing arguments (`cli.py`), the summary's tables (`lib/summary.py`),
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import sys
 import time
@@ -23,25 +24,39 @@ from orchestration.lib.weeks import monday_of
 from orchestration.settings import REPOSITORY_ROOT, Settings, load_settings
 
 UI_HOST = "127.0.0.1"
+SHOWN_UNDER = {".dagster/repository": "__repository__@tidemark"}
+"""Tag by which the UI's job pages and timeline find a run; Dagster sets it on runs it launches, not on those executed here."""
 
 
 def run() -> int:
     """Run the weekly job up to AS_OF and say what was made."""
+    from orchestration.lib.summary import print_summary
+
     settings, folder, choice = _checked()
+    published = _published_week(folder)
+    if published is not None and choice.week < published:
+        print(f"tidemark: week {choice.week} is published already and the newest is {published}; nothing changes")
+        print_summary(folder, choice.week, seconds=0)
+        return 0
     return _run_weekly(settings, folder, choice, rebuild=None, reason="")
 
 
 def rebuild(first: date, last: date, *, reason: str) -> int:
     """Score past weeks again with the recorded models and today's code and data, as new versions with a reason."""
     settings, folder, choice = _checked()
-    if not folder.warehouse.exists():
-        raise TidemarkError(f"{folder.root} has no warehouse; run make run first")
     span = (monday_of(first), monday_of(last))
     if span[0] > span[1]:
         raise TidemarkError(f"FROM={first} lies after TO={last}; give the earlier week first")
-    if span[1] > choice.week:
-        raise TidemarkError(f"TO={last} lies after the newest week {choice.week}; rebuild up to that")
-    return _run_weekly(settings, folder, choice, rebuild=span, reason=reason)
+    if not folder.warehouse.exists():
+        raise TidemarkError(f"{folder.root} has no warehouse; run make run first")
+    with RunLock(folder.root):
+        oldest, newest = _recorded_weeks(folder)
+        if span[0] < oldest:
+            raise TidemarkError(f"FROM={first} lies before the first recorded week {oldest}; rebuild from that")
+        if span[1] > newest:
+            raise TidemarkError(f"TO={last} lies after the newest recorded week {newest}; rebuild up to that")
+        # A rebuild lands nothing, so it ends with the newest recorded week: a later one would rest on days nobody asked for.
+        return _run_weekly(settings, folder, WeekChoice(newest, choice.first_day), rebuild=span, reason=reason)
 
 
 def reproduce(week: date, table: str, *, version: int | None) -> int:
@@ -79,7 +94,7 @@ def verify() -> int:
 def dev() -> int:
     """Start the Dagster UI; the port is refused where it is in use, the folder where it holds the other kind of data."""
     settings, folder, choice = _checked()
-    port = int(os.environ.get("TIDEMARK_UI_PORT", "3000"))
+    port = _ui_port(os.environ.get("TIDEMARK_UI_PORT", "3000"))
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -92,6 +107,8 @@ def dev() -> int:
         folder.claim(settings.kind, start_date=choice.week - timedelta(days=1))
     folder.dagster.mkdir(parents=True, exist_ok=True)
     _prepare_environment(folder)
+    _live_in(folder, settings)
+    os.environ.setdefault("PYTHONWARNINGS", "ignore:Function `dev_command` is superseded")
     print(
         f"Dagster UI on http://{UI_HOST}:{port} ({settings.source} data, {folder.root}); stop it with Ctrl-C",
         flush=True,
@@ -99,6 +116,32 @@ def dev() -> int:
     dagster = Path(sys.executable).parent / "dagster"
     arguments = ["dev", "-w", str(REPOSITORY_ROOT / "workspace.yaml"), "-h", UI_HOST, "-p", str(port)]
     os.execv(dagster, [str(dagster), *arguments])  # noqa: S606 - our own program, no shell
+
+
+def _live_in(folder: DataFolder, settings: Settings) -> None:
+    """Make the data folder the home of the UI and the daemon.
+
+    They make folders for telemetry there, switched off or not, which do not belong into the project; and they warn of a
+    dagster.yaml beside them that is not the one of their home. Paths given relative to the project are made absolute before.
+    """
+    shutil.copyfile(REPOSITORY_ROOT / "dagster.yaml", folder.dagster / "dagster.yaml")
+    paths = {
+        "TIDEMARK_DATA_DIR": folder.root,
+        "TIDEMARK_ARCHIVE": settings.archive,
+        "TIDEMARK_MAPPING": settings.mapping,
+        "TIDEMARK_INDICES_DIR": settings.indices_dir,
+    }
+    os.environ |= {name: str(path.resolve()) for name, path in paths.items() if path is not None}
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(REPOSITORY_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    os.environ["DAGSTER_HOME"] = str(folder.dagster)
+    os.chdir(folder.dagster)
+
+
+def _ui_port(text: str) -> int:
+    """A port as a user gave it."""
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise TidemarkError(f"PORT={text} is no port; give a number from 1 to 65535, e.g. make dev PORT=3001")
+    return int(text)
 
 
 def check_definitions() -> int:
@@ -136,11 +179,50 @@ def _checked() -> tuple[Settings, DataFolder, WeekChoice]:
     return settings, folder, choice
 
 
+def _published_week(folder: DataFolder) -> date | None:
+    """The newest week that readers have; None before the first publication."""
+    from orchestration.lib.manifest import MANIFEST_NAME, ManifestError, read_manifest
+
+    if not (folder.published / MANIFEST_NAME).exists():
+        return None
+    try:
+        return read_manifest(folder.published / MANIFEST_NAME).as_of_week
+    except ManifestError as error:
+        raise TidemarkError(str(error)) from error
+
+
+def _newest_build(folder: DataFolder) -> date | None:
+    """Week of the newest completed build, None before the first."""
+    from orchestration.lib.warehouse import connect, table_exists
+
+    if not folder.warehouse.exists():
+        return None
+    with connect(folder.warehouse, read_only=True) as connection:
+        if not table_exists(connection, "quality", "builds"):
+            return None
+        row = connection.execute("select max(as_of_week) from quality.builds where completed_at is not null").fetchone()
+    return row[0] if row else None
+
+
+def _recorded_weeks(folder: DataFolder) -> tuple[date, date]:
+    """First and newest recorded week of the warehouse."""
+    from orchestration.lib.warehouse import connect, table_exists
+
+    with connect(folder.warehouse, read_only=True) as connection:
+        if table_exists(connection, "quality", "unit_versions"):
+            weeks = connection.execute("select min(as_of_week), max(as_of_week) from quality.unit_versions").fetchone()
+            if weeks is not None and weeks[0] is not None:
+                return weeks[0], weeks[1]
+    raise TidemarkError(f"{folder.warehouse} has no recorded week yet; run make run first")
+
+
 def _prepare_environment(folder: DataFolder) -> None:
     """Where Dagster keeps its records: below the data folder, with the project's dagster.yaml."""
     os.environ["DAGSTER_HOME"] = str(REPOSITORY_ROOT)
     os.environ["TIDEMARK_DAGSTER_DIR"] = str(folder.dagster)
     os.environ["DBT_PROFILES_DIR"] = str(REPOSITORY_ROOT / "dbt_project")
+    # Threads that spin while they wait make training fifteen times slower as soon as anything else runs on the machine.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def _run_weekly(
@@ -156,6 +238,14 @@ def _run_weekly(
         if not is_claimed:
             folder.claim(settings.kind, start_date=choice.week - timedelta(days=1))
         _prepare_environment(folder)
+        newest = _newest_build(folder)
+        if rebuild is None and newest is not None and choice.week < newest:
+            # Marts hold one state, that of the newest week; going back would take the later weeks out of them.
+            print(
+                f"tidemark: {folder.root} is built up to {newest}, so week {choice.week} changes nothing; what is published:"
+            )
+            print_summary(folder, choice.week, seconds=time.monotonic() - started)
+            return 0
         print(f"tidemark: {settings.source} data, week {choice.week}, folder {folder.root}", flush=True)
         is_done = _execute_job(folder, choice, rebuild=rebuild, reason=reason)
     if not is_done:
@@ -171,13 +261,14 @@ def _execute_job(folder: DataFolder, choice: WeekChoice, *, rebuild: tuple[date,
 
     from orchestration.definitions import defs
     from orchestration.lib.dead_runs import fail_dead_runs
-    from orchestration.lib.partitions import range_tags
+    from orchestration.lib.landing_checks import key_of
+    from orchestration.lib.partitions import days_to_cover, range_tags
     from orchestration.lib.run_log import LOGGER_NAME
+    from orchestration.sources.datasets import DATASETS
 
     assembled = defs()
     job = assembled.resolve_job_def("build_week" if rebuild else "weekly")
     sunday = choice.week - timedelta(days=1)
-    tags = range_tags(max(folder.start_date() or sunday, sunday), sunday) if job.partitions_def else {}
     week = {"as_of": choice.week.isoformat(), "reason": reason}
     if rebuild:
         week |= {"rebuild_from": rebuild[0].isoformat(), "rebuild_to": rebuild[1].isoformat()}
@@ -187,7 +278,12 @@ def _execute_job(folder: DataFolder, choice: WeekChoice, *, rebuild: tuple[date,
     }
     with dg.DagsterInstance.get() as instance:
         fail_dead_runs(instance, current_run_id=None)
-        result = job.execute_in_process(instance=instance, tags=dict(tags), run_config=config, raise_on_error=False)
+        tags = dict(SHOWN_UNDER)
+        if job.partitions_def:
+            landed = [key_of(dataset) for dataset in DATASETS.values()]
+            start = folder.start_date() or sunday
+            tags |= range_tags(*days_to_cover(instance, landed, start=start, last=sunday))
+        result = job.execute_in_process(instance=instance, tags=tags, run_config=config, raise_on_error=False)
     return result.success
 
 

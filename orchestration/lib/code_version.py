@@ -19,17 +19,23 @@ PARTS = (
     "dbt_project/seeds",
     "dbt_project/dbt_project.yml",
 )
+UNIT_TESTS = "_unit_tests"
 SUFFIXES = {".py", ".sql", ".yml", ".yaml", ".csv"}
 
 
 @cache
 def code_version() -> str:
-    """`<version>+<hash>`: equal code has an equal version, in a clone, a wheel or an archive of the sources alike."""
+    """`<version>+<hash>`: equal code has an equal version, in a clone, a wheel or an archive of the sources alike.
+
+    dbt's unit tests lie among the models and change no result, so they do not count.
+    """
     digest = hashlib.sha256()
     for part in PARTS:
         root = ROOT / part
         files = [root] if root.is_file() else sorted(path for path in root.rglob("*") if path.suffix in SUFFIXES)
         for path in files:
+            if path.name.startswith(UNIT_TESTS):
+                continue
             digest.update(path.relative_to(ROOT).as_posix().encode())
             digest.update(path.read_bytes())
     try:

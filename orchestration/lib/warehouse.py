@@ -88,7 +88,12 @@ def create_raw_views(connection: duckdb.DuckDBPyConnection, landing_root: Path, 
 
 
 def earliest_change(
-    connection: duckdb.DuckDBPyConnection, *, since: datetime | None, as_of: datetime, datasets: list[Dataset]
+    connection: duckdb.DuckDBPyConnection,
+    *,
+    since: datetime | None,
+    as_of: datetime,
+    datasets: list[Dataset],
+    not_before: date = date.min,
 ) -> date | None:
     """First market_date that a load after `since` touches, among rows known at `as_of`; None where nothing changed.
 
@@ -97,13 +102,15 @@ def earliest_change(
         since: Cut-off of the build before, None for a first build.
         as_of: Rows available later do not count.
         datasets: Dated datasets that features depend on.
+        not_before: Days before it do not count.
     """
     newest = []
     for dataset in datasets:
         after = "" if since is None else f"and loaded_at > '{since.isoformat()}'::timestamptz"
         row = connection.execute(
             f"select min(market_date) from raw.{dataset.source}__{dataset.name} "
-            f"where available_at <= '{as_of.isoformat()}'::timestamptz {after}"
+            f"where available_at <= '{as_of.isoformat()}'::timestamptz and market_date >= ? {after}",
+            [not_before],
         ).fetchone()
         if row is not None and row[0] is not None:
             newest.append(row[0])

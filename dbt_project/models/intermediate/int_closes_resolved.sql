@@ -1,6 +1,6 @@
 -- Which token a close of CoinMarketCap or an exchange belongs to, using only what was known on its day.
--- A candidate comes from the reference list: same id, same name, or same symbol. It counts once ten common days so far agree
--- within 5 % on at least 80 % of them; never by symbol or name alone. Until then the series is a token of its own (`source:id`),
+-- A candidate comes from the reference list: same id, same name, or same symbol. It counts once at least ten common days have come and of
+-- the last thirty at least 80 % agree within 5 %; never by symbol or name alone. Until then the series is a token of its own (`source:id`),
 -- and days on which the candidate has nearly the same price are left out as the same coin twice.
 with closes as (
     select
@@ -87,13 +87,13 @@ agreement as (
         is_same_id,
         market_cap_usd,
         is_agreeing,
-        count(*) over so_far as days_compared,
-        avg(is_agreeing::int) over so_far as share_agreeing
+        count(*) over last_days as days_compared,
+        avg(is_agreeing::int) over last_days as share_agreeing
     from compared
-    window so_far as (
+    window last_days as (
         partition by source, market_id, coin_id
         order by market_date
-        rows between unbounded preceding and current row
+        rows between 29 preceding and current row
     )
 ),
 

@@ -1,0 +1,34 @@
+"""Scratch warehouses that share one parsed dbt project, and the synthetic market in one of them."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.integration.warehouse.scratch import ScratchWarehouse
+from tests.integration.warehouse.synthetic_market import END, Frames, market_frames
+
+
+@pytest.fixture(scope="session")
+def new_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], ScratchWarehouse]:
+    """Makes warehouses without a row, each in a folder of its own."""
+    target = tmp_path_factory.mktemp("dbt_target")
+
+    def make() -> ScratchWarehouse:
+        return ScratchWarehouse(tmp_path_factory.mktemp("warehouse"), target)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def frames() -> Frames:
+    """The synthetic market."""
+    return market_frames()
+
+
+@pytest.fixture(scope="session")
+def full(new_warehouse: Callable[[], ScratchWarehouse], frames: Frames) -> ScratchWarehouse:
+    """The synthetic market as of its end, built in one go. Only read."""
+    warehouse = new_warehouse()
+    warehouse.land_all(frames)
+    warehouse.build(END)
+    return warehouse

@@ -1,0 +1,105 @@
+"""A scratch warehouse that dbt builds from frames landed by a test: no provider, no HTTP, no Dagster."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+
+from orchestration.lib.data_folder import DataFolder
+from orchestration.lib.landing import LandingStore, find_lag, read_lags
+from orchestration.lib.resources import LAGS, dbt_environment
+from orchestration.lib.warehouse import connect, create_raw_views, create_schemas
+from orchestration.lib.weeks import instant_of
+from orchestration.settings import REPOSITORY_ROOT
+from orchestration.sources.datasets import Dataset
+
+DBT_PROJECT = REPOSITORY_ROOT / "dbt_project"
+DBT_EXECUTABLE = Path(sys.executable).parent / "dbt"
+FIRST_DAY = date(1900, 1, 1)
+LATEST = datetime(2100, 1, 1, tzinfo=UTC)
+MODELS = ("--exclude", "tidemark.api", "--exclude-resource-type", "unit_test")
+
+
+@dataclass
+class ScratchWarehouse:
+    """Landing and warehouse of one test in a folder of its own.
+
+    Attributes:
+        root: The folder.
+        target: Where dbt keeps its parsed project; shared by all warehouses of a session, so that one of them parses.
+        loads: Loads so far; every load is a minute later than the one before.
+    """
+
+    root: Path
+    target: Path
+    loads: int = field(default=0)
+
+    @property
+    def store(self) -> LandingStore:
+        """Where rows land."""
+        return LandingStore(self.root)
+
+    def land(self, dataset: Dataset, frame: pl.DataFrame, *, partition: str | None = None) -> None:
+        """Land rows of a dataset; columns left out are null."""
+        self.loads += 1
+        complete = frame.select(
+            pl.col(column).cast(dtype) if column in frame.columns else pl.lit(None, dtype).alias(column)
+            for column, dtype in dataset.columns.items()
+        )
+        self.store.write(
+            dataset,
+            complete,
+            data_source="simulated",
+            partition=partition or ("2000" if dataset.is_dated else "undated"),
+            loaded_at=datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=self.loads),
+            lag_hours=find_lag(read_lags(LAGS), dataset),
+        )
+
+    def land_all(self, frames: Mapping[str, tuple[Dataset, pl.DataFrame]]) -> None:
+        """Land one load of every dataset that has rows."""
+        for dataset, frame in frames.values():
+            if not frame.is_empty():
+                self.land(dataset, frame)
+
+    def build(self, week: date, *, features_from: date = FIRST_DAY, arguments: tuple[str, ...] = MODELS) -> str:
+        """Build as of Monday `week` as the weekly run does, a full refresh where features begin with the first day.
+
+        Returns:
+            What dbt printed.
+        """
+        folder = DataFolder(self.root)
+        with connect(folder.warehouse) as connection:
+            create_schemas(connection)
+            create_raw_views(connection, self.root, input_cutoff=LATEST)
+        refresh = ("--full-refresh",) if features_from == FIRST_DAY else ()
+        with dbt_environment(folder, as_of=instant_of(week), features_from=features_from):
+            done = subprocess.run(
+                [DBT_EXECUTABLE, "build", *refresh, *arguments],
+                cwd=DBT_PROJECT,
+                env={
+                    **os.environ,
+                    "DBT_TARGET_PATH": str(self.target),
+                    "DBT_LOG_PATH": str(self.target),
+                    "DBT_PROFILES_DIR": str(DBT_PROJECT),
+                },
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
+        return done.stdout
+
+    def query(self, sql: str) -> pl.DataFrame:
+        """The answer of the warehouse to a query."""
+        with connect(DataFolder(self.root).warehouse, read_only=True) as connection:
+            return connection.execute(sql).pl()
+
+    def relations(self, *schemas: str) -> list[str]:
+        """Tables and views of some schemas as `schema.name`."""
+        rows = self.query("select table_schema, table_name from information_schema.tables order by all").rows()
+        return [f"{schema}.{name}" for schema, name in rows if schema in schemas]

@@ -1,0 +1,202 @@
+"""The documented defects of the development archive, in the warehouse that is built from a part of it.
+
+The part: every coin with a pegged category, some majors, and the namesakes and twins that the archive's README names, over all
+days. Numbers are from that README or were read in the files themselves.
+"""
+
+import os
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import duckdb
+import polars as pl
+import pytest
+
+from orchestration.lib.bulk_import import import_archive, load_mapping
+from orchestration.lib.landing import LandingStore, read_lags
+from orchestration.lib.resources import LAGS
+from orchestration.settings import REPOSITORY_ROOT
+
+ARCHIVE = Path(os.environ.get("TIDEMARK_SHARED_DATA", REPOSITORY_ROOT.parent / "shared" / "data"))
+WEEK = date(2024, 6, 24)
+CRASH = "market_date between date '2022-05-05' and date '2022-05-16'"
+
+MAJORS = [
+    "bitcoin",
+    "ethereum",
+    "ripple",
+    "litecoin",
+    "dogecoin",
+    "binancecoin",
+    "chainlink",
+    "monero",
+    "stellar",
+    "cardano",
+]
+STABLE = ["tether", "usd-coin", "true-usd", "paxos-standard", "gemini-dollar", "sai", "nusd", "stasis-eurs"]
+WRAPPED = ["wrapped-bitcoin", "weth"]
+COINS = [*MAJORS, *STABLE, *WRAPPED, "uniswap", "terra-luna"]
+NAMESAKES = ["luna-coin", "uni-coin"]
+TWINS = ["omg", "omisego"]
+SLUGS = [
+    *NAMESAKES,
+    *TWINS,
+    "bitcoin",
+    "ethereum",
+    "tether",
+    "usd-coin",
+    "binance-coin",
+    "innovative-bioresearch-classic",
+]
+PARTS = {
+    "market_daily_coingecko.parquet": "coin_id in (select unnest($coins)) or coin_id in (select coin_id from pegged_coins)",
+    "candles_daily_cmc.parquet": "slug in (select unnest($slugs))",
+    "assets_coingecko.parquet": "true",
+    "asset_categories_coingecko.parquet": "true",
+}
+
+pytestmark = [
+    pytest.mark.real,
+    pytest.mark.skipif(not ARCHIVE.is_dir(), reason=f"no archive in {ARCHIVE} (TIDEMARK_SHARED_DATA)"),
+]
+
+
+@pytest.fixture(scope="module")
+def part(tmp_path_factory):
+    """The part of the archive as an archive of its own."""
+    folder = tmp_path_factory.mktemp("archive")
+    with duckdb.connect(config={"threads": 2}) as connection:
+        pegged = REPOSITORY_ROOT / "dbt_project" / "seeds" / "pegged_categories.csv"
+        connection.execute(
+            f"""create table pegged_coins as select distinct coin_id from '{ARCHIVE}/asset_categories_coingecko.parquet'
+            where category in (select category_name from '{pegged}')"""
+        )
+        for name, condition in PARTS.items():
+            used = {"coins": COINS, "slugs": SLUGS}
+            values = {key: value for key, value in used.items() if f"${key}" in condition}
+            rows = connection.execute(f"select * from '{ARCHIVE}/{name}' where {condition}", values)
+            rows.pl().write_parquet(folder / name)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def real(new_warehouse, part):
+    warehouse = new_warehouse()
+    import_archive(
+        load_mapping(REPOSITORY_ROOT / "orchestration" / "mappings" / "shared_data.yaml"),
+        part,
+        LandingStore(warehouse.root),
+        as_of=datetime(WEEK.year, WEEK.month, WEEK.day, tzinfo=UTC),
+        loaded_at=datetime(2026, 1, 1, tzinfo=UTC),
+        lags=read_lags(LAGS),
+    )
+    warehouse.build(WEEK)
+    return warehouse
+
+
+def test_bitcoin_follows_the_closes_of_coinmarketcap_across_the_day_the_feed_flipped(real):
+    # Until 2018-01-29 CoinGecko's `date` is the day of the close, from 2018-01-30 on the day after it. So the first half of these
+    # days would be wrong by a day with one convention, the second half with the other.
+    days = real.query(
+        f"""select market_date < date '2018-01-30' as is_before, daily.price_source,
+            abs(ln(daily.price_usd / lag(daily.price_usd) over days) - ln(same.close / lag(same.close) over days)) as same_day,
+            abs(ln(daily.price_usd / lag(daily.price_usd) over days) - ln(lead(same.close) over days / same.close)) as day_after,
+            abs(ln(daily.price_usd / lag(daily.price_usd) over days) - ln(lag(same.close) over days / lag(same.close, 2) over days))
+                as day_before
+        from marts.fct_daily as daily
+        inner join '{ARCHIVE}/candles_daily_cmc.parquet' as same on same.date = daily.market_date
+        where daily.token_id = 'bitcoin' and same.slug = 'bitcoin' and same.source = 'cmc_to_2020'
+            and daily.market_date between date '2018-01-15' and date '2018-02-13'
+        window days as (order by market_date)"""
+    )
+    gaps = days.group_by("is_before").agg(pl.col("same_day", "day_after", "day_before").median())
+
+    assert days.height == 30
+    assert set(days["price_source"]) == {"coingecko"}
+    assert gaps["same_day"].max() < 0.015
+    assert min(gaps["day_after"].min(), gaps["day_before"].min()) > 0.03
+
+
+def test_a_market_cap_of_zero_is_unknown(real, part):
+    zeros = f"select count(*) from '{part}/market_daily_coingecko.parquet' where market_cap_usd = 0 and close_date < date '{WEEK}'"
+    unknown = "select count(*) from marts.fct_daily where market_cap_usd is null and not is_carried"
+
+    assert real.query(zeros).item() > 5000
+    assert real.query("select count(*) from marts.fct_daily where market_cap_usd <= 0").item() == 0
+    assert real.query(unknown).item() > 5000
+
+
+def test_a_coin_that_claims_a_larger_cap_than_bitcoin_is_never_in_the_universe(real):
+    rows = real.query(
+        """select max(market_cap_usd) as cap, count(*) filter (where is_broad) as broad from marts.fct_universe_daily
+        where token_id = 'coinmarketcap:innovative-bioresearch-classic'"""
+    )
+
+    assert rows["cap"].item() > 1e16
+    assert rows["broad"].item() == 0
+
+
+def test_namesakes_of_luna_and_uni_stay_tokens_of_their_own(real):
+    tokens = real.query(
+        """select market_id, list(distinct token_id) as tokens from intermediate.int_closes_resolved
+        where market_id in ('luna-coin', 'uni-coin') group by market_id order by market_id"""
+    )
+    sources = real.query(
+        "select distinct price_source from marts.fct_daily where token_id in ('terra-luna', 'uniswap')"
+    )
+
+    assert tokens.rows() == [("luna-coin", ["coinmarketcap:luna-coin"]), ("uni-coin", ["coinmarketcap:uni-coin"])]
+    assert sources.rows() == [("coingecko",)]
+
+
+def test_binance_coin_is_one_token_from_the_day_its_two_names_were_known_to_be_one(real):
+    tokens = real.query(
+        """select token_id, min(market_date) as first_date, max(market_date) as last_date, max(linked_date) as linked_date
+        from intermediate.int_closes_resolved where market_id = 'binance-coin' group by token_id order by first_date"""
+    )
+    before, after = tokens.rows(named=True)
+    left = real.query(
+        f"""select count(*) from marts.fct_daily where token_id = 'coinmarketcap:binance-coin' and not is_carried
+        and market_date >= date '{after["linked_date"]}'"""
+    )
+
+    assert (before["token_id"], after["token_id"]) == ("coinmarketcap:binance-coin", "binancecoin")
+    assert before["last_date"] < after["linked_date"] == after["first_date"]
+    assert left.item() == 0
+
+
+def test_of_the_two_names_of_omisego_one_is_left_after_ten_equal_days(real):
+    last = dict(
+        real.query(
+            """select market_id, max(market_date) from intermediate.int_coinmarketcap_closes
+            where market_id in ('omg', 'omisego') group by all"""
+        ).rows()
+    )
+
+    assert last["omisego"] < date(2018, 2, 1)
+    assert last["omg"] == date(2020, 12, 16)
+
+
+def test_no_stablecoin_and_no_wrapped_coin_is_in_the_universe(real):
+    universe = dict(
+        real.query(
+            "select token_id, exclusion_reason from marts.fct_universe_daily where market_date = date '2019-06-23'"
+        ).rows()
+    )
+    broad = {token for token, reason in universe.items() if reason is None}
+
+    assert {universe[token] for token in STABLE} == {"pegged: stable"}
+    assert {universe[token] for token in WRAPPED} == {"pegged: wrapped"}
+    assert set(MAJORS) <= broad
+    assert not {token for token in broad if "usd" in token}
+
+
+def test_terras_fall_of_may_2022_is_a_crash_and_no_bad_tick(real):
+    prices = real.query(f"select price_usd, is_carried from marts.fct_daily where token_id = 'terra-luna' and {CRASH}")
+    held_back = real.query(f"select count(*) from quality.corrections where token_id = 'terra-luna' and {CRASH}")
+
+    assert prices.height == 12
+    assert not prices["is_carried"].any()
+    assert prices["price_usd"].max() > 80
+    assert prices["price_usd"].min() < 0.0002
+    assert held_back.item() == 0
