@@ -10,14 +10,23 @@ import argparse
 import sys
 from collections.abc import Sequence
 from datetime import date
+from typing import NoReturn
 
 from orchestration.lib.errors import TidemarkError
 from orchestration.lib.run_lock import RunLockError
 
 
+class OneLineParser(argparse.ArgumentParser):
+    """A parser that says what is wrong in one line, as every other refusal does; `--help` has the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say it and end with exit code 2."""
+        self.exit(2, f"tidemark: {message}; see {self.prog} --help\n")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="tidemark", description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = OneLineParser(prog="tidemark", description=__doc__.splitlines()[0] if __doc__ else None)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("run", help="run the weekly job up to AS_OF and say what was made")
     commands.add_parser("dev", help="start the Dagster UI on 127.0.0.1")

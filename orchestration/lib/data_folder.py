@@ -7,7 +7,7 @@ Does not: what the parts contain.
 from __future__ import annotations
 
 import json
-import os
+import tempfile
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -92,7 +92,7 @@ class DataFolder:
             raise DataFolderError(
                 f"{nearest} is a file, so the data folder {self.root} cannot be made; set TIDEMARK_DATA_DIR."
             )
-        if not os.access(nearest, os.W_OK | os.X_OK) or _is_read_only_mount(nearest):
+        if not _can_be_written(nearest):
             raise DataFolderError(
                 f"{nearest} cannot be written by this user; set TIDEMARK_DATA_DIR to a folder that can."
             )
@@ -108,6 +108,13 @@ class DataFolder:
         temporary.replace(self.marker)
 
 
-def _is_read_only_mount(path: Path) -> bool:
-    """Whether the file system says no even to a user whom permissions allow (root on a read-only mount)."""
-    return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+def _can_be_written(folder: Path) -> bool:
+    """Whether a folder can be made in it, found by making one and removing it.
+
+    Permissions do not tell: they allow root everything, yet a read-only mount, /proc or /sys still says no.
+    """
+    try:
+        Path(tempfile.mkdtemp(prefix=".writable-", dir=folder)).rmdir()
+    except OSError:
+        return False
+    return True

@@ -1,15 +1,16 @@
-"""How dbt's nodes appear in Dagster: keys, groups, owners and kinds.
+"""How dbt's nodes appear in Dagster: keys, groups, owners, descriptions, and tests as checks.
 
 Belongs here: one method a decision. Does not: running dbt (`orchestration/defs/warehouse`).
 """
 
+import itertools
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings
+from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtProject
 
 DBT_PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
 DBT_EXECUTABLE = Path(sys.executable).parent / "dbt"
@@ -36,3 +37,60 @@ class WarehouseTranslator(DagsterDbtTranslator):
     def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str]:
         """The warehouse belongs to the researchers."""
         return ["team:research"]
+
+    def get_metadata(self, dbt_resource_props: Mapping[str, Any]) -> Mapping[str, Any]:
+        """As dbt-dagster has it, but a table's name without the catalogue, which is another one at parse time."""
+        name = f"{dbt_resource_props['schema']}.{dbt_resource_props['name']}"
+        return {**super().get_metadata(dbt_resource_props), "dagster/table_name": name}
+
+    def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
+        """What the YAML says, else the comment that opens the model, else what its kind implies; then the code."""
+        code = str(dbt_resource_props.get("raw_code") or "").strip()
+        said = dbt_resource_props.get("description") or opening_comment(code) or implied(dbt_resource_props)
+        language = str(dbt_resource_props.get("language") or "sql")
+        return f"{said}\n\n```{language}\n{code}\n```" if code else str(said)
+
+    def get_asset_check_spec(
+        self, asset_spec: dg.AssetSpec, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None
+    ) -> dg.AssetCheckSpec | None:
+        """A test as a check of its model, with a description of what it holds where nobody wrote one."""
+        spec = super().get_asset_check_spec(asset_spec, manifest, unique_id, project)
+        if spec is None or spec.description:
+            return spec
+        return spec._replace(description=words_of_test(manifest["nodes"][unique_id]))
+
+
+def opening_comment(code: str) -> str:
+    """The comment lines that open a SQL model, as one paragraph; empty where it opens with code."""
+    lines = itertools.takewhile(lambda line: line.startswith("--"), code.splitlines())
+    return " ".join(line.removeprefix("--").strip() for line in lines)
+
+
+def implied(dbt_resource_props: Mapping[str, Any]) -> str:
+    """A description of a node nobody described: seeds are kept by hand, staging views type what landed."""
+    if dbt_resource_props["resource_type"] == "seed":
+        return f"Reference table, kept by hand in `dbt_project/{dbt_resource_props['original_file_path']}`."
+    sources = [
+        ".".join(node.split(".")[-2:])
+        for node in dbt_resource_props.get("depends_on", {}).get("nodes", [])
+        if node.startswith("source.")
+    ]
+    if sources:
+        return f"`{'`, `'.join(sources)}`, typed and named: of several loads of a key the newest, and only what was known at as_of."
+    return f"dbt {dbt_resource_props['resource_type']} {dbt_resource_props['name']}"
+
+
+def words_of_test(test: Mapping[str, Any]) -> str:
+    """`unique: token_id`; a test written as SQL is described by its opening comment."""
+    generic = test.get("test_metadata")
+    if not generic:
+        return opening_comment(str(test.get("raw_code") or "")) or str(test["name"])
+    arguments = dict(generic["kwargs"])
+    nested = arguments.pop("arguments", {})
+    said = {name: value for name, value in (arguments | nested).items() if name != "model"}
+    subject = said.pop("column_name", None)
+    parts = [str(subject)] if subject else []
+    parts += [
+        f"{name} {', '.join(map(str, value)) if isinstance(value, list) else value}" for name, value in said.items()
+    ]
+    return f"{generic['name'].replace('_', ' ')}: {'; '.join(parts)}"

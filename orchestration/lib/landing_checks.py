@@ -14,12 +14,18 @@ import polars as pl
 
 from orchestration.lib.expectations import SuiteResult, run_suite
 from orchestration.lib.landing import LandingStore, read_parquet_sql
+from orchestration.lib.metadata import markdown_table
 from orchestration.lib.suites_landing import LANDING_SUITES, PreviousLoad
 from orchestration.sources.datasets import Dataset
 
 CHECK_NAME = "great_expectations"
 JUDGED_DAYS = 7
 """Newest days a suite judges, against the same number of days before them; all history is judged once, when it first lands."""
+
+
+def key_of(dataset: Dataset) -> dg.AssetKey:
+    """Asset key of a landed dataset."""
+    return dg.AssetKey(["landing", dataset.source, dataset.name])
 
 
 def landing_check_specs(keys: list[dg.AssetKey]) -> list[dg.AssetCheckSpec]:
@@ -56,7 +62,7 @@ def judge_landing(
         previous = PreviousLoad(ids=frame.filter(~is_new)[entity].n_unique())
         frame = frame.filter(is_new)
     result = run_suite(frame, build(as_of=as_of, previous=previous), name=dataset.label)
-    return check_result(result, asset_key=dg.AssetKey(["landing", dataset.source, dataset.name]))
+    return check_result(result, asset_key=key_of(dataset))
 
 
 def _newest_rows(files: list[Path], dataset: Dataset, *, as_of: datetime, days: int | None) -> pl.DataFrame:
@@ -72,6 +78,21 @@ def _newest_rows(files: list[Path], dataset: Dataset, *, as_of: datetime, days: 
         return rows.pl().select(list(dataset.landed_columns))
 
 
+def results_of(result: SuiteResult) -> pl.DataFrame:
+    """What was expected and how it turned out, one row an expectation, failures first."""
+    rows = [
+        {
+            "held": each.success,
+            "column": each.column,
+            "expected": each.expectation.removeprefix("expect_").replace("_", " "),
+            "found": each.detail,
+            "if not": "stops the run" if each.severity == "critical" else "warns",
+        }
+        for each in result.results
+    ]
+    return pl.DataFrame(rows).sort("held", maintain_order=True) if rows else pl.DataFrame()
+
+
 def check_result(result: SuiteResult, *, asset_key: dg.AssetKey, check_name: str = CHECK_NAME) -> dg.AssetCheckResult:
     """A suite's result as a check: it fails on any failure, and blocks on a critical one."""
     severity = dg.AssetCheckSeverity.ERROR if result.is_blocking else dg.AssetCheckSeverity.WARN
@@ -79,6 +100,7 @@ def check_result(result: SuiteResult, *, asset_key: dg.AssetKey, check_name: str
         name: value if isinstance(value, (int, float, str, bool)) else dg.MetadataValue.json(value)  # type: ignore[arg-type]
         for name, value in result.as_metadata().items()
     }
+    metadata["results"] = dg.MetadataValue.md(markdown_table(results_of(result)))
     return dg.AssetCheckResult(
         passed=result.success, severity=severity, metadata=metadata, asset_key=asset_key, check_name=check_name
     )

@@ -14,45 +14,89 @@ import dagster as dg
 import duckdb
 import polars as pl
 
+from orchestration.lib.landing import Load
+from orchestration.lib.versioned_tables import VERSION_COLUMNS
+from orchestration.sources.datasets import Dataset
+
 PREVIEW_ROWS = 8
+FEWEST_INLINE_ROWS = 3
+INLINE_CHARACTERS = 1000
+"""The UI shows Markdown shorter than this in place and hides longer texts behind a click."""
+
+BOOKKEEPING = frozenset(VERSION_COLUMNS) - {"version"}
+"""Columns a preview leaves out: hashes, ids and instants of versions, which the schema lists and nobody reads."""
+
+NEWEST_FIRST = ("as_of_week", "market_date", "date")
+"""Columns whose newest values a preview shows first."""
 
 
 def table_metadata(
     connection: duckdb.DuckDBPyConnection, name: str, *, order_by: str = "", where: str = "true"
 ) -> dict[str, Any]:
-    """Row count, schema with comments, and a preview of a table or view (`schema.table`)."""
+    """Row count, schema with comments, and a preview of a table or view (`schema.table`).
+
+    Args:
+        connection: The warehouse.
+        name: The table or view.
+        order_by: SQL order of the preview, what an operator wants to see first; by default the newest week or day.
+        where: SQL condition on the rows of the preview.
+    """
     schema, table = name.split(".")
     count = connection.execute(f'select count(*) from "{schema}"."{table}"').fetchone()
     columns = connection.execute(
         "select column_name, data_type, comment from duckdb_columns() where schema_name = ? and table_name = ? order by column_index",
         [schema, table],
     ).fetchall()
+    newest = next((column for column, _, _ in columns if column in NEWEST_FIRST), None)
+    order_by = order_by or (f'"{newest}" desc' if newest else "")
     order = f"order by {order_by}" if order_by else ""
-    preview = connection.execute(f'select * from "{schema}"."{table}" where {where} {order} limit {PREVIEW_ROWS}').pl()
+    shown = ", ".join(f'"{column}"' for column, _, _ in columns if column not in BOOKKEEPING)
+    preview = connection.execute(
+        f'select {shown} from "{schema}"."{table}" where {where} {order} limit {PREVIEW_ROWS}'
+    ).pl()
     return {
         "dagster/row_count": int(count[0]) if count else 0,
         "dagster/column_schema": dg.TableSchema(
             columns=[dg.TableColumn(column, type=kind, description=comment) for column, kind, comment in columns]
         ),
-        "preview": dg.MetadataValue.md(markdown_table(preview)),
+        "preview": preview_of(preview),
     }
 
 
+def landed_metadata(loads: Sequence[Load], dataset: Dataset) -> dict[str, Any]:
+    """Rows and files of a dataset landed so far, and a preview of the newest file; `loads` oldest first."""
+    shown: dict[str, Any] = {"dagster/row_count": sum(load.rows for load in loads), "files": len(loads)}
+    if loads:
+        newest = pl.scan_parquet(loads[-1].path).select(list(dataset.columns)).tail(PREVIEW_ROWS).collect()
+        shown |= {"newest_load": loads[-1].loaded_at.isoformat(timespec="seconds"), "preview": preview_of(newest)}
+    return shown
+
+
+def preview_of(frame: pl.DataFrame) -> dg.MarkdownMetadataValue:
+    """The first rows of a frame: so few that the UI shows them in place, all of them where three would not fit either."""
+    for rows in range(min(frame.height, PREVIEW_ROWS), FEWEST_INLINE_ROWS - 1, -1):
+        text = markdown_table(frame.head(rows))
+        if len(text) < INLINE_CHARACTERS:
+            return dg.MetadataValue.md(text)
+    return dg.MetadataValue.md(markdown_table(frame.head(PREVIEW_ROWS)))
+
+
 def markdown_table(frame: pl.DataFrame) -> str:
-    """A frame as a Markdown table; numbers at four significant digits."""
+    """A frame as a Markdown table; numbers at four significant digits, large ones whole."""
     if frame.is_empty():
         return "no rows"
-    lines = ["| " + " | ".join(frame.columns) + " |", "|" + " --- |" * len(frame.columns)]
-    lines += ["| " + " | ".join(_text(value) for value in row) + " |" for row in frame.iter_rows()]
-    return "\n".join(lines)
+    lines = ["|".join(frame.columns), "|".join("-" * len(frame.columns))]
+    lines += ["|".join(_text(value) for value in row) for row in frame.iter_rows()]
+    return "\n".join(f"|{line}|" for line in lines)
 
 
-def plot(draw: Callable[[Any], None], *, title: str, data_source: str) -> dg.MarkdownMetadataValue:
+def plot(draw: Callable[[Any], None], *, title: str, unit: str, data_source: str) -> dg.MarkdownMetadataValue:
     """A figure as an inline picture.
 
     Args:
         draw: Draws on the matplotlib axes it is given.
         title: What the figure shows; the data source is added, since every plot says which.
+        unit: What the vertical axis counts.
         data_source: simulated, archive or live.
     """
     from matplotlib.figure import Figure
@@ -61,7 +105,8 @@ def plot(draw: Callable[[Any], None], *, title: str, data_source: str) -> dg.Mar
     axes = figure.subplots()
     draw(axes)
     axes.set_title(f"{title} ({data_source} data)", fontsize=10)
-    axes.tick_params(labelsize=8)
+    axes.set_ylabel(unit, fontsize=8)
+    axes.tick_params(labelsize=8, which="both")
     axes.spines[["top", "right"]].set_visible(False)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=90)
@@ -70,25 +115,35 @@ def plot(draw: Callable[[Any], None], *, title: str, data_source: str) -> dg.Mar
 
 
 def lines_plot(
-    series: Mapping[str, tuple[Sequence[date], Sequence[float]]], *, title: str, data_source: str, is_log: bool = False
+    series: Mapping[str, tuple[Sequence[date], Sequence[float]]],
+    *,
+    title: str,
+    unit: str,
+    data_source: str,
+    is_log: bool = False,
 ) -> dg.MarkdownMetadataValue:
-    """A figure of some lines over dates."""
+    """A figure of some lines over dates; values on a log scale are labelled as whole numbers."""
+    from matplotlib.ticker import StrMethodFormatter
 
     def draw(axes: Any) -> None:
         for label, (days, values) in series.items():
             axes.plot(days, values, label=label, linewidth=1.2)
         if is_log:
             axes.set_yscale("log")
+            for part in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
+                part(StrMethodFormatter("{x:,.0f}"))
         if len(series) > 1:
             axes.legend(fontsize=8, frameon=False)
         axes.grid(visible=True, alpha=0.25)
 
-    return plot(draw, title=title, data_source=data_source)
+    return plot(draw, title=title, unit=unit, data_source=data_source)
 
 
 def _text(value: object) -> str:
     if value is None:
         return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:.4g}"
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
     return str(value).replace("|", "/").replace("\n", " ")[:80]

@@ -12,17 +12,19 @@ from typing import Any
 
 import dagster as dg
 import duckdb
+from pydantic import Field, PrivateAttr
 
 from orchestration.lib.data_folder import DataFolder
 from orchestration.lib.dead_runs import fail_dead_runs
 from orchestration.lib.ingestion import Ingestion, Reach
 from orchestration.lib.landing import LandingStore, read_lags
+from orchestration.lib.partitions import LANDING_JOBS, last_day_of
 from orchestration.lib.registry import ModelRegistry
 from orchestration.lib.run_context import RunContext, current_build
 from orchestration.lib.run_lock import RunLock
 from orchestration.lib.warehouse import connect
 from orchestration.lib.week_choice import SIMULATED_END, SIMULATED_START, choose_week
-from orchestration.lib.weeks import instant_of
+from orchestration.lib.weeks import WeekError, instant_of
 from orchestration.settings import REPOSITORY_ROOT, Settings, load_settings
 from orchestration.sources.coingecko import CoinGecko
 from orchestration.sources.coinmetrics import CoinMetrics
@@ -89,26 +91,53 @@ class Warehouse(dg.ConfigurableResource):
 
 
 class Week(dg.ConfigurableResource):
-    """The week of a run: AS_OF from the environment, or given here in the launchpad."""
+    """The week of a run: given here in the launchpad, else the one its partitions end with, else AS_OF of the environment."""
 
-    as_of: str = ""
-    rebuild_from: str = ""
-    rebuild_to: str = ""
-    reason: str = ""
+    as_of: str | None = Field(default="", description="YYYY-MM-DD; the run is for the Monday on or before it.")
+    rebuild_from: str | None = Field(default="", description="First week to score again, as new versions; empty for none.")
+    rebuild_to: str | None = Field(default="", description="Last week to score again; by default the first.")
+    reason: str | None = Field(default="", description="Reason that new versions carry; empty for scheduled or correction.")
+    _last_day: date | None = PrivateAttr(default=None)
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Learn the run's partitions.
+
+        Raises:
+            WeekError: A job that lands days was launched without any; Dagster would fail later with a stack trace.
+        """
+        if context.run is None:
+            return
+        self._last_day = last_day_of(context.run.tags)
+        lands_days = context.run.job_name in LANDING_JOBS and load_settings().source != "archive"
+        if lands_days and self._last_day is None:
+            raise WeekError(
+                f"{context.run.job_name} was launched without a partition, so it does not know which days to land; choose one "
+                "in the launchpad (for a week the Sunday before it), or use make run"
+            )
 
     def choose(self) -> date:
         """The Monday the run is for."""
         settings = load_settings()
         if self.as_of:
-            settings = settings.model_copy(update={"as_of": date.fromisoformat(self.as_of)})
+            settings = settings.model_copy(update={"as_of": _day(self.as_of, field="as_of")})
+        elif self._last_day:
+            settings = settings.model_copy(update={"as_of": self._last_day + timedelta(days=1)})
         return choose_week(settings).week
 
     def rebuild(self) -> tuple[date, date] | None:
         """First and last week of a rebuild asked for by hand."""
         if not self.rebuild_from:
             return None
-        first = date.fromisoformat(self.rebuild_from)
-        return first, date.fromisoformat(self.rebuild_to) if self.rebuild_to else first
+        first = _day(self.rebuild_from, field="rebuild_from")
+        return first, _day(self.rebuild_to, field="rebuild_to") if self.rebuild_to else first
+
+
+def _day(text: str, *, field: str) -> date:
+    """A day as typed into the launchpad."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise WeekError(f"week.{field} {text!r} is no day; write it as YYYY-MM-DD") from None
 
 
 @dg.resource(

@@ -5,6 +5,7 @@ Belongs here: Dagster's logger for it. Does not: what is logged.
 
 import logging
 import sys
+from pathlib import Path
 
 import dagster as dg
 
@@ -40,7 +41,10 @@ class TerminalHandler(logging.Handler):
 def terminal_logger(context: dg.InitLoggerContext) -> logging.Logger:
     """Every event into a file, the outline onto the terminal."""
     logger = logging.Logger("tidemark.run", level=logging.INFO)
-    written = logging.FileHandler(context.logger_config["path"], mode="w", encoding="utf-8")
+    path = Path(context.logger_config["path"])
+    path.write_text("")
+    # Dagster configures logging after this, which closes every handler; one in mode "w" would not open its file again.
+    written = logging.FileHandler(path, mode="a", encoding="utf-8")
     written.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     # Steps report their end at debug level; the terminal picks what it shows.
     logger.setLevel(logging.DEBUG)

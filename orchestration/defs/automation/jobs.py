@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from orchestration.lib.data_folder import DataFolder
-from orchestration.lib.partitions import ingestion_days, range_tags
-from orchestration.lib.week_choice import choose_week
+from orchestration.lib.landing_checks import key_of
+from orchestration.lib.partitions import days_to_cover, first_ingestion_day, ingestion_days, range_tags
 from orchestration.lib.weeks import monday_of
 from orchestration.settings import load_settings
+from orchestration.sources.datasets import DATASETS
 
 INGESTION = dg.AssetSelection.groups("ingestion").materializable()
 NOT_LIVE = "{source} data do not move with the calendar; run the job by hand (make run AS_OF=...)"
@@ -21,8 +21,7 @@ def defs() -> dg.Definitions:
     """Three jobs, and schedules for the sources that move by themselves."""
     settings = load_settings()
     is_partitioned = settings.source != "archive"
-    start = DataFolder(settings.folder).start_date() or choose_week(settings).week - timedelta(days=1)
-    days = ingestion_days(start) if is_partitioned else None
+    days = ingestion_days(settings) if is_partitioned else None
     ingest_daily = dg.define_asset_job(
         "ingest_daily",
         INGESTION,
@@ -32,13 +31,18 @@ def defs() -> dg.Definitions:
     build_week = dg.define_asset_job(
         "build_week",
         EVERYTHING - INGESTION,
-        description="Build, grade and publish the weeks up to AS_OF from what has landed.",
+        description="Build, grade and publish from what has landed, up to AS_OF or, in the launchpad, `week.as_of`.",
     )
     weekly = dg.define_asset_job(
         "weekly",
         EVERYTHING,
         partitions_def=days,
-        description="Land, build, grade and publish: the whole chain up to AS_OF.",
+        description=(
+            "Land, build, grade and publish: the whole chain up to a week. In the launchpad choose the Sunday before the week as "
+            "partition; the configuration can stay as it is."
+            if is_partitioned
+            else "Import, build, grade and publish: the whole chain up to AS_OF, or `week.as_of` in the launchpad."
+        ),
     )
 
     @dg.schedule(job=ingest_daily, cron_schedule="45 0 * * 2-7", execution_timezone="UTC", name="ingest_daily_schedule")
@@ -58,7 +62,10 @@ def defs() -> dg.Definitions:
             return
         monday = monday_of(scheduled_at(context).date())
         sunday = monday - timedelta(days=1)
-        yield dg.RunRequest(run_key=f"weekly-{monday}", tags=range_tags(max(start, sunday), sunday))
+        first, last = days_to_cover(
+            context.instance, map(key_of, DATASETS.values()), start=first_ingestion_day(settings), last=sunday
+        )
+        yield dg.RunRequest(run_key=f"weekly-{monday}", tags=range_tags(first, last))
 
     return dg.Definitions(jobs=[ingest_daily, build_week, weekly], schedules=[every_day, every_monday])
 

@@ -10,13 +10,19 @@ from orchestration.lib.index_weeks import TABLES, append_indices, compute_index,
 from orchestration.lib.metadata import lines_plot, table_metadata
 from orchestration.lib.published_checks import judge_published, key_of, published_check_spec
 from orchestration.lib.resources import POOL, RunLease, Warehouse
-from orchestration.lib.versioned_tables import LEVELS, TRADER_GRADES
+from orchestration.lib.versioned_tables import COMPOSITIONS, LEVELS, REBALANCES, TRADER_GRADES
 
 DEFINITIONS = dg.AssetKey(["indices", "definitions"])
 DEPS = [
     key_of(TRADER_GRADES),
     *(dg.AssetKey(["marts", name]) for name in ("fct_daily", "fct_universe_daily", "dim_tokens", "feat_market_daily")),
 ]
+
+PREVIEW_ORDER = {
+    COMPOSITIONS.full_name: "as_of_week desc, index_id, weight desc",
+    REBALANCES.full_name: "effective_at desc, index_id, target_weight desc",
+    LEVELS.full_name: "date desc, index_id",
+}
 
 
 @dg.multi_asset(
@@ -60,7 +66,7 @@ def index_weeks(
         for table in TABLES:
             metadata = {
                 **appended[table.full_name].as_metadata(),
-                **table_metadata(connection, f"{table.full_name}_current", order_by="as_of_week desc"),
+                **table_metadata(connection, f"{table.full_name}_current", order_by=PREVIEW_ORDER[table.full_name]),
             }
             if table is LEVELS:
                 metadata["plot"] = levels_plot(connection, warehouse.settings.source)
@@ -100,4 +106,4 @@ def levels_plot(connection: duckdb.DuckDBPyConnection, data_source: str) -> dg.M
         str(index_id): (frame["date"].to_list(), frame["level"].to_list())
         for (index_id,), frame in rows.partition_by("index_id", as_dict=True).items()
     }
-    return lines_plot(series, title="Index levels", data_source=data_source, is_log=True)
+    return lines_plot(series, title="Index levels", unit="level, log scale", data_source=data_source, is_log=True)

@@ -9,7 +9,8 @@ import dagster as dg
 from orchestration.lib.bulk_import import import_archive, load_mapping
 from orchestration.lib.ingestion import Ingested, Ingestion, Reach
 from orchestration.lib.landing import LandingStore, read_lags
-from orchestration.lib.landing_checks import judge_landing, landing_check_specs
+from orchestration.lib.landing_checks import judge_landing, key_of, landing_check_specs
+from orchestration.lib.metadata import landed_metadata
 from orchestration.lib.partitions import ingestion_days
 from orchestration.lib.resources import LAGS, Connections, RunLease, Warehouse, Week, seed_category_names
 from orchestration.lib.week_choice import choose_week
@@ -24,12 +25,7 @@ HISTORY = dg.AssetKey(["landing", "history"])
 Load = Callable[[Ingestion, Connections, Reach], Sequence[Ingested]]
 
 
-def key_of(dataset: Dataset) -> dg.AssetKey:
-    """Asset key of a landed dataset."""
-    return dg.AssetKey(["landing", dataset.source, dataset.name])
-
-
-def spec_of(dataset: Dataset, **more: object) -> dg.AssetSpec:
+def spec_of(dataset: Dataset, *, note: str = "", **more: object) -> dg.AssetSpec:
     """Asset of a landed dataset, described by the registry of datasets."""
     columns = [
         dg.TableColumn(
@@ -39,13 +35,18 @@ def spec_of(dataset: Dataset, **more: object) -> dg.AssetSpec:
     ]
     return dg.AssetSpec(
         key_of(dataset),
-        description=dataset.description,
+        description=f"What the provider said, unchanged. {dataset.description} {note or kept_in(dataset)}",
         group_name="ingestion",
         owners=["team:operations"],
         kinds={"parquet", dataset.source.replace("_", "")},
         metadata={"dagster/column_schema": dg.TableSchema(columns=columns)},
         **more,  # type: ignore[arg-type]  # deps and partitions
     )
+
+
+def kept_in(dataset: Dataset) -> str:
+    """Where rows of a dataset lie, for whoever looks for them."""
+    return f"Files: `landing/{dataset.label}/<partition>/<load_id>.parquet`; refused records: `quarantine/{dataset.label}`."
 
 
 def load_markets(ingestion: Ingestion, providers: Connections, reach: Reach) -> Sequence[Ingested]:
@@ -115,7 +116,7 @@ def history_asset() -> dg.AssetsDefinition:
         last = week.choose() - timedelta(days=1)
         start = warehouse.folder.start_date()
         if start is not None and start < last and warehouse.store().loads():
-            return dg.MaterializeResult(metadata={"status": f"filled before {start}"})
+            return dg.MaterializeResult(metadata={"status": f"filled before {start}", **rows_landed(warehouse.store())})
         reach = providers.reach(last=last, first=choice.first_day, partition="year")
         ingestion = providers.ingestion(warehouse.store())
         counts: dict[str, int] = {}
@@ -125,10 +126,20 @@ def history_asset() -> dg.AssetsDefinition:
                 counts |= {result.dataset.label: result.landed for result in results}
                 context.log.info("%s: %s", name, ", ".join(f"{r.dataset.label} landed {r.landed}" for r in results))
         return dg.MaterializeResult(
-            metadata={"landed": counts, "first_day": str(choice.first_day), "last_day": str(last)}
+            metadata={
+                "landed": counts,
+                "first_day": str(choice.first_day),
+                "last_day": str(last),
+                **rows_landed(warehouse.store()),
+            }
         )
 
     return history
+
+
+def rows_landed(store: LandingStore) -> dict[str, int]:
+    """Rows of all datasets landed so far."""
+    return {"dagster/row_count": sum(load.rows for load in store.loads())}
 
 
 def daily_asset(
@@ -169,8 +180,9 @@ def results_of(
     for result in results:
         check = judge_landing(store, result.dataset, as_of=instant_of(as_of), is_first=is_first)
         metadata: dict[str, Any] = {
+            **landed_metadata(store.loads(result.dataset), result.dataset),
             "received": result.received,
-            "dagster/row_count": result.landed,
+            "landed": result.landed,
             "quarantined": result.quarantined,
             "failures": dg.MetadataValue.json(dict(result.failures)),
         }
@@ -208,7 +220,8 @@ def archive_asset(settings: Settings) -> dg.AssetsDefinition:
             yield dg.MaterializeResult(
                 asset_key=key_of(dataset),
                 metadata={
-                    "dagster/row_count": sum(part.landed for part in parts),
+                    **landed_metadata(store.loads(dataset), dataset),
+                    "landed": sum(part.landed for part in parts),
                     "read": sum(part.read for part in parts),
                     "corrections": sum(part.corrections for part in parts),
                     "quarantined": sum(part.quarantined for part in parts),
@@ -240,8 +253,7 @@ def defs() -> dg.Definitions:
     if settings.source == "archive":
         made: list[dg.AssetsDefinition] = [archive_asset(settings)]
     else:
-        start = Warehouse().folder.start_date() or choose_week(settings).week - timedelta(days=1)
-        days = ingestion_days(start)
+        days = ingestion_days(settings)
         made = [history_asset()]
         for name, load, datasets, needs, _ in STEPS:
             made.append(
@@ -254,5 +266,6 @@ def defs() -> dg.Definitions:
                 )
             )
     present = {key for asset in made for key in asset.keys}
-    described = [spec_of(dataset) for dataset in DATASETS.values() if key_of(dataset) not in present]
+    note = f"No step of a run on {settings.source} data lands it; rows, if any, came from an archive."
+    described = [spec_of(dataset, note=note) for dataset in DATASETS.values() if key_of(dataset) not in present]
     return dg.Definitions(assets=[*made, *described])

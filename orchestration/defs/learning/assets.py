@@ -27,6 +27,11 @@ MARTS = [
 ]
 MODELS = dg.AssetKey(["learning", "trader_models"])
 CALLS = (TRADER_GRADES, TRADING_SIGNALS, BULL_BEAR)
+PREVIEW_ORDER = {
+    TRADER_GRADES.full_name: "as_of_week desc, trader_grade desc",
+    TRADING_SIGNALS.full_name: "as_of_week desc, p_bullish - p_bearish desc",
+    BULL_BEAR.full_name: "as_of_week desc, universe",
+}
 
 
 def spec_of(table: VersionedTable, deps: list[dg.AssetKey]) -> dg.AssetSpec:
@@ -81,7 +86,7 @@ def trader_calls(
             BULL_BEAR.full_name: bull_bear_plot(connection, source),
         }
         for table in CALLS:
-            shown = table_metadata(connection, f"{table.full_name}_current", order_by="as_of_week desc")
+            shown = table_metadata(connection, f"{table.full_name}_current", order_by=PREVIEW_ORDER[table.full_name])
             drawn = plots[table.full_name]
             yield dg.MaterializeResult(
                 asset_key=key_of(table),
@@ -112,13 +117,17 @@ def model_evaluation(
         appended = evaluate(connection, read_inputs(connection, build.as_of_week), build)
         ics = weekly_ics(connection)
         recent = ics["value"].tail(26).mean()
-        metadata = {**appended.as_metadata(), **table_metadata(connection, "learning.model_evaluation_current")}
+        shown = table_metadata(
+            connection, "learning.model_evaluation_current", where="model = 'trader' and universe = 'broad'"
+        )
+        metadata = {**appended.as_metadata(), **shown}
         if ics.height:
             mean = ics["value"].rolling_mean(26, min_samples=4).to_list()
             days = ics["as_of_week"].to_list()
             metadata["plot"] = lines_plot(
                 {"rank IC of the week": (days, ics["value"].to_list()), "mean of 26 weeks": (days, mean)},
                 title="Weekly rank IC, broad universe, out of sample",
+                unit="rank correlation",
                 data_source=warehouse.settings.source,
             )
         skill = dg.AssetCheckResult(
@@ -153,6 +162,7 @@ def median_grade_plot(connection: duckdb.DuckDBPyConnection, data_source: str) -
     return lines_plot(
         {"median grade": (days, rows["grade"].to_list()), "best tenth": (days, rows["high"].to_list())},
         title="Trader Grades by week",
+        unit="Trader Grade (0-100)",
         data_source=data_source,
     )
 
@@ -168,5 +178,6 @@ def bull_bear_plot(connection: duckdb.DuckDBPyConnection, data_source: str) -> d
     return lines_plot(
         {"bullish": (days, rows["bullish_share"].to_list()), "bearish": (days, rows["bearish_share"].to_list())},
         title="Share of bullish and bearish calls",
+        unit="fraction of tokens",
         data_source=data_source,
     )

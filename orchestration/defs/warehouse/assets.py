@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import DbtCliResource, dbt_assets
 
+from orchestration.lib.child_guard import killed_with_us
 from orchestration.lib.code_version import code_version
 from orchestration.lib.data_folder import DataFolder
 from orchestration.lib.dbt_translator import MANIFEST, WarehouseTranslator
@@ -16,7 +17,7 @@ from orchestration.lib.resources import POOL, RunLease, Warehouse, Week, dbt_env
 from orchestration.lib.run_context import RunContext, begin_build, last_completed
 from orchestration.lib.versions import create_versioned_tables
 from orchestration.lib.warehouse import create_raw_views, create_schemas, earliest_change, table_exists
-from orchestration.lib.weeks import instant_of
+from orchestration.lib.weeks import WEEK, instant_of
 from orchestration.sources.datasets import DATASETS
 
 FIRST_DAY = date(1900, 1, 1)
@@ -32,18 +33,23 @@ def prepare_build(warehouse: Warehouse, week: Week, run_id: str) -> tuple[RunCon
     """
     folder, as_of_week = warehouse.folder, week.choose()
     cutoff = datetime.now(UTC)
+    oldest_correction = as_of_week - WEEK * warehouse.settings.correction_weeks
     with warehouse.connect() as connection:
         create_schemas(connection)
         create_versioned_tables(connection)
         create_index_definitions(connection)
         create_raw_views(connection, folder.root, input_cutoff=cutoff)
         before = last_completed(connection)
-        changed = earliest_change(
-            connection,
-            since=before["input_cutoff"] if before else None,
-            as_of=instant_of(as_of_week),
-            datasets=[dataset for dataset in DATASETS.values() if dataset.is_dated],
-        )
+        touched = {
+            not_before: earliest_change(
+                connection,
+                since=before["input_cutoff"] if before else None,
+                as_of=instant_of(as_of_week),
+                datasets=[dataset for dataset in DATASETS.values() if dataset.is_dated],
+                not_before=not_before,
+            )
+            for not_before in (FIRST_DAY, oldest_correction)
+        }
         context = begin_build(
             connection,
             build_id=run_id,
@@ -52,15 +58,17 @@ def prepare_build(warehouse: Warehouse, week: Week, run_id: str) -> tuple[RunCon
             input_cutoff=cutoff,
             inputs_hash=warehouse.store().inputs_hash(cutoff),
             code_version=code_version(),
-            earliest_change=changed,
+            earliest_change=touched[oldest_correction],
             rebuild=week.rebuild(),
             version_reason=week.reason or ("rebuild" if week.rebuild_from else None),
             correction_weeks=warehouse.settings.correction_weeks,
         )
         has_features = table_exists(connection, "intermediate", "int_features")
         is_same_code = before is not None and before["code_version"] == context.code_version
-    features_from = context.changed_from if has_features and is_same_code and context.changed_from else FIRST_DAY
-    return context, features_from
+    if not (has_features and is_same_code and context.changed_from):
+        return context, FIRST_DAY
+    # A fact from before the reach of corrections changes the features of its days, but by itself no recorded week.
+    return context, min(context.changed_from, touched[FIRST_DAY] or context.changed_from)
 
 
 def create_index_definitions(connection: Any) -> None:
@@ -77,7 +85,10 @@ def run_dbt(
     """Run `dbt build` as a subprocess to its end and return its events: no connection is open while it works."""
     target = folder.root / "dbt" / "target"
     target.mkdir(parents=True, exist_ok=True)
-    arguments = ["build", "--full-refresh"] if features_from == FIRST_DAY else ["build"]
+    # dbt's unit tests judge the code and not the data: make test runs them, a week need not.
+    arguments = ["build", "--exclude-resource-type", "unit_test"]
+    if features_from == FIRST_DAY:
+        arguments.append("--full-refresh")
     log = folder.root / "dbt" / "dbt.log"
     # dbt's own lines go into its log: the terminal shows one line a step, Dagster the events.
     with (
@@ -85,7 +96,9 @@ def run_dbt(
         log.open("a") as written,
         redirect_stdout(written),
     ):
-        return list(dbt.cli(arguments, context=context, target_path=target).stream())
+        invocation = dbt.cli(arguments, context=context, target_path=target)
+        with killed_with_us(invocation.process.pid):
+            return list(invocation.stream())
 
 
 def with_previews(context: dg.AssetExecutionContext, warehouse: Warehouse, events: list[Any]) -> Iterator[Any]:
@@ -116,6 +129,7 @@ def market_plot(connection: Any, data_source: str) -> dg.MarkdownMetadataValue:
             "200-day average": (days, rows["btc_sma_200d_usd"].to_list()),
         },
         title="Bitcoin and its 200-day average",
+        unit="USD, log scale",
         data_source=data_source,
         is_log=True,
     )

@@ -1,0 +1,312 @@
+"""The command line on a data folder of its own, and the runs that several tests look at.
+
+A run costs most of a minute, so it is made once a session; a test that changes a folder works on a copy of it.
+"""
+
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+LONGEST_RUN_SECONDS = 900
+
+TOKENS = 130
+"""Of the simulated market: the fewest that settings allow, so that 50 are eligible long enough for a first model."""
+
+WEEK = date(2025, 1, 6)
+NEXT_WEEK = date(2025, 1, 13)
+
+READER = """
+import json, sys, time
+from pathlib import Path
+import duckdb
+
+path, stop, result = sys.argv[1:]
+reads, errors, weeks = 0, [], []
+while not Path(stop).exists():
+    try:
+        with duckdb.connect(path, read_only=True) as connection:
+            week = str(connection.execute("select max(as_of_week) from api.trader_grades").fetchone()[0])
+            connection.execute("select count(*), sum(price_usd) from api.daily").fetchall()
+    except Exception as error:
+        errors.append(repr(error))
+    else:
+        reads += 1
+        weeks += [] if week in weeks else [week]
+Path(result).write_text(json.dumps({"reads": reads, "errors": errors, "weeks": weeks}))
+"""
+"""A second process that opens the published warehouse, reads and closes it, as often as it can."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+    seconds: float
+
+    @property
+    def said(self) -> str:
+        """Everything, for the message of a failed assertion."""
+        return f"exit {self.code} after {self.seconds:.0f} s\n{self.out}\n{self.err}"
+
+
+@dataclass(frozen=True)
+class Started:
+    """A command that runs in a process group of its own, its output in files."""
+
+    process: subprocess.Popen[bytes]
+    out: Path
+    err: Path
+    began: float
+
+    def wait(self) -> Finished:
+        code = self.process.wait(timeout=LONGEST_RUN_SECONDS)
+        return Finished(code, self.out.read_text(), self.err.read_text(), time.monotonic() - self.began)
+
+    def kill_group(self) -> None:
+        """SIGKILL for the command and all its children, as when the machine takes them."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def kill(self) -> None:
+        """`kill -9 <pid>`: children that nobody kills stay behind."""
+        self.process.kill()
+        self.process.wait()
+
+
+@dataclass(frozen=True)
+class Tidemark:
+    """The command line as a user calls it, on one data folder."""
+
+    folder: Path
+    settings: dict[str, str] = field(default_factory=dict)
+
+    def with_settings(self, **settings: str) -> "Tidemark":
+        return replace(self, settings=self.settings | settings)
+
+    def call(self, *arguments: str, **settings: str) -> Finished:
+        """Run a command to its end."""
+        began = time.monotonic()
+        done = subprocess.run(
+            self._command(arguments),
+            cwd=REPOSITORY,
+            env=self.environment(**settings),
+            capture_output=True,
+            text=True,
+            timeout=LONGEST_RUN_SECONDS,
+            check=False,
+        )
+        return Finished(done.returncode, done.stdout, done.stderr, time.monotonic() - began)
+
+    def run(self, **settings: str) -> Finished:
+        """The weekly job; fails the test where it fails."""
+        finished = self.call("run", **settings)
+        assert finished.code == 0, finished.said
+        return finished
+
+    @contextmanager
+    def started(self, *arguments: str, **settings: str) -> Iterator[Started]:
+        """A command in the background; nothing of it outlives the block."""
+        logs = self.folder.parent
+        out, err = logs / f"{self.folder.name}.out", logs / f"{self.folder.name}.err"
+        with out.open("wb") as written, err.open("wb") as complaints:
+            process = subprocess.Popen(
+                self._command(arguments),
+                cwd=REPOSITORY,
+                env=self.environment(**settings),
+                stdout=written,
+                stderr=complaints,
+                start_new_session=True,
+            )
+        try:
+            yield Started(process, out, err, time.monotonic())
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+    def environment(self, **settings: str) -> dict[str, str]:
+        """The caller's environment without its own settings; one thread for training, since tests run beside others."""
+        inherited = {name: text for name, text in os.environ.items() if not name.startswith(("TIDEMARK_", "DAGSTER_"))}
+        own = {
+            "TIDEMARK_DATA_DIR": str(self.folder),
+            "TIDEMARK_SIMULATION__TOKENS": str(TOKENS),
+            "OMP_THREAD_LIMIT": "1",
+        }
+        return inherited | own | self.settings | settings
+
+    @property
+    def published(self) -> Path:
+        return self.folder / "published" / "warehouse.duckdb"
+
+    def query(self, sql: str, *values: object) -> pl.DataFrame:
+        """Ask the published warehouse, as a reader would."""
+        with duckdb.connect(str(self.published), read_only=True) as connection:
+            connection.execute("set TimeZone = 'UTC'")
+            return connection.execute(sql, list(values)).pl()
+
+    def ledger(self, where: str = "true", *values: object) -> pl.DataFrame:
+        """Versions in the published ledger, in a fixed order."""
+        order = "order by table_name, unit, version"
+        return self.query(f"select * from quality.unit_versions where {where} {order}", *values)
+
+    def manifests(self) -> list[dict[str, Any]]:
+        """All manifests of the chain, oldest first."""
+        kept = sorted((self.folder / "published" / "manifests").glob("*.json"))
+        return [json.loads(path.read_text()) for path in kept]
+
+    def copy(self, to: Path) -> "Tidemark":
+        """The same on a copy of the folder."""
+        shutil.copytree(self.folder, to)
+        return replace(self, folder=to)
+
+    @staticmethod
+    def _command(arguments: tuple[str, ...]) -> list[str]:
+        return [sys.executable, "-m", "orchestration.cli", *arguments]
+
+
+@dataclass(frozen=True)
+class WatchedRun:
+    """A run during which others wanted to run and to read."""
+
+    tidemark: Tidemark
+    finished: Finished
+    refused: Finished
+    runs_before_refusal: int
+    runs_after_refusal: int
+    reads: int
+    read_errors: list[str]
+    weeks_read: list[str]
+
+
+def tree_of(folder: Path) -> dict[str, tuple[int, int]]:
+    """Size and time of change of every file in a folder, folders with sizes of their own left out."""
+    found = {}
+    for path in sorted(folder.rglob("*")) if folder.is_dir() else [folder] if folder.exists() else []:
+        state = path.lstat()
+        found[str(path)] = (-1, 0) if path.is_dir() else (state.st_size, state.st_mtime_ns)
+    return found
+
+
+def wait_until(condition: Callable[[], bool], *, seconds: float, what: str) -> None:
+    """Poll until something holds.
+
+    Raises:
+        TimeoutError: It did not in time.
+    """
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError(f"waited {seconds} s for {what}")
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="session")
+def new_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Tidemark]]:
+    """Gives folders that do not exist yet, removed at the end of the session."""
+    given: list[Path] = []
+
+    def give() -> Tidemark:
+        given.append(tmp_path_factory.mktemp("folder") / "data")
+        return Tidemark(given[-1])
+
+    yield give
+    for folder in given:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def first(new_folder: Callable[[], Tidemark]) -> Tidemark:
+    """A first run of the simulated market at its default week. Only read: tests that change it take `own`."""
+    tidemark = new_folder()
+    finished = tidemark.run()
+    (tidemark.folder.parent / "first.out").write_text(finished.out)
+    return tidemark
+
+
+@pytest.fixture(scope="session")
+def first_output(first: Tidemark) -> str:
+    """What the first run printed."""
+    return (first.folder.parent / "first.out").read_text()
+
+
+@pytest.fixture
+def own(first: Tidemark, tmp_path: Path) -> Iterator[Tidemark]:
+    """A copy of the first run's folder, for a test to change."""
+    yield first.copy(tmp_path / "data")
+    shutil.rmtree(tmp_path / "data")
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[Tidemark]:
+    """A folder that does not exist yet."""
+    tidemark = Tidemark(tmp_path / "data")
+    yield tidemark
+    shutil.rmtree(tidemark.folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def next_week(first: Tidemark, new_folder: Callable[[], Tidemark]) -> WatchedRun:
+    """A copy of the first run moved on by a week, while a second run wants in and a reader reads without pause."""
+    folder = new_folder().folder
+    around = folder.parent
+    tidemark = first.copy(folder).with_settings(TIDEMARK_AS_OF=NEXT_WEEK.isoformat())
+    stop, result = around / "stop", around / "reads.json"
+    reader = subprocess.Popen([sys.executable, "-c", READER, str(tidemark.published), str(stop), str(result)])
+    try:
+        with tidemark.started("run") as running:
+            log = tidemark.folder / "run.log"
+            wait_until(lambda: "STEP_START" in log.read_text(), seconds=120, what="the first step")
+            before = len(dagster_runs(tidemark.folder))
+            refused = tidemark.call("run")
+            after = len(dagster_runs(tidemark.folder))
+            finished = running.wait()
+    finally:
+        stop.touch()
+        reader.wait(timeout=60)
+    assert finished.code == 0, finished.said
+    seen = json.loads(result.read_text())
+    return WatchedRun(tidemark, finished, refused, before, after, seen["reads"], seen["errors"], seen["weeks"])
+
+
+def dagster_runs(folder: Path) -> list[tuple[str, str]]:
+    """Id and status of every run in Dagster's storage of a data folder, oldest first."""
+    storage = folder / "dagster" / "history" / "runs.db"
+    with closing(sqlite3.connect(f"file:{storage}?mode=ro", uri=True)) as connection:
+        return connection.execute("select run_id, status from runs order by id").fetchall()
+
+
+@pytest.fixture(scope="session")
+def runs_of() -> Callable[[Path], list[tuple[str, str]]]:
+    """How to list Dagster's runs of a data folder: id and status, oldest first."""
+    return dagster_runs
+
+
+@pytest.fixture(scope="session")
+def tree() -> Callable[[Path], dict[str, tuple[int, int]]]:
+    """How to note the files of a folder, to see whether anything was written."""
+    return tree_of
+
+
+@pytest.fixture(scope="session")
+def wait_for() -> Callable[..., None]:
+    """How to wait until something holds."""
+    return wait_until

@@ -1,0 +1,132 @@
+"""SIGKILL inside steps that hold the pool: the next run starts at once, completes, and ends where an undisturbed one does."""
+
+import os
+import re
+import time
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+START_SECONDS = 10
+CONTENT = ["table_name", "unit", "version", "content_hash", "row_count", "as_of_week"]
+
+
+def log_of(tidemark):
+    path = tidemark.folder / "run.log"
+    return path.read_text() if path.exists() else ""
+
+
+def kill_in(tidemark, step, wait_for, *, with_children=True, delay=0.5, **settings):
+    """Start a run and kill it a moment after a step began; returns the id of the run."""
+    with tidemark.started("run", **settings) as running:
+        (tidemark.folder / "run.log").unlink(missing_ok=True)
+        wait_for(lambda: f"{step} - STEP_START" in log_of(tidemark), seconds=400, what=step)
+        time.sleep(delay)
+        assert running.process.poll() is None, "the run ended before it could be killed"
+        run_id = re.search(r"- ([0-9a-f-]{36}) -", log_of(tidemark))
+        if with_children:
+            running.kill_group()
+        else:
+            children = dbt_children(running.process.pid)
+            assert children
+            running.kill()
+            wait_for(lambda: not any(map(is_alive, children)), seconds=5, what="dbt to end with its run")
+    assert run_id is not None
+    return run_id[1]
+
+
+def dbt_children(pid):
+    """Processes of dbt that a run started."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [child for child in children if b"/dbt\0" in Path(f"/proc/{child}/cmdline").read_bytes()]
+
+
+def is_alive(pid):
+    return Path(f"/proc/{pid}/exe").exists()
+
+
+def first_event_at(tidemark, event):
+    """When the log of the newest run first has an event, seconds since the epoch."""
+    line = next(line for line in log_of(tidemark).splitlines() if event in line)
+    return datetime.fromisoformat(line[:23].replace(",", ".")).astimezone().timestamp()
+
+
+def pool_wait_seconds(tidemark):
+    """Between the end of the last ingestion step and the start of the first step that needs the pool."""
+    lines = log_of(tidemark).splitlines()
+    began = next(number for number, line in enumerate(lines) if "dbt_marts - STEP_START" in line)
+    ended = max(number for number, line in enumerate(lines[:began]) if "STEP_SUCCESS" in line)
+    at = [datetime.fromisoformat(lines[number][:23].replace(",", ".")) for number in (ended, began)]
+    return (at[1] - at[0]).total_seconds()
+
+
+def go_on(tidemark, run_id, runs_of, **settings):
+    """Run again after a kill and hold that it starts its work at once and completes."""
+    began = time.time()
+    finished = tidemark.run(**settings)
+    statuses = dict(runs_of(tidemark.folder))
+
+    assert first_event_at(tidemark, "STEP_START") - began < START_SECONDS, finished.said
+    assert pool_wait_seconds(tidemark) < START_SECONDS, finished.said
+    assert statuses.pop(run_id) == "FAILURE"
+    assert "STARTED" not in statuses.values()
+    return finished
+
+
+def test_a_run_killed_inside_dbt_is_taken_up_by_the_next(own, next_week, wait_for, runs_of):
+    week = {"TIDEMARK_AS_OF": "2025-01-13"}
+    # By itself `kill -9` takes only the process it names; dbt, a child, would go on writing the warehouse.
+    run_id = kill_in(own, "dbt_marts", wait_for, with_children=False, delay=4, **week)
+
+    go_on(own, run_id, runs_of, **week)
+
+    assert own.ledger().select(CONTENT).equals(next_week.tidemark.ledger().select(CONTENT))
+    assert own.call("verify").code == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("step", ["dbt_marts", "learning__trader_models", "trader_calls", "index_weeks"])
+def test_a_first_run_killed_in_a_step_that_holds_the_pool_ends_like_an_undisturbed_one(
+    fresh, first, wait_for, runs_of, step
+):
+    run_id = kill_in(fresh, step, wait_for, delay=1.0)
+
+    go_on(fresh, run_id, runs_of)
+
+    assert fresh.ledger().select(CONTENT).equals(first.ledger().select(CONTENT))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("step", ["landing__history", "coingecko_market_daily", "published__warehouse"])
+def test_a_first_run_killed_while_it_lands_or_publishes_ends_like_an_undisturbed_one(
+    fresh, first, wait_for, runs_of, step
+):
+    run_id = kill_in(fresh, step, wait_for, delay=0.3)
+
+    go_on(fresh, run_id, runs_of)
+
+    assert fresh.ledger().select(CONTENT).equals(first.ledger().select(CONTENT))
+    assert fresh.call("verify").code == 0
+
+
+@pytest.mark.slow
+def test_what_was_published_survives_a_kill_of_the_next_week(own, first, wait_for, tree):
+    published = tree(own.folder / "published")
+
+    kill_in(own, "index_weeks", wait_for, TIDEMARK_AS_OF="2025-01-13")
+
+    assert tree(own.folder / "published") == published
+    assert own.ledger().equals(first.ledger())
+    assert own.call("verify").code == 0
+
+
+@pytest.mark.slow
+def test_no_process_outlives_a_run_that_ended(own):
+    with own.started("run") as running:
+        finished = running.wait()
+        group = running.process.pid
+
+    assert finished.code == 0, finished.said
+    with pytest.raises(ProcessLookupError):
+        os.killpg(group, 0)

@@ -1,0 +1,60 @@
+"""What a run that knew less must say the same about, view by view of the SQL interface."""
+
+from dataclasses import dataclass
+
+import pytest
+
+
+@dataclass(frozen=True)
+class Compared:
+    """How a view of `api` is compared between two folders.
+
+    Attributes:
+        known_in: SQL of the week from which on a row is known.
+        key: Columns that must be the same rows.
+        values: Columns that must be equal to 1e-9.
+    """
+
+    known_in: str
+    key: tuple[str, ...]
+    values: tuple[str, ...]
+
+    def rows(self, tidemark, view, week):
+        columns = ", ".join((*self.key, *self.values))
+        return tidemark.query(
+            f"select {columns} from api.{view} where {self.known_in} <= ? order by {', '.join(self.key)}", week
+        )
+
+
+WEEK_AND_TOKEN = ("as_of_week", "token_id")
+VIEWS = {
+    "trader_grades": Compared("as_of_week", WEEK_AND_TOKEN, ("trader_grade", "trader_rank", "score", "coverage")),
+    "trading_signals": Compared("as_of_week", WEEK_AND_TOKEN, ("signal", "p_bullish", "p_neutral", "p_bearish")),
+    "bull_bear": Compared("as_of_week", ("as_of_week",), ("bullish_share", "bearish_share", "tokens")),
+    "index_compositions": Compared("as_of_week", (*WEEK_AND_TOKEN, "index_id"), ("weight", "weight_change")),
+    "index_rebalances": Compared("effective_at::date", ("index_id", "effective_at", "token_id"), ("target_weight",)),
+    "index_levels": Compared("date + 1", ("index_id", "date"), ("level",)),
+    "moonshots": Compared("as_of_week", WEEK_AND_TOKEN, ("rank", "score", "checks_true", "checks_known")),
+    "model_evaluation": Compared("as_of_week + 21", ("as_of_week", "model", "universe", "metric"), ("value",)),
+}
+
+
+@pytest.fixture(params=sorted(VIEWS))
+def compared_view(request):
+    """Every view that is compared, by name."""
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def hold_equal():
+    """Holds that two folders say the same in a view about all that was known by a week."""
+
+    def hold(full, truncated, *, view, week):
+        compared = VIEWS[view]
+        expected, found = compared.rows(full, view, week), compared.rows(truncated, view, week)
+        assert found.height > 0
+        assert found.select(compared.key).equals(expected.select(compared.key))
+        for value in compared.values:
+            assert found[value].to_list() == pytest.approx(expected[value].to_list(), rel=0, abs=1e-9), value
+
+    return hold

@@ -1,0 +1,196 @@
+"""Facts that arrive corrected: which weeks get a second version, which wait for a rebuild, and that all can be reproduced."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+import polars as pl
+import pytest
+
+from orchestration.lib.landing import LandingStore, find_lag, read_lags
+from orchestration.lib.resources import LAGS
+from orchestration.sources.datasets import find_dataset
+
+WEEK = date(2025, 1, 6)
+RECENT_DAY, OLD_DAY = date(2024, 12, 18), date(2024, 6, 12)
+AFFECTED = [date(2024, 12, 23), date(2024, 12, 30), WEEK]
+VERSION_KEY = ["table_name", "unit", "version"]
+
+
+def graded_throughout(tidemark, number):
+    """A token that was in the broad universe on every Sunday of the last year and is no large part of any index."""
+    return tidemark.query(
+        """
+        select token_id from marts.fct_universe_daily
+        where is_broad and isodow(market_date) = 7 and market_date >= date '2024-01-07'
+        group by token_id having count(*) = (
+            select count(distinct market_date) from marts.fct_universe_daily
+            where isodow(market_date) = 7 and market_date >= date '2024-01-07'
+        )
+        order by max(market_cap_usd) limit 1 offset ?
+        """,
+        number,
+    ).item()
+
+
+def land_corrected(tidemark, token_id, day, *, factor=1.4):
+    """Land a second load of one day of a token, with another price."""
+    store, dataset = LandingStore(tidemark.folder), find_dataset("coingecko", "market_daily")
+    said = store.newest(dataset).filter((pl.col("coin_id") == token_id) & (pl.col("market_date") == day))
+    assert said.height == 1
+    store.write(
+        dataset,
+        said.with_columns(pl.col("price_usd") * factor),
+        data_source="simulated",
+        partition=day.isoformat(),
+        loaded_at=datetime.now(UTC),
+        lag_hours=find_lag(read_lags(LAGS), dataset),
+    )
+
+
+@dataclass(frozen=True)
+class Corrected:
+    """A folder in which a recent candle was corrected, with its ledger before and after."""
+
+    tidemark: object
+    token_id: str
+    before: pl.DataFrame
+    after: pl.DataFrame
+
+    def added(self, table):
+        new = self.after.join(self.before, on=VERSION_KEY, how="anti")
+        return new.filter(pl.col("table_name") == table).sort("as_of_week")
+
+
+@pytest.fixture(scope="module")
+def corrected(first, new_folder):
+    tidemark = first.copy(new_folder().folder)
+    token_id = graded_throughout(tidemark, 0)
+    land_corrected(tidemark, token_id, RECENT_DAY)
+    tidemark.run()
+    return Corrected(tidemark, token_id, first.ledger(), tidemark.ledger())
+
+
+def test_a_corrected_candle_gives_the_weeks_after_it_a_second_version(corrected):
+    grades = corrected.added("learning.trader_grades")
+
+    assert grades["as_of_week"].to_list() == AFFECTED
+    assert set(grades["version"]) == {2}
+    assert set(grades["version_reason"]) == {"correction"}
+
+
+def test_no_week_before_a_corrected_candle_gets_a_version(corrected):
+    new = corrected.after.join(corrected.before, on=VERSION_KEY, how="anti")
+
+    early = new.filter((pl.col("as_of_week") < AFFECTED[0]) & (pl.col("table_name") != "learning.model_evaluation"))
+
+    assert early.is_empty()
+    # An evaluation looks ahead: its labels reach 15 days beyond its week.
+    evaluated = new.filter(pl.col("table_name") == "learning.model_evaluation")["as_of_week"]
+    assert evaluated.is_empty() or evaluated.min() >= date(2024, 12, 9)
+
+
+def test_version_1_stays_as_it_was_and_says_when_it_was_superseded(first, corrected):
+    week, token_id = AFFECTED[0], corrected.token_id
+    shown = "token_id, trader_grade, score, model_version, content_hash, recorded_at"
+    ordered = "where as_of_week = ? and version = 1 order by token_id"
+
+    then = first.query(f"select {shown} from learning.trader_grades {ordered}", week)
+    now = corrected.tidemark.query(f"select {shown} from learning.trader_grades {ordered}", week)
+    superseded = corrected.tidemark.query(
+        "select distinct version, recorded_at, superseded_at from learning.trader_grades "
+        "where as_of_week = ? and token_id = ? order by version",
+        *(week, token_id),
+    )
+
+    assert now.equals(then)
+    assert superseded["version"].to_list() == [1, 2]
+    assert superseded["superseded_at"][0] == superseded["recorded_at"][1]
+    assert superseded["superseded_at"][1] is None
+
+
+def test_current_views_show_the_newest_version_and_the_past_can_be_asked_for(first, corrected):
+    week = AFFECTED[0]
+    scores = "select token_id, score from learning.trader_grades where as_of_week = ? and {} order by token_id"
+
+    current = corrected.tidemark.query(
+        "select distinct version from learning.trader_grades_current where as_of_week = ?", week
+    )
+    shown = corrected.tidemark.query("select distinct version from api.trader_grades where as_of_week = ?", week)
+    before = first.ledger("table_name = 'learning.trader_grades'")["recorded_at"].max()
+    as_then = corrected.tidemark.query(
+        scores.format("recorded_at <= ? and (superseded_at is null or superseded_at > ?)"), *(week, before, before)
+    )
+
+    assert current["version"].to_list() == shown["version"].to_list() == [2]
+    assert as_then.equals(first.query(scores.format("true"), week))
+
+
+def test_corrected_weeks_are_scored_by_the_model_recorded_for_them(first, corrected):
+    versions = corrected.tidemark.query(
+        "select as_of_week, version, any_value(model_version) as model, count(distinct model_version) as models "
+        "from learning.trader_grades where as_of_week >= ? group by all order by all",
+        AFFECTED[0],
+    )
+    models = sorted(path.name for path in (first.folder / "models" / "trader").rglob("*.json"))
+
+    by_week = versions.group_by("as_of_week").agg(pl.col("model").n_unique(), pl.col("models").max(), pl.len())
+
+    assert by_week.select("model", "models", "len").unique().rows() == [(1, 1, 2)]
+    assert sorted(path.name for path in (corrected.tidemark.folder / "models" / "trader").rglob("*.json")) == models
+
+
+def test_both_versions_of_a_corrected_week_are_reproduced_bit_for_bit(corrected):
+    finished = corrected.tidemark.call(
+        "reproduce", "--week", AFFECTED[0].isoformat(), "--table", "learning.trader_grades"
+    )
+
+    assert finished.code == 0, finished.said
+    assert "version 1: " in finished.out
+    assert "version 2: " in finished.out
+    assert "2 of 2 reproduced bit for bit" in finished.out
+    assert not list(corrected.tidemark.folder.glob(".reproduce-*"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("table", "week"),
+    [
+        ("learning.trading_signals", WEEK),
+        ("learning.bull_bear", WEEK),
+        ("indices.compositions", WEEK),
+        ("indices.levels", AFFECTED[0]),
+        ("indices.rebalances", date(2025, 1, 6)),
+        ("screens.moonshots", WEEK),
+        ("learning.model_evaluation", date(2024, 12, 9)),
+        ("learning.trader_grades", date(2023, 10, 2)),
+        ("indices.compositions", date(2022, 2, 7)),
+    ],
+)
+def test_every_kind_of_unit_is_reproduced_bit_for_bit(corrected, table, week):
+    finished = corrected.tidemark.call("reproduce", "--week", week.isoformat(), "--table", table)
+
+    assert finished.code == 0, finished.said
+    assert "DIFFERENT" not in finished.out
+
+
+def test_a_correction_older_than_eight_weeks_waits_for_a_rebuild_that_says_why(own):
+    token_id, before = graded_throughout(own, 1), own.ledger()
+    land_corrected(own, token_id, OLD_DAY)
+
+    own.run()
+    after = own.ledger()
+
+    assert after.equals(before)
+
+    finished = own.call("rebuild", "--from", "2024-06-10", "--to", "2024-06-24", "--reason", "the feed was wrong")
+    rebuilt = own.ledger().join(before, on=VERSION_KEY, how="anti")
+
+    assert finished.code == 0, finished.said
+    assert rebuilt.height > 0
+    assert set(rebuilt["version"]) == {2}
+    assert set(rebuilt["version_reason"]) == {"the feed was wrong"}
+    grades = rebuilt.filter(pl.col("table_name") == "learning.trader_grades")["as_of_week"].sort().to_list()
+    assert grades == [date(2024, 6, 17), date(2024, 6, 24)]
+    current = own.query("select distinct version from api.trader_grades where as_of_week = ?", date(2024, 6, 17))
+    assert current["version"].to_list() == [2]
+    assert own.manifests()[-1]["sequence"] == len(own.manifests()) >= 2

@@ -1,0 +1,257 @@
+"""The first run of the default market, as the person who called it and the reader of its tables see it."""
+
+import json
+import re
+import shutil
+
+import duckdb
+import pytest
+
+WEEK = "2025-01-06"
+
+TEXT, DAY, NUMBER, FLAG, INSTANT = {"VARCHAR"}, {"DATE"}, {"DOUBLE"}, {"BOOLEAN"}, {"TIMESTAMP WITH TIME ZONE"}
+COUNT = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT"}
+VERSION = {"version": COUNT}
+WEEK_AND_TOKEN = {"as_of_week": DAY, "token_id": TEXT, "symbol": TEXT}
+CHECKLIST = (
+    *("is_grade_high", "is_momentum_surging", "is_narrative_early", "is_community_growing"),
+    *("is_developer_activity_rising", "is_large_holder_inflow", "is_volume_surging_with_price"),
+    *("is_bullish_repeated", "is_newly_listed", "is_free_of_major_unlock"),
+)
+
+# What users were promised never to lose: at least these columns, of these types.
+API = {
+    "tokens": {
+        **dict.fromkeys(("token_id", "symbol", "name", "sector"), TEXT),
+        **{"is_stable": FLAG, "is_wrapped": FLAG, "first_date": DAY, "last_date": DAY},
+    },
+    "daily": {
+        **{"date": DAY, "token_id": TEXT, "data_source": TEXT},
+        **dict.fromkeys(("price_usd", "market_cap_usd", "volume_24h_usd"), NUMBER),
+    },
+    "trader_grades": {
+        **WEEK_AND_TOKEN,
+        **dict.fromkeys(("trader_grade", "trader_rank", "score"), NUMBER),
+        **{"model_version": TEXT, "origin": TEXT, **VERSION},
+    },
+    "trading_signals": {
+        **WEEK_AND_TOKEN,
+        **{"signal": COUNT, "p_bullish": NUMBER, "p_neutral": NUMBER, "p_bearish": NUMBER, "origin": TEXT, **VERSION},
+    },
+    "indices": dict.fromkeys(("index_id", "name", "kind", "methodology"), TEXT),
+    "index_compositions": {
+        **WEEK_AND_TOKEN,
+        **{"index_id": TEXT, "weight": NUMBER, "weight_change": NUMBER, "reason": TEXT, **VERSION},
+    },
+    "index_rebalances": {
+        **{"index_id": TEXT, "effective_at": INSTANT, "token_id": TEXT, "symbol": TEXT},
+        **{"target_weight": NUMBER, "reason": TEXT, **VERSION},
+    },
+    "index_levels": {"date": DAY, "index_id": TEXT, "level": NUMBER},
+    "moonshots": {
+        **WEEK_AND_TOKEN,
+        **{"rank": COUNT, "score": NUMBER, **VERSION},
+        **dict.fromkeys(CHECKLIST, FLAG),
+    },
+    "bull_bear": {"as_of_week": DAY, "bullish_share": NUMBER, "bearish_share": NUMBER, "tokens": COUNT},
+    "model_evaluation": {"as_of_week": DAY, "model": TEXT, "universe": TEXT, "metric": TEXT, "value": NUMBER},
+}
+
+
+def test_a_run_says_what_it_made_and_where(first, first_output):
+    graded = first.query("select count(*) from api.trader_grades where as_of_week = ?", WEEK).item()
+    best = first.query(
+        "select symbol from api.trader_grades where as_of_week = ? order by trader_grade desc, token_id limit 5", WEEK
+    )["symbol"].to_list()
+
+    said = first_output
+
+    assert f"Week {WEEK} (simulated data)" in said
+    assert f"Tokens graded: {graded}" in said
+    top = re.search(r"^Top 5 by Trader Grade: (.*)$", said, re.MULTILINE)
+    assert top is not None
+    assert [part.split()[0] for part in top[1].split(", ")] == best
+    assert f"Published warehouse: {first.published}" in said
+
+
+def test_a_run_says_what_each_index_holds(first, first_output):
+    indices = first.query("select index_id from api.indices order by 1")["index_id"].to_list()
+    held = {
+        index_id: first.query(
+            "select symbol from api.index_compositions where as_of_week = ? and index_id = ? order by weight desc, token_id",
+            *(WEEK, index_id),
+        )["symbol"].to_list()
+        for index_id in indices
+    }
+
+    lines = {match[1]: match[2] for match in re.finditer(r"^Index (\w+) \(.*?\).*?: (.*)$", first_output, re.MULTILINE)}
+
+    assert len(indices) >= 3
+    assert {index_id: [part.split()[0] for part in text.split(", ")] for index_id, text in lines.items()} == held
+
+
+def test_a_run_says_the_picks_of_the_screen(first, first_output):
+    picks = first.query("select rank, symbol from api.moonshots where as_of_week = ? order by rank", WEEK).rows()
+
+    line = re.search(r"^Moonshot screen: (.*)$", first_output, re.MULTILINE)
+
+    assert picks
+    assert line is not None
+    assert [(int(rank), symbol) for rank, symbol in re.findall(r"(\d+)\. (\S+) ", line[1])] == picks
+
+
+@pytest.mark.parametrize("view", sorted(API))
+def test_the_sql_interface_has_the_promised_columns(first, view):
+    described = first.query(f"describe api.{view}")
+
+    found = dict(zip(described["column_name"], described["column_type"], strict=True))
+
+    wrong = {name: found.get(name) for name, kinds in API[view].items() if found.get(name) not in kinds}
+    assert wrong == {}
+    assert first.query(f"select count(*) from api.{view}").item() > 0
+
+
+def test_nothing_else_is_in_the_sql_interface_without_columns_promised_for_it(first):
+    found = first.query("select table_name from information_schema.tables where table_schema = 'api'")
+
+    assert set(found["table_name"]) == set(API)
+
+
+def test_every_file_that_the_manifest_names_is_there(first):
+    folder = first.published.parent
+    (manifest,) = first.manifests()
+
+    files = {path.relative_to(folder).as_posix() for path in folder.rglob("*.parquet")} | {first.published.name}
+
+    assert files == set(manifest["files"])
+    assert {f"parquet/{name}.parquet" for name in manifest["versioned_tables"]} < files
+    assert json.loads((folder / "manifest.json").read_text()) == manifest
+    assert (manifest["data_source"], manifest["as_of_week"]) == ("simulated", WEEK)
+    assert manifest["previous_manifest_sha256"] is None
+    assert {"coingecko", "coinmetrics", "binance", "alternative_me"} == set(manifest["attribution"])
+
+
+def test_parquet_beside_the_warehouse_holds_every_row_of_its_table(first):
+    (manifest,) = first.manifests()
+
+    counts = {
+        name: duckdb.sql(f"select count(*) from '{first.published.parent}/parquet/{name}.parquet'").fetchall()[0][0]
+        for name in manifest["versioned_tables"]
+    }
+
+    assert counts == {name: first.query(f"select count(*) from {name}").item() for name in counts}
+
+
+def test_the_published_file_answers_anywhere_under_any_name(first, tmp_path):
+    elsewhere = tmp_path / "renamed copy.db"
+    shutil.copyfile(first.published, elsewhere)
+
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{elsewhere}' as x (read_only)")
+        objects = connection.execute(
+            "select schema_name || '.' || table_name from duckdb_tables() where database_name = 'x' union all "
+            "select schema_name || '.' || view_name from duckdb_views() where database_name = 'x' and not internal"
+        ).fetchall()
+        answers = {name: connection.execute(f"select * from x.{name} limit 1").fetchall() for (name,) in objects}
+
+    assert {f"api.{view}" for view in API} <= set(answers)
+    assert all(answers[f"api.{view}"] for view in API)
+    assert not [name for name in answers if name.startswith(("raw.", "staging.", "intermediate."))]
+
+
+def test_weights_of_every_composition_and_rebalance_sum_to_one(first):
+    compositions = first.query("select sum(weight) as total from api.index_compositions group by as_of_week, index_id")
+    rebalances = first.query(
+        "select sum(target_weight) as total from api.index_rebalances group by index_id, effective_at"
+    )
+    least = first.query("select min(weight) from api.index_compositions").item()
+
+    assert compositions["total"].to_list() == pytest.approx([1.0] * compositions.height, abs=1e-9)
+    assert rebalances["total"].to_list() == pytest.approx([1.0] * rebalances.height, abs=1e-9)
+    assert least >= 0
+
+
+def test_grades_and_ranks_lie_between_0_and_100(first):
+    extremes = first.query(
+        "select min(trader_grade), max(trader_grade), min(trader_rank), max(trader_rank), "
+        "count(*) filter (trader_grade is null or trader_rank is null) from api.trader_grades"
+    ).row(0)
+
+    assert min(extremes[0], extremes[2]) >= 0
+    assert max(extremes[1], extremes[3]) <= 100
+    assert extremes[4] == 0
+
+
+def test_probabilities_of_every_call_sum_to_one(first):
+    wrong = first.query(
+        "select * from api.trading_signals where abs(p_bullish + p_neutral + p_bearish - 1) > 1e-9 "
+        "or least(p_bullish, p_neutral, p_bearish) < 0 or signal not in (-1, 0, 1) or signal is null"
+    )
+
+    assert wrong.is_empty()
+
+
+def test_every_eligible_token_of_every_week_is_graded_and_called(first):
+    coverage = first.query(
+        """
+        with eligible as (
+            select market_date + 1 as as_of_week, token_id from marts.fct_universe_daily
+            where is_broad and isodow(market_date) = 7
+                and market_date + 1 >= (select min(as_of_week) from api.trader_grades)
+        )
+        select
+            count(*) as eligible, count(grades.token_id) as graded, count(calls.token_id) as called,
+            (select count(*) from api.trader_grades) as grades, count(distinct eligible.as_of_week) as weeks
+        from eligible
+        left join api.trader_grades as grades using (as_of_week, token_id)
+        left join api.trading_signals as calls using (as_of_week, token_id)
+        """
+    ).row(0, named=True)
+
+    assert coverage["weeks"] > 52
+    assert coverage["eligible"] == coverage["graded"] == coverage["called"] == coverage["grades"]
+
+
+def test_every_monday_since_the_first_grade_has_grades(first):
+    weeks = first.query("select distinct as_of_week from api.trader_grades order by 1")["as_of_week"]
+
+    gaps = set(weeks.diff().drop_nulls().dt.total_days().to_list())
+
+    assert gaps == {7}
+    assert str(weeks.max()) == WEEK
+    assert set(weeks.dt.weekday().to_list()) == {1}
+
+
+def test_rows_say_that_they_are_simulated_and_made_afterwards(first):
+    sources = first.query("select distinct data_source from api.daily")["data_source"].to_list()
+    origins = first.query("select distinct origin from quality.unit_versions")["origin"].to_list()
+
+    assert sources == ["simulated"]
+    assert origins == ["backfilled"]
+    assert {row["data_source"] for row in first.manifests()} == {"simulated"}
+
+
+def test_no_price_is_younger_than_the_sunday_before_the_week(first):
+    newest = first.query("select max(date) from api.daily").item()
+
+    assert str(newest) == "2025-01-05"
+
+
+def test_landed_rows_all_say_simulated_and_when_they_were_known(first):
+    landed = first.folder / "landing"
+
+    wrong = duckdb.sql(
+        f"select filename from read_parquet('{landed}/*/*/*/*.parquet', union_by_name = true, filename = true) "
+        "where data_source <> 'simulated' or available_at is null or loaded_at is null or load_id is null"
+    ).fetchall()
+
+    assert wrong == []
+    assert not list(first.folder.rglob("*.tmp"))
+
+
+def test_the_log_of_a_run_has_every_step(first):
+    log = (first.folder / "run.log").read_text()
+
+    for step in ("dbt_marts", "trader_calls", "published__warehouse"):
+        assert f"{step} - STEP_START" in log
+        assert f"{step} - STEP_SUCCESS" in log
