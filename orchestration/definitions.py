@@ -27,8 +27,12 @@ def defs() -> dg.Definitions:
                 "warehouse": Warehouse(),
                 "week": Week(),
                 "providers": providers_resource,
-                "dbt": DbtCliResource(
-                    project_dir=str(DBT_PROJECT), profiles_dir=str(DBT_PROJECT), dbt_executable=str(DBT_EXECUTABLE)
+                # As a finished value, since the launchpad would offer these paths as configuration of every run.
+                "dbt": dg.ResourceDefinition.hardcoded_resource(
+                    DbtCliResource(
+                        project_dir=str(DBT_PROJECT), profiles_dir=str(DBT_PROJECT), dbt_executable=str(DBT_EXECUTABLE)
+                    ),
+                    description="Runs dbt as a subprocess on the project in dbt_project/.",
                 ),
             },
         ),

@@ -94,9 +94,13 @@ class Week(dg.ConfigurableResource):
     """The week of a run: given here in the launchpad, else the one its partitions end with, else AS_OF of the environment."""
 
     as_of: str | None = Field(default="", description="YYYY-MM-DD; the run is for the Monday on or before it.")
-    rebuild_from: str | None = Field(default="", description="First week to score again, as new versions; empty for none.")
+    rebuild_from: str | None = Field(
+        default="", description="First week to score again, as new versions; empty for none."
+    )
     rebuild_to: str | None = Field(default="", description="Last week to score again; by default the first.")
-    reason: str | None = Field(default="", description="Reason that new versions carry; empty for scheduled or correction.")
+    reason: str | None = Field(
+        default="", description="Reason that new versions carry; empty for scheduled or correction."
+    )
     _last_day: date | None = PrivateAttr(default=None)
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:

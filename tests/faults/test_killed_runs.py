@@ -1,5 +1,6 @@
 """SIGKILL inside steps that hold the pool: the next run starts at once, completes, and ends where an undisturbed one does."""
 
+import contextlib
 import os
 import re
 import time
@@ -17,29 +18,42 @@ def log_of(tidemark):
     return path.read_text() if path.exists() else ""
 
 
-def kill_in(tidemark, step, wait_for, *, with_children=True, delay=0.5, **settings):
-    """Start a run and kill it a moment after a step began; returns the id of the run."""
+def kill_in(tidemark, step, wait_for, *, delay=0.5, **settings):
+    """Start a run and kill it with its children a moment after a step began; returns the id of the run."""
     with tidemark.started("run", **settings) as running:
         (tidemark.folder / "run.log").unlink(missing_ok=True)
         wait_for(lambda: f"{step} - STEP_START" in log_of(tidemark), seconds=400, what=step)
         time.sleep(delay)
         assert running.process.poll() is None, "the run ended before it could be killed"
-        run_id = re.search(r"- ([0-9a-f-]{36}) -", log_of(tidemark))
-        if with_children:
-            running.kill_group()
-        else:
-            children = dbt_children(running.process.pid)
-            assert children
-            running.kill()
-            wait_for(lambda: not any(map(is_alive, children)), seconds=5, what="dbt to end with its run")
-    assert run_id is not None
-    return run_id[1]
+        running.kill_group()
+    return run_in_log(tidemark)
+
+
+def kill_without_dbt(tidemark, wait_for, **settings):
+    """Start a run and, while dbt writes, kill it alone as `kill -9` does; returns the id of the run and dbt's processes."""
+    with tidemark.started("run", **settings) as running:
+        (tidemark.folder / "run.log").unlink(missing_ok=True)
+        wait_for(lambda: dbt_children(running.process.pid), seconds=400, what="dbt")
+        time.sleep(2.5)
+        writers = dbt_children(running.process.pid)
+        running.kill()
+    return run_in_log(tidemark), writers
+
+
+def run_in_log(tidemark):
+    """Id of the run that wrote the log."""
+    found = re.search(r"- ([0-9a-f-]{36}) -", log_of(tidemark))
+    assert found is not None
+    return found[1]
 
 
 def dbt_children(pid):
     """Processes of dbt that a run started."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [child for child in children if b"/dbt\0" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    found = []
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended since
+            found += [child] if b"/dbt\0build\0" in Path(f"/proc/{child}/cmdline").read_bytes() else []
+    return found
 
 
 def is_alive(pid):
@@ -74,10 +88,13 @@ def go_on(tidemark, run_id, runs_of, **settings):
     return finished
 
 
-def test_a_run_killed_inside_dbt_is_taken_up_by_the_next(own, next_week, wait_for, runs_of):
+def test_a_run_killed_inside_dbt_takes_dbt_along_and_is_taken_up_by_the_next(own, next_week, wait_for, runs_of):
     week = {"TIDEMARK_AS_OF": "2025-01-13"}
-    # By itself `kill -9` takes only the process it names; dbt, a child, would go on writing the warehouse.
-    run_id = kill_in(own, "dbt_marts", wait_for, with_children=False, delay=4, **week)
+
+    run_id, writers = kill_without_dbt(own, wait_for, **week)
+
+    assert writers
+    wait_for(lambda: not any(map(is_alive, writers)), seconds=5, what="dbt to end with its run")
 
     go_on(own, run_id, runs_of, **week)
 

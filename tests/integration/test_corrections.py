@@ -187,8 +187,9 @@ def test_a_correction_older_than_eight_weeks_waits_for_a_rebuild_that_says_why(o
 
     assert finished.code == 0, finished.said
     assert rebuilt.height > 0
-    assert set(rebuilt["version"]) == {2}
     assert set(rebuilt["version_reason"]) == {"the feed was wrong"}
+    # Other weights may make an index trade on a day on which it did not.
+    assert set(rebuilt.filter(pl.col("table_name") != "indices.rebalances")["version"]) == {2}
     grades = rebuilt.filter(pl.col("table_name") == "learning.trader_grades")["as_of_week"].sort().to_list()
     assert grades == [date(2024, 6, 17), date(2024, 6, 24)]
     current = own.query("select distinct version from api.trader_grades where as_of_week = ?", date(2024, 6, 17))

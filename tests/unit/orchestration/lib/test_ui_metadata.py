@@ -1,0 +1,125 @@
+"""What materialisations, dbt nodes and launchpad values become in the UI."""
+
+import warnings
+from datetime import date
+
+import dagster as dg
+import duckdb
+import polars as pl
+import pytest
+
+from orchestration.lib.metadata import INLINE_CHARACTERS, PREVIEW_ROWS, markdown_table, preview_of, table_metadata
+from orchestration.lib.partitions import days_to_cover, last_day_of, range_tags
+from orchestration.lib.resources import Week
+from orchestration.lib.weeks import WeekError
+
+with warnings.catch_warnings():
+    # dagster-dbt imports sqlglot, which warns of its own tokenizer; nobody here can do anything about that.
+    warnings.simplefilter("ignore", DeprecationWarning)
+    from orchestration.lib.dbt_translator import implied, opening_comment, words_of_test
+
+LANDED = dg.AssetKey(["landing", "coingecko", "market_daily"])
+START, SUNDAY = date(2025, 1, 5), date(2025, 1, 19)
+
+
+def rows(columns: int, *, height: int = PREVIEW_ROWS) -> pl.DataFrame:
+    return pl.DataFrame({f"a_column_{number}": ["some text"] * height for number in range(columns)})
+
+
+def test_a_preview_keeps_as_many_rows_as_the_ui_shows_in_place():
+    shown = preview_of(rows(12)).value
+
+    assert len(shown) < INLINE_CHARACTERS
+    assert 3 <= shown.count("\n") - 1 < PREVIEW_ROWS
+
+
+def test_a_table_too_wide_to_be_shown_in_place_is_previewed_with_all_rows_behind_a_click():
+    shown = preview_of(rows(60)).value
+
+    assert shown == markdown_table(rows(60))
+
+
+def test_large_numbers_flags_and_nulls_read_well_in_a_preview():
+    frame = pl.DataFrame({"cap": [52_379_762_930.4], "price": [0.037614], "is_stable": [False], "sector": [None]})
+
+    assert markdown_table(frame).splitlines()[-1] == "|52,379,762,930|0.03761|no||"
+
+
+def test_a_table_is_previewed_newest_week_first_and_without_the_bookkeeping_of_versions():
+    with duckdb.connect() as connection:
+        connection.execute("create schema learning")
+        connection.execute(
+            "create table learning.grades (as_of_week date, symbol varchar, version int, run_id varchar)"
+        )
+        connection.execute(
+            "insert into learning.grades values ('2025-01-06', 'OLD', 1, 'x'), ('2025-01-13', 'NEW', 1, 'x')"
+        )
+
+        metadata = table_metadata(connection, "learning.grades")
+
+    assert metadata["dagster/row_count"] == 2
+    assert [column.name for column in metadata["dagster/column_schema"].columns][-1] == "run_id"
+    assert metadata["preview"].value.splitlines()[:3] == [
+        "|as_of_week|symbol|version|",
+        "|-|-|-|",
+        "|2025-01-13|NEW|1|",
+    ]
+
+
+def test_a_first_run_covers_its_sunday_and_a_later_one_all_days_since():
+    with dg.DagsterInstance.ephemeral() as instance:
+        first = days_to_cover(instance, [LANDED], start=START, last=START)
+        instance.report_runless_asset_event(dg.AssetMaterialization(LANDED, partition="2025-01-05"))
+
+        later = days_to_cover(instance, [LANDED], start=START, last=SUNDAY)
+
+    assert first == (START, START)
+    assert later == (date(2025, 1, 6), SUNDAY)
+
+
+@pytest.mark.parametrize(("last", "covered"), [(SUNDAY, SUNDAY), (date(2024, 12, 29), START)])
+def test_a_run_for_a_week_that_has_landed_covers_its_last_day_again(last, covered):
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.report_runless_asset_event(dg.AssetMaterialization(LANDED, partition="2025-01-26"))
+
+        assert days_to_cover(instance, [LANDED], start=START, last=last) == (covered, covered)
+
+
+def test_the_last_day_of_a_run_is_the_end_of_its_range_or_its_one_partition():
+    assert last_day_of(range_tags(START, SUNDAY)) == SUNDAY
+    assert last_day_of({"dagster/partition": "2025-01-12"}) == date(2025, 1, 12)
+    assert last_day_of({}) is None
+
+
+def test_a_week_typed_as_no_day_is_refused_with_the_form_to_write_it_in():
+    with pytest.raises(WeekError, match=r"week.as_of 'next week' is no day; write it as YYYY-MM-DD"):
+        Week(as_of="next week").choose()
+
+
+def test_a_model_without_description_is_described_by_the_comment_that_opens_it():
+    assert (
+        opening_comment("-- One row a day:\n-- the first source.\nwith a as (\n-- not this")
+        == "One row a day: the first source."
+    )
+    assert opening_comment("select 1") == ""
+
+
+def test_a_staging_view_without_comment_says_what_it_types():
+    node = {
+        "resource_type": "model",
+        "name": "stg_x__y",
+        "depends_on": {"nodes": ["source.tidemark.raw.x__y", "model.tidemark.other"]},
+    }
+
+    assert implied(node).startswith("`raw.x__y`, typed and named")
+
+
+def test_a_test_is_put_in_words():
+    unique_key = {
+        "test_metadata": {"name": "unique_key", "kwargs": {"arguments": {"columns": ["a", "b"]}, "model": "m"}}
+    }
+    not_null = {"test_metadata": {"name": "not_null", "kwargs": {"column_name": "a", "model": "m"}}}
+
+    assert words_of_test(unique_key) == "unique key: columns a, b"
+    assert words_of_test(not_null) == "not null: a"
+    assert words_of_test({"name": "t", "raw_code": "-- Weights add up to one.\nselect 1"}) == "Weights add up to one."
