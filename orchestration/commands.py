@@ -30,14 +30,7 @@ SHOWN_UNDER = {".dagster/repository": "__repository__@tidemark"}
 
 def run() -> int:
     """Run the weekly job up to AS_OF and say what was made."""
-    from orchestration.lib.summary import print_summary
-
     settings, folder, choice = _checked()
-    published = _published_week(folder)
-    if published is not None and choice.week < published:
-        print(f"tidemark: week {choice.week} is published already and the newest is {published}; nothing changes")
-        print_summary(folder, choice.week, seconds=0)
-        return 0
     return _run_weekly(settings, folder, choice, rebuild=None, reason="")
 
 
@@ -177,18 +170,6 @@ def _checked() -> tuple[Settings, DataFolder, WeekChoice]:
     if settings.source == "archive" and settings.archive is not None:
         validate_archive(load_mapping(settings.mapping), settings.archive)
     return settings, folder, choice
-
-
-def _published_week(folder: DataFolder) -> date | None:
-    """The newest week that readers have; None before the first publication."""
-    from orchestration.lib.manifest import MANIFEST_NAME, ManifestError, read_manifest
-
-    if not (folder.published / MANIFEST_NAME).exists():
-        return None
-    try:
-        return read_manifest(folder.published / MANIFEST_NAME).as_of_week
-    except ManifestError as error:
-        raise TidemarkError(str(error)) from error
 
 
 def _newest_build(folder: DataFolder) -> date | None:

@@ -133,6 +133,6 @@ def test_an_earlier_week_asked_for_again_changes_nothing_and_is_shown(next_week,
     finished = next_week.tidemark.call("run", TIDEMARK_AS_OF="2024-12-30")
 
     assert finished.code == 0, finished.said
-    assert "week 2024-12-30 is published already" in finished.out
+    assert "is built up to 2025-01-13, so week 2024-12-30 changes nothing" in finished.out
     assert "Week 2024-12-30 (simulated data)" in finished.out
     assert tree(next_week.tidemark.folder) == before
