@@ -68,6 +68,11 @@ class Finished:
         return f"exit {self.code} after {self.seconds:.0f} s\n{self.out}\n{self.err}"
 
 
+def hear_interrupts() -> None:
+    """Treat SIGINT as a terminal's programs do, whatever the test runner inherited."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @dataclass(frozen=True)
 class Started:
     """A command that runs in a process group of its own, its output in files."""
@@ -135,6 +140,8 @@ class Tidemark:
                 stdout=written,
                 stderr=complaints,
                 start_new_session=True,
+                # A shell starts what it puts in the background deaf to Ctrl-C, and children inherit that from the test runner.
+                preexec_fn=hear_interrupts,
             )
         try:
             yield Started(process, out, err, time.monotonic())
