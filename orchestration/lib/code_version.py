@@ -6,11 +6,12 @@ Belongs here: the list of what counts as code. Does not: provenance of inputs (`
 from __future__ import annotations
 
 import hashlib
+import tomllib
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+PROJECT = ROOT / "pyproject.toml"
 PARTS = (
     "models_ml",
     "orchestration",
@@ -38,8 +39,5 @@ def code_version() -> str:
                 continue
             digest.update(path.relative_to(ROOT).as_posix().encode())
             digest.update(path.read_bytes())
-    try:
-        release = version("tidemark")
-    except PackageNotFoundError:
-        release = "0.0.0"
+    release = tomllib.loads(PROJECT.read_text())["project"]["version"]
     return f"{release}+{digest.hexdigest()[:12]}"

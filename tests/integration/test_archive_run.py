@@ -18,6 +18,7 @@ SHORT, CUT, FULL = date(2018, 7, 9), date(2022, 6, 27), date(2024, 6, 24)
 
 pytestmark = [
     pytest.mark.real,
+    pytest.mark.slow,
     pytest.mark.skipif(
         not ARCHIVE.is_dir(), reason=f"no development archive in {ARCHIVE}; TIDEMARK_SHARED_DATA names another folder"
     ),
@@ -72,7 +73,6 @@ def test_every_eligible_token_of_real_history_is_graded(short):
     assert missing.is_empty()
 
 
-@pytest.mark.slow
 def test_the_same_archive_lands_and_records_nothing_twice(short):
     ledger, manifests = short.ledger(), short.manifests()
     files = set(short.folder.rglob("landing/**/*.parquet"))
@@ -105,21 +105,18 @@ def full_and_cut(run_archive, tmp_path_factory):
     return run_archive(ARCHIVE, as_of=FULL), run_archive(cut)
 
 
-@pytest.mark.slow
 def test_an_archive_cut_off_says_the_same_of_every_week_up_to_the_cut(full_and_cut, hold_equal, compared_view):
     full, cut = full_and_cut
 
     hold_equal(full, cut, view=compared_view, week=CUT)
 
 
-@pytest.mark.slow
 def test_an_archive_cut_off_ends_with_the_week_of_the_cut(full_and_cut):
     _, cut = full_and_cut
 
     assert cut.query("select max(as_of_week) from api.trader_grades").item() == CUT
 
 
-@pytest.mark.slow
 def test_out_of_sample_skill_on_real_history_is_what_a_plain_reference_reaches(full_and_cut):
     full, _ = full_and_cut
 
