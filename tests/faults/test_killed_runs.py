@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 START_SECONDS = 10
+"""A pool slot that a dead run keeps would hold the next one up for minutes."""
+
 CONTENT = ["table_name", "unit", "version", "content_hash", "row_count", "as_of_week"]
 
 
@@ -77,11 +79,12 @@ def pool_wait_seconds(tidemark):
 
 def go_on(tidemark, run_id, runs_of, **settings):
     """Run again after a kill and hold that it starts its work at once and completes."""
+    loading = tidemark.call("check-definitions").seconds  # what the code alone needs on this machine now
     began = time.time()
     finished = tidemark.run(**settings)
     statuses = dict(runs_of(tidemark.folder))
 
-    assert first_event_at(tidemark, "STEP_START") - began < START_SECONDS, finished.said
+    assert first_event_at(tidemark, "STEP_START") - began < START_SECONDS + loading, finished.said
     assert pool_wait_seconds(tidemark) < START_SECONDS, finished.said
     assert statuses.pop(run_id) == "FAILURE"
     assert "STARTED" not in statuses.values()
