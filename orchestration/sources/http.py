@@ -1,14 +1,15 @@
 """The one HTTP client of all adapters: polite, patient, bounded, and silent about secrets.
 
-Belongs here: timeouts, retries, pacing per host, size cap, body checks, redaction, and the errors of all sources.
-Does not: addresses and shapes of a provider (its own module), exchanges (ccxt has its own transport, `exchanges.py`).
+Belongs here: timeouts, retries, size cap, body checks, redaction, and the errors of all sources.
+Does not: pacing and the circuit breaker (`pace.py`), addresses and shapes of a provider (its own module), exchanges (ccxt has
+its own transport, `exchanges`).
 
 Errors, all with what happened, where, and what to do:
 
     SourceError
     ├── SourceUnavailableError      no usable answer after all attempts: connection, timeout, 408, 5xx
     │   └── AccessRestrictedError   refused for where we call from (451, 403 of a firewall); retrying cannot help
-    ├── RateLimitedError            429 after all attempts, or a Retry-After longer than we are willing to wait
+    ├── RateLimitedError            429 (or 403 that says when to come back) after all attempts, or a pause beyond our patience
     ├── RequestRejectedError        a final 4xx: the request itself is wrong (has `status` and `payload`)
     │   └── HistoryRangeError       older history than the plan allows (raised by `coingecko.py`)
     ├── ResponseTooLargeError       body beyond the cap; reading stopped there
@@ -22,7 +23,6 @@ import json
 import logging
 import random
 import re
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -34,6 +34,7 @@ import httpx
 import tenacity
 
 from orchestration.lib.errors import TidemarkError
+from orchestration.sources.pace import CircuitBreaker, Pace
 
 LOGGER = logging.getLogger(__name__)
 
@@ -42,6 +43,9 @@ MOST_REDIRECTS: Final = 5
 SECRET_PARAMETERS: Final = re.compile(r"(?i)([?&](?:[\w-]*(?:key|token|secret|signature|password)[\w-]*)=)[^&\s'\"]+")
 USER_INFO: Final = re.compile(r"(://)[^/@\s]+@")
 EXCERPT_CHARACTERS: Final = 200
+
+UNIX_TIME_FROM: Final = 1e9
+"""A reset header beyond this is an instant in unix seconds (GitHub), below it the seconds to wait (Reddit)."""
 
 Result = TypeVar("Result")
 Query = Mapping[str, str | int | float | bool]
@@ -113,6 +117,8 @@ class HttpLimits:
         rate_limited_pause_seconds: The same after a 429 that names no `Retry-After`.
         longest_pause_seconds: Ceiling of the pauses of our own, and of those a `Retry-After` may ask for.
         max_bytes: Largest body accepted, after decompression.
+        failures_to_open: Requests in a row that fail for good before a host is left alone.
+        cool_down_seconds: How long it is left alone.
     """
 
     connect_seconds: float = 10.0
@@ -123,6 +129,42 @@ class HttpLimits:
     rate_limited_pause_seconds: float = 5.0
     longest_pause_seconds: float = 120.0
     max_bytes: int = 64 * 1024 * 1024
+    failures_to_open: int = 3
+    cool_down_seconds: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer whose status or headers matter besides its body.
+
+    Attributes:
+        status: HTTP status.
+        headers: Headers; names in any case.
+        payload: The body as JSON; None where it is empty.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    payload: Any
+
+
+@dataclass(frozen=True, slots=True)
+class _Reply:
+    status: int
+    headers: httpx.Headers
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Ask:
+    """One request: what is sent besides the address, and the statuses that count as an answer besides 2xx."""
+
+    headers: Mapping[str, str] | None = None
+    form: Mapping[str, str] | None = None
+    accept: frozenset[int] = frozenset()
+
+
+Read = Callable[[_Reply, str], Result]
 
 
 class HttpClient:
@@ -132,7 +174,9 @@ class HttpClient:
     parse. A `Retry-After` holds back every thread that asks the same host.
 
     Args:
-        min_interval_seconds: Least time between two requests to one host.
+        min_interval_seconds: Time in which a host's token bucket gains a token; with a burst of 1 the least time between two
+            requests.
+        burst: Tokens a full bucket holds: requests that may follow each other at once after a rest.
         host_intervals: Other intervals for some hosts, by host or host:port (or the first path segment under a
             sandbox prefix, see `pace_key`).
         secrets: Values that must never appear in a message or log (API keys).
@@ -149,6 +193,7 @@ class HttpClient:
         self,
         *,
         min_interval_seconds: float = 0.0,
+        burst: int = 1,
         host_intervals: Mapping[str, float] | None = None,
         secrets: Iterable[str | None] = (),
         limits: HttpLimits | None = None,
@@ -161,13 +206,18 @@ class HttpClient:
     ) -> None:
         """Prepare the client; nothing is asked yet."""
         self.limits = limits or HttpLimits()
-        known = {secret.strip() for secret in secrets if secret and secret.strip()}
-        self._secrets = tuple(sorted(known, key=len, reverse=True))  # a key that holds another one goes first
+        self._secrets: tuple[str, ...] = ()
+        self.hide(secrets)
         self._sleep = sleep
         self._clock = clock
         self._wall_clock = wall_clock
         self._jitter = jitter
-        self._pace = _Pace(min_interval_seconds, host_intervals or {}, clock=clock, sleep=sleep)
+        self._pace = Pace(min_interval_seconds, host_intervals or {}, burst=burst, clock=clock, sleep=sleep)
+        self._circuit = CircuitBreaker(
+            failures_to_open=self.limits.failures_to_open,
+            cool_down_seconds=self.limits.cool_down_seconds,
+            clock=clock,
+        )
         timeout = httpx.Timeout(self.limits.read_seconds, connect=self.limits.connect_seconds)
         self._client = httpx.Client(
             timeout=timeout,
@@ -198,6 +248,11 @@ class HttpClient:
         logging.getLogger("httpx").removeFilter(self._log_filter)
         self._client.close()
 
+    def hide(self, secrets: Iterable[str | None]) -> None:
+        """Hide further secrets, for instance a token that a key was exchanged for."""
+        known = {*self._secrets, *(secret.strip() for secret in secrets if secret and secret.strip())}
+        self._secrets = tuple(sorted(known, key=len, reverse=True))  # a key that holds another one goes first
+
     def redact(self, text: str) -> str:
         """Replace secrets, key-like query parameters and credentials in addresses by `***`."""
         for secret in self._secrets:
@@ -225,13 +280,44 @@ class HttpClient:
             SourceError: One of the tree above.
         """
 
-        def read(body: bytes, place: str) -> Any:
-            payload = self._parse_json(body, place)
+        def read(reply: _Reply, place: str) -> Any:
+            payload = self._parse_json(reply.body, place)
             if check is not None:
                 check(payload)
             return payload
 
-        return self._fetch(url, params, headers, read)
+        return self._fetch(url, params, _Ask(headers), read)
+
+    def get_answer(
+        self,
+        url: str,
+        *,
+        params: Query | None = None,
+        headers: Mapping[str, str] | None = None,
+        accept: Iterable[int] = (),
+        check: Callable[[Answer], None] | None = None,
+    ) -> Answer:
+        """Fetch JSON together with its status and headers.
+
+        Args:
+            url: Absolute address.
+            params: Query parameters.
+            headers: Further headers, for instance a key.
+            accept: Statuses that count as an answer besides 2xx, for instance 404 where it tells something.
+            check: As in `get_json`, of the whole answer.
+
+        Raises:
+            SourceError: One of the tree above.
+        """
+
+        def read(reply: _Reply, place: str) -> Answer:
+            payload = self._parse_json(reply.body, place) if reply.body.strip() else None
+            answer = Answer(reply.status, reply.headers, payload)
+            if check is not None:
+                check(answer)
+            return answer
+
+        return self._fetch(url, params, _Ask(headers, accept=frozenset(accept)), read)
 
     def get_text(self, url: str, *, params: Query | None = None, headers: Mapping[str, str] | None = None) -> str:
         """Fetch text (CSV, XML); an HTML page is refused as it is for JSON.
@@ -239,17 +325,63 @@ class HttpClient:
         Raises:
             SourceError: One of the tree above.
         """
+        return self.get_parsed(url, parse=lambda text: text, params=params, headers=headers)
 
-        def read(body: bytes, place: str) -> str:
-            text = body.decode("utf-8", errors="replace")
-            self._refuse_html(text, place)
-            return text
-
-        return self._fetch(url, params, headers, read)
-
-    def _fetch(
-        self, url: str, params: Query | None, headers: Mapping[str, str] | None, read: Callable[[bytes, str], Result]
+    def get_parsed(
+        self,
+        url: str,
+        *,
+        parse: Callable[[str], Result],
+        params: Query | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Result:
+        """Fetch text and read it within the attempt.
+
+        Args:
+            url: Absolute address.
+            parse: Reads the text; a `RateLimitedError` or `UnexpectedBodyError` from it leads to another attempt.
+            params: Query parameters.
+            headers: Further headers, for instance a key.
+
+        Raises:
+            SourceError: One of the tree above.
+        """
+
+        def read(reply: _Reply, place: str) -> Result:
+            text = reply.body.decode("utf-8", errors="replace")
+            self._refuse_html(text, place)
+            return parse(text)
+
+        return self._fetch(url, params, _Ask(headers), read)
+
+    def post_form(
+        self,
+        url: str,
+        form: Mapping[str, str],
+        *,
+        headers: Mapping[str, str] | None = None,
+        check: Check | None = None,
+    ) -> Any:
+        """Send a form and read the JSON that answers it. It may be sent more than once, so only for what changes nothing.
+
+        Forms are exchanged for tokens, so an answer that cannot be read is not quoted.
+
+        Raises:
+            SourceError: One of the tree above.
+        """
+
+        def read(reply: _Reply, place: str) -> Any:
+            try:
+                payload = json.loads(reply.body)
+            except ValueError:
+                raise UnexpectedBodyError(f"{place}: body of {len(reply.body)} bytes is no JSON") from None
+            if check is not None:
+                check(payload)
+            return payload
+
+        return self._fetch(url, None, _Ask(headers, form=form), read)
+
+    def _fetch(self, url: str, params: Query | None, ask: _Ask, read: Read[Result]) -> Result:
         try:
             target = httpx.URL(url, params=params) if params else httpx.URL(url)
         except httpx.InvalidURL as error:
@@ -266,29 +398,41 @@ class HttpClient:
             before_sleep=_log_repetition,
             reraise=True,
         )
+        key = pace_key(target)
+        if refusal := self._circuit.refusal(key):
+            raise SourceUnavailableError(f"{place}: {refusal}")
         try:
-            return retrying(self._attempt, target, place, headers, read)
+            answer = retrying(self._attempt, target, place, ask, read)
         except SourceError as error:
+            self._note_failure(key, error)
             attempts = retrying.statistics.get("attempt_number", 1)
             if attempts > 1:
                 error.args = (f"{error.args[0]} (after {attempts} attempts)", *error.args[1:])
             raise
+        self._circuit.succeeded(key)
+        return answer
 
-    def _attempt(
-        self, target: httpx.URL, place: str, headers: Mapping[str, str] | None, read: Callable[[bytes, str], Result]
-    ) -> Result:
-        request = self._client.build_request("GET", target, headers=headers)
+    def _note_failure(self, key: str, error: SourceError) -> None:
+        if isinstance(error, (SourceUnavailableError, RateLimitedError, UnexpectedBodyError)):
+            self._circuit.failed(key, str(error), is_ban=isinstance(error, AccessRestrictedError))
+        else:  # it answered, if only to refuse this request
+            self._circuit.succeeded(key)
+
+    def _attempt(self, target: httpx.URL, place: str, ask: _Ask, read: Read[Result]) -> Result:
+        method = "GET" if ask.form is None else "POST"
+        request = self._client.build_request(method, target, headers=ask.headers, data=ask.form)
         for _ in range(MOST_REDIRECTS + 1):
             key = pace_key(request.url)
             self._pace.wait(key)
-            status, response_headers, body, redirect = self._exchange(request, place)
+            reply, redirect = self._exchange(request, place)
             if redirect is None:
-                self._refuse_status(status, response_headers, body, place, key=key)
-                return read(body, place)
+                if not (200 <= reply.status < 300 or reply.status in ask.accept):
+                    self._refuse_status(reply, place, key=key)
+                return read(reply, place)
             request = self._follow(request, redirect)
         raise UnexpectedBodyError(f"{place}: more than {MOST_REDIRECTS} redirects; correct the base URL")
 
-    def _exchange(self, request: httpx.Request, place: str) -> tuple[int, httpx.Headers, bytes, httpx.Request | None]:
+    def _exchange(self, request: httpx.Request, place: str) -> tuple[_Reply, httpx.Request | None]:
         """Send once and read the body within the caps, whatever the status."""
         started = self._clock()
         try:
@@ -319,7 +463,7 @@ class HttpClient:
         except httpx.TransportError as error:
             cause = self.redact(str(error)) or type(error).__name__
             raise SourceUnavailableError(f"{place}: connection failed ({cause})") from None
-        return response.status_code, response.headers, bytes(body), response.next_request
+        return _Reply(response.status_code, response.headers, bytes(body)), response.next_request
 
     def _follow(self, request: httpx.Request, redirect: httpx.Request) -> httpx.Request:
         if redirect.url.host == request.url.host:
@@ -327,18 +471,19 @@ class HttpClient:
         # Keys travel in headers of our own, which httpx would carry along to a foreign host.
         return self._client.build_request("GET", redirect.url)
 
-    def _refuse_status(self, status: int, headers: httpx.Headers, body: bytes, place: str, *, key: str) -> None:
-        if 200 <= status < 300:
-            return
-        text = body[:100_000].decode("utf-8", errors="replace")
+    def _refuse_status(self, reply: _Reply, place: str, *, key: str) -> None:
+        status = reply.status
+        text = reply.body[:100_000].decode("utf-8", errors="replace")
         said = self.redact(" ".join(text.split())[:EXCERPT_CHARACTERS])
-        if status == 408 or status == 429 or status >= 500:
-            asked = self._retry_after(headers)
+        asked = self._pause_asked(reply)
+        # GitHub spends its limits under 403; without a word on when to come back a 403 is a refusal.
+        is_limited = status == 429 or (status == 403 and asked is not None and not _is_html(text))
+        if is_limited or status == 408 or status >= 500:
             if asked is not None:
                 self._pace.hold(key, min(asked, self.limits.longest_pause_seconds))
-            hint = "" if asked is None else f", asks to wait {asked:g} s"
-            if status == 429:
-                raise RateLimitedError(f"{place}: HTTP 429{hint}: {said}", retry_after_seconds=asked)
+            hint = "" if asked is None else f", asks to wait {round(asked, 1):g} s"
+            if is_limited:
+                raise RateLimitedError(f"{place}: HTTP {status}{hint}: {said}", retry_after_seconds=asked)
             raise SourceUnavailableError(f"{place}: HTTP {status}{hint}: {said}", retry_after_seconds=asked)
         if status == 451 or (status == 403 and _is_html(text)):
             raise AccessRestrictedError(
@@ -350,6 +495,20 @@ class HttpClient:
         except ValueError:
             payload = None
         raise RequestRejectedError(f"{place}: HTTP {status}: {said}", status=status, payload=payload)
+
+    def _pause_asked(self, reply: _Reply) -> float | None:
+        """Seconds until the source wants to be asked again: `Retry-After`, else the reset of a limit that is used up."""
+        asked = self._retry_after(reply.headers)
+        if asked is not None or reply.status not in (403, 429):
+            return asked
+        try:
+            left = float(reply.headers.get("x-ratelimit-remaining", ""))
+            reset = float(reply.headers.get("x-ratelimit-reset", ""))
+        except ValueError:
+            return None
+        if left >= 1:
+            return None
+        return max(0.0, reset - self._wall_clock().timestamp() if reset >= UNIX_TIME_FROM else reset)
 
     def _retry_after(self, headers: httpx.Headers) -> float | None:
         value = headers.get("retry-after", "").strip()
@@ -403,39 +562,6 @@ def pace_key(url: httpx.URL) -> str:
     authority = url.netloc.decode("ascii").rpartition("@")[2]
     is_local = url.host in ("127.0.0.1", "localhost", "::1")
     return first if is_local and "." in first else authority
-
-
-class _Pace:
-    """Hands out start times so that one host sees no two requests closer than its interval."""
-
-    def __init__(
-        self,
-        interval_seconds: float,
-        host_intervals: Mapping[str, float],
-        *,
-        clock: Callable[[], float],
-        sleep: Callable[[float], None],
-    ) -> None:
-        self._interval = interval_seconds
-        self._host_intervals = dict(host_intervals)
-        self._clock = clock
-        self._sleep = sleep
-        self._free_at: dict[str, float] = {}
-        self._lock = threading.Lock()
-
-    def wait(self, key: str) -> None:
-        """Take the next free moment of a host and sleep until it comes."""
-        with self._lock:
-            now = self._clock()
-            start = max(now, self._free_at.get(key, now))
-            self._free_at[key] = start + self._host_intervals.get(key, self._interval)
-        if start > now:
-            self._sleep(start - now)
-
-    def hold(self, key: str, seconds: float) -> None:
-        """Let nobody ask a host for the next `seconds`."""
-        with self._lock:
-            self._free_at[key] = max(self._free_at.get(key, 0.0), self._clock() + seconds)
 
 
 class _RedactingFilter(logging.Filter):

@@ -340,3 +340,95 @@ def test_redirects_in_circles_end(time):
 def test_an_address_that_is_none_is_an_error_of_ours(time):
     with client(Script(ok()), time) as http, pytest.raises(SourceError, match="base URL"):
         http.get_json("ftp://provider.example/")
+
+
+NOW = datetime(2025, 1, 6, tzinfo=UTC)
+
+
+def spent(status: int, reset: object, left: str = "0") -> httpx.Response:
+    headers = {"x-ratelimit-remaining": left, "x-ratelimit-reset": str(reset)}
+    return httpx.Response(status, json={"message": "limit"}, headers=headers)
+
+
+@pytest.mark.parametrize("status", [403, 429])
+@pytest.mark.parametrize("reset", [40, int(NOW.timestamp()) + 40], ids=["seconds", "unix time"])
+def test_a_limit_that_is_used_up_is_waited_for_when_its_reset_is_near(time, status, reset):
+    with client(Script(spent(status, reset), ok()), time, wall_clock=lambda: NOW) as http:
+        payload = http.get_json(URL)
+
+    assert payload == [1]
+    assert sum(time.sleeps) == 40
+
+
+def test_a_limit_that_is_used_up_for_long_ends_the_request_at_once(time):
+    script = Script(spent(403, int(NOW.timestamp()) + 3000))
+
+    with (
+        client(script, time, wall_clock=lambda: NOW) as http,
+        pytest.raises(RateLimitedError, match=r"HTTP 403, asks to wait 3000 s") as caught,
+    ):
+        http.get_json(URL)
+
+    assert caught.value.retry_after_seconds == 3000
+    assert len(script.requests) == 1
+
+
+def test_a_403_with_budget_left_is_a_refusal(time):
+    with client(Script(spent(403, 40, left="59")), time) as http, pytest.raises(RequestRejectedError):
+        http.get_json(URL)
+
+
+def test_an_answer_keeps_status_and_headers_and_statuses_that_were_asked_for(time):
+    script = Script(httpx.Response(202, json={}), httpx.Response(204), httpx.Response(404, json={"message": "gone"}))
+
+    with client(script, time) as http:
+        answers = [http.get_answer(URL, accept=(404,)) for _ in range(3)]
+
+    assert [(answer.status, answer.payload) for answer in answers] == [
+        (202, {}),
+        (204, None),
+        (404, {"message": "gone"}),
+    ]
+    assert answers[0].headers["Content-Type"] == "application/json"
+
+
+def test_text_is_read_within_the_attempt(time):
+    def parse(text: str) -> int:
+        if "slow down" in text:
+            raise RateLimitedError(text)
+        return int(text)
+
+    with client(Script(httpx.Response(200, text="slow down"), httpx.Response(200, text="7")), time) as http:
+        number = http.get_parsed(URL, parse=parse)
+
+    assert number == 7
+
+
+def test_a_form_is_sent_as_one(time):
+    script = Script(ok({"access_token": "t0k3n"}))
+
+    with client(script, time) as http:
+        payload = http.post_form(URL, {"grant_type": "client_credentials"})
+
+    assert payload == {"access_token": "t0k3n"}
+    assert (script.requests[0].method, script.requests[0].content) == ("POST", b"grant_type=client_credentials")
+
+
+def test_an_unreadable_answer_to_a_form_is_not_quoted_because_it_may_hold_a_token(time):
+    script = Script(httpx.Response(200, text='{"access_token": "t0k3n'))
+
+    with client(script, time, limits=HttpLimits(attempts=1)) as http, pytest.raises(UnexpectedBodyError) as caught:
+        http.post_form(URL, {"grant_type": "client_credentials"})
+
+    assert "t0k3n" not in str(caught.value)
+
+
+def test_a_secret_learnt_later_is_hidden_too(time):
+    script = Script(httpx.Response(400, text="token t0k3n is stale"))
+
+    with client(script, time) as http:
+        http.hide(["t0k3n"])
+        with pytest.raises(RequestRejectedError) as caught:
+            http.get_json(URL)
+
+    assert "t0k3n" not in str(caught.value)
