@@ -8,7 +8,6 @@ import pytest
 
 from orchestration.sources.coingecko import (
     CoinGecko,
-    parse_asset,
     parse_categories,
     parse_market_chart,
     parse_markets,
@@ -268,6 +267,30 @@ def test_history_beyond_the_plan_says_what_to_do():
         )
 
 
+def test_a_plan_that_is_too_small_is_told_apart_from_the_firewall():
+    body = {"error": {"status": {"error_code": 10005, "error_message": "limited to paid plans"}}}
+
+    with (
+        http_for(lambda request: httpx.Response(403, json=body)) as http,
+        pytest.raises(RequestRejectedError, match=r"10005.*limited to paid plans"),
+    ):
+        CoinGecko(http).fetch_inactive(now=NOW)
+
+
+def test_a_key_goes_in_the_header_of_its_host():
+    seen = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(200, json=[])
+
+    with http_for(answer) as http:
+        CoinGecko(http, base_url="https://pro-api.coingecko.com/api/v3", api_key="CG-paid").fetch_categories()
+
+    assert seen[0].headers["x-cg-pro-api-key"] == "CG-paid"
+    assert "x-cg-demo-api-key" not in seen[0].headers
+
+
 def test_the_firewall_is_told_apart_from_a_wrong_request():
     with (
         http_for(lambda request: httpx.Response(403, text="error code: 1020")) as http,
@@ -304,31 +327,3 @@ def test_members_of_categories_carry_id_and_name_and_renamed_categories_are_repo
 def test_category_lists_of_both_endpoints_are_read():
     assert parse_categories([{"category_id": "layer-1", "name": "Layer 1 (L1)"}]) == {"layer-1": "Layer 1 (L1)"}
     assert parse_categories([{"id": "layer-1", "name": "Layer 1 (L1)"}]) == {"layer-1": "Layer 1 (L1)"}
-
-
-def test_metadata_derives_flags_from_category_ids():
-    payload = {
-        "id": "wrapped-bitcoin",
-        "symbol": "wbtc",
-        "name": "Wrapped Bitcoin",
-        "asset_platform_id": "ethereum",
-        "genesis_date": "null",
-        "categories_details": [{"id": "wrapped-tokens", "name": "Wrapped-Tokens"}],
-        "links": {"homepage": ["", "https://wbtc.network"], "repos_url": {"github": ["https://github.com/x/y", ""]}},
-    }
-
-    asset, categories = parse_asset(payload, now=NOW)
-
-    row = asset.frame.row(0, named=True)
-    assert (row["is_wrapped"], row["is_stablecoin"], row["is_native"]) == (True, False, False)
-    assert (row["homepage"], row["genesis_date"]) == ("https://wbtc.network", None)
-    assert json.loads(row["github_repos"]) == ["https://github.com/x/y"]
-    assert categories.frame.rows() == [("wrapped-bitcoin", "wrapped-tokens", "Wrapped-Tokens")]
-
-
-def test_metadata_without_category_ids_leaves_flags_unknown():
-    asset, categories = parse_asset({"id": "bitcoin", "symbol": "btc", "categories": ["Layer 1 (L1)"]}, now=NOW)
-
-    row = asset.frame.row(0, named=True)
-    assert (row["is_wrapped"], row["is_stablecoin"]) == (None, None)
-    assert categories.frame.rows() == [("bitcoin", None, "Layer 1 (L1)")]
