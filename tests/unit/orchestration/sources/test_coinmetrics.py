@@ -98,7 +98,7 @@ def test_the_running_day_is_left_out():
     [
         (row("2025-01-05", AdrActCnt="many"), "AdrActCnt is text that reads as no number"),
         (row("2025-01-05", AdrActCnt="NaN"), "AdrActCnt is not finite"),
-        (row("2025-01-05", AdrActCnt="-1"), "value is negative for a metric that counts"),
+        (row("2025-01-05", AdrActCnt="-1"), "value is negative for a metric that cannot be"),
         (row("2026-01-05", AdrActCnt="1"), "time lies in the future"),
         ({"asset": "btc", "time": 5, "AdrActCnt": "1"}, "time is no timestamp"),
         ({"time": "2025-01-05T00:00:00.000000000Z", "AdrActCnt": "1"}, "asset is missing"),
@@ -144,3 +144,38 @@ def test_an_answer_without_data_is_refused():
         pytest.raises(UnexpectedBodyError, match="no list `data`"),
     ):
         CoinMetrics(http).fetch_catalogue()
+
+
+def test_one_forbidden_metric_does_not_lose_the_others():
+    seen = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request.url.params)
+        if request.url.params.get("ignore_forbidden_errors") != "true":
+            said = "Requested metric 'SOPR' with frequency '1d' for asset 'btc' is not available with supplied credentials."
+            return httpx.Response(403, json={"error": {"type": "forbidden", "message": said}})
+        return httpx.Response(200, json={"data": [row("2025-01-05", AdrActCnt="700")]})
+
+    with http_for(answer) as http:
+        fetched = CoinMetrics(http).fetch_asset_metrics(
+            {"btc": ["AdrActCnt", "SOPR"]}, start=date(2025, 1, 4), end=date(2025, 1, 5), now=NOW
+        )
+
+    assert len(seen) == 1
+    assert seen[0]["ignore_unsupported_errors"] == "true"
+    assert fetched.frame["metric"].to_list() == ["AdrActCnt"]
+
+
+def test_a_spent_limit_is_waited_for_as_long_as_its_headers_say():
+    headers = {"x-ratelimit-limit": "10;w=6", "x-ratelimit-remaining": "0", "x-ratelimit-reset": "4"}
+    spent = httpx.Response(429, json={"error": {"type": "too_many_requests", "message": "slow"}}, headers=headers)
+    answers = [spent, httpx.Response(200, json={"data": []})]
+    pauses: list[float] = []
+
+    with HttpClient(
+        transport=httpx.MockTransport(lambda request: answers.pop(0)), sleep=pauses.append, clock=lambda: sum(pauses)
+    ) as http:
+        catalogue = CoinMetrics(http).fetch_catalogue()
+
+    assert catalogue == {}
+    assert sum(pauses) == pytest.approx(4)
