@@ -1,0 +1,58 @@
+"""Reading of GeckoTerminal's attributes: amounts are text, counts are numbers, parts may be null.
+
+Belongs here: one value, part or record. Does not: what it means (`pools.py`, `holders.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from orchestration.sources.validation import Fetched, UnreadableValueError, read_number, read_positive
+
+
+def object_in(record: Any, name: str) -> Mapping[str, Any]:
+    """A part of a record, empty where it is null or absent.
+
+    Raises:
+        UnreadableValueError: The record or the part is no object.
+    """
+    part = record.get(name) if isinstance(record, dict) else record
+    if part is None:
+        return {}
+    if not isinstance(record, dict) or not isinstance(part, dict):
+        raise UnreadableValueError(f"{name} is no object")
+    return part
+
+
+def read_amount(attributes: Mapping[str, Any], name: str) -> float | None:
+    """A number as text; 0 is an amount."""
+    return read_number(attributes.get(name), column=name, text_allowed=True)
+
+
+def read_above_zero(attributes: Mapping[str, Any], name: str) -> float | None:
+    """A number as text, for which 0 means unknown."""
+    return read_positive(attributes.get(name), column=name, text_allowed=True)
+
+
+def read_count(attributes: Mapping[str, Any], name: str) -> int | None:
+    """A whole number.
+
+    Raises:
+        UnreadableValueError: It has a fraction.
+    """
+    number = read_number(attributes.get(name), column=name)
+    if number is not None and number != int(number):
+        raise UnreadableValueError(f"{name} is no whole number")
+    return None if number is None else int(number)
+
+
+def kept_rows(fetched: Fetched) -> Sequence[Mapping[str, Any]]:
+    """Rows of one record that was read again.
+
+    Raises:
+        UnreadableValueError: It is refused again, for the reason given.
+    """
+    if fetched.rejected:
+        raise UnreadableValueError(fetched.rejected[0].reason)
+    return fetched.frame.to_dicts()
