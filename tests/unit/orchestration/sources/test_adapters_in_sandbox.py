@@ -7,8 +7,7 @@ import pytest
 from orchestration.sources.alternative_me import fetch_fear_greed
 from orchestration.sources.coingecko import CoinGecko
 from orchestration.sources.coinmetrics import CoinMetrics
-from orchestration.sources.exchanges import ExchangeSettings, collect_candles, collect_tickers
-from orchestration.sources.http import HttpClient, HttpLimits, SourceError
+from orchestration.sources.http import HttpClient, HttpLimits
 
 sandbox_runner = pytest.importorskip("orchestration.sandbox.runner")
 sandbox_market = pytest.importorskip("orchestration.sandbox.market")
@@ -38,12 +37,6 @@ def http():
         yield client
 
 
-def exchange_settings(sandbox) -> ExchangeSettings:
-    return ExchangeSettings(
-        base_url_prefix=sandbox.base_url, rate_limit_ms=1, timeout_seconds=0.5, attempts=3, first_pause_seconds=0.01
-    )
-
-
 def coingecko(sandbox, http) -> CoinGecko:
     return CoinGecko(http, base_url=sandbox.url_for("api.coingecko.com/api/v3"))
 
@@ -58,14 +51,14 @@ def test_coingecko_serves_universe_history_and_categories(sandbox, http):
     recent = source.fetch_market_daily(coin_id, symbol=None, start=NEWEST, end=NEWEST, now=NOW)
     names = source.fetch_categories()
     members = source.fetch_asset_categories(list(names)[:3], names=names, now=NOW)
-    asset, _ = source.fetch_asset(coin_id, now=NOW)
+    document = source.fetch_coin(coin_id)
 
     assert markets.frame.height > 50
     assert history.frame["market_date"].max() == NEWEST
     assert history.frame.height > 900
     assert recent.frame["price_usd"][-1] == history.frame["price_usd"][-1]
     assert members.frame.height > 0
-    assert asset.frame["coin_id"].to_list() == [coin_id]
+    assert document.coin_id == coin_id
 
 
 def test_coinmetrics_serves_metrics_of_the_catalogue(sandbox, http):
@@ -85,17 +78,6 @@ def test_alternative_me_serves_finished_days(sandbox, http):
     assert fetched.frame.height > 300
 
 
-def test_binance_serves_candles_and_tickers(sandbox):
-    settings = exchange_settings(sandbox)
-
-    result = collect_candles(settings, starts={}, now=NOW, default_start=date(2024, 12, 30))
-    tickers = collect_tickers(settings, now=NOW)
-
-    assert result.failures == {}
-    assert result.fetched.frame["market_date"].max() == NEWEST
-    assert set(tickers.frame["market_date"]) == {NEWEST}
-
-
 PASSING = [
     "rate_limited", "rate_limited_retry_after", "internal_error", "unavailable", "timeout", "truncated", "disconnected",
     "html_page", "error_under_200", "drip",
@@ -112,14 +94,6 @@ def test_a_passing_fault_is_survived(sandbox, http, kind):
     fetched = coingecko(sandbox, http).fetch_markets(now=NOW)
 
     assert fetched.frame.height > 50
-
-
-@pytest.mark.parametrize("kind", ["html_page", "truncated", "error_under_200"])
-def test_a_lasting_fault_never_looks_like_an_empty_exchange(sandbox, kind):
-    sandbox.faults.add(sandbox_faults.FaultRule(kind=sandbox_faults.FaultKind(kind)))
-
-    with pytest.raises(SourceError, match="binance"):
-        collect_candles(exchange_settings(sandbox), starts={}, now=NOW, default_start=NEWEST)
 
 
 def test_wrong_types_go_to_quarantine_and_the_rest_lands(sandbox, http):

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from orchestration.sources.coingecko import (
-    parse_asset,
+    CoinDocument,
     parse_categories,
+    parse_coins,
     parse_market_chart,
     parse_markets,
     parse_members,
@@ -78,12 +79,12 @@ def test_a_documented_intraday_range_holds_no_close():
 
 @pytest.mark.parametrize("name", ["coingecko_v3/coins_id_response.json", "coingecko_oas/coins_id.json"])
 def test_recorded_metadata_is_read_although_null_may_be_text(name):
-    asset, categories = parse_asset(recorded(name), now=NOW)
+    asset, activity = parse_coins([CoinDocument.of(recorded(name))], now=NOW)
 
+    assert (asset.rejected, activity.rejected) == ((), ())
     row = asset.frame.row(0, named=True)
     assert (row["coin_id"], row["platform"], row["is_native"]) == ("bitcoin", None, True)
     assert row["genesis_date"] in (None, date(2009, 1, 3))  # the older recording lacks it
-    assert "Layer 1 (L1)" in categories.frame["category_name"].to_list()
 
 
 @pytest.mark.parametrize(
