@@ -57,7 +57,7 @@ def _with_points_within_days(
     served: ServedMarket, index: int, span: ChartSpan, stamps: NDArray[np.int64], values: Floats, *, points_a_day: int
 ) -> tuple[NDArray[np.int64], Floats]:
     """Add the points between the midnights, except on closed days that the chart lacks."""
-    panel, lifetimes = served.market.panel, served.market.lifetimes
+    token, lifetimes = served.market.panel.token(index), served.market.lifetimes
     present = {*served.chart(index)[0].tolist(), served.today()}
     first = max(int(np.floor(span.first)), int(lifetimes.birth[index]))
     last = min(int(np.floor(span.last)), int(lifetimes.last[index]))
@@ -70,8 +70,8 @@ def _with_points_within_days(
         prices = served.prices_within(day, shown, index)
         start = np.asarray(served.milliseconds_at(day))
         all_stamps.append(start + np.round(shown * MILLISECONDS_A_DAY).astype(np.int64))
-        volume = np.full(len(shown), panel.volume[day, index])
-        all_values.append(np.column_stack([prices, prices * panel.supply[day, index], volume]))
+        volume = np.full(len(shown), token.volume[day])
+        all_values.append(np.column_stack([prices, prices * token.supply[day], volume]))
     joined, rows = np.concatenate(all_stamps), np.concatenate(all_values)
     order = np.argsort(joined, kind="stable")
     return joined[order], rows[order]

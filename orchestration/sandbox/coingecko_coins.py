@@ -13,6 +13,9 @@ from typing import Any
 import numpy as np
 
 from orchestration.sandbox.categories import CATEGORY_NAMES
+from orchestration.sandbox.coingecko_activity import community_data, community_of
+from orchestration.sandbox.coingecko_developers import DeveloperCounts
+from orchestration.sandbox.contracts import contracts_of
 from orchestration.sandbox.served import Moment, ServedMarket
 from orchestration.sandbox.tokens import Token
 
@@ -25,7 +28,7 @@ def list_row(token: Token, *, include_platform: bool) -> dict[str, Any]:
     """A row of coins/list."""
     row: dict[str, Any] = {"id": token.coin_id, "symbol": token.symbol.lower(), "name": token.name}
     if include_platform:
-        row["platforms"] = _platforms(token)
+        row["platforms"] = contracts_of(token)
     return row
 
 
@@ -33,7 +36,7 @@ def market_row(
     served: ServedMarket, index: int, moment: Moment, *, rank: int | None, windows: Sequence[str], has_sparkline: bool
 ) -> dict[str, Any]:
     """A row of coins/markets."""
-    token = served.market.members[index]
+    token = served.members[index]
     price, cap = _number(moment.price[index]), _number(moment.cap[index])
     before, cap_before = _number(moment.price_day_ago[index]), _number(moment.cap_day_ago[index])
     largest = token.max_supply_tokens
@@ -90,12 +93,45 @@ def category_row(served: ServedMarket, category: str, moment: Moment) -> dict[st
     }
 
 
+def global_document(served: ServedMarket, moment: Moment) -> dict[str, Any]:
+    """The answer of global. Coins whose cap nobody believes are not part of the total."""
+    members = served.members
+    counted = [index for index in np.flatnonzero(moment.is_alive) if not members[index].is_fake_cap]
+    cap, volume = float(np.sum(moment.cap[counted])), float(np.nansum(moment.volume[counted]))
+    before = float(np.nansum(moment.cap_day_ago[counted]))
+    largest = sorted(counted, key=lambda index: -float(moment.cap[index]))[:10]
+    bitcoin = float(moment.price[served.index_of["bitcoin"]])
+    return {
+        "data": {
+            "active_cryptocurrencies": int(np.count_nonzero(moment.is_alive)),
+            "upcoming_icos": 0,
+            "ongoing_icos": 49,
+            "ended_icos": 3376,
+            "markets": 1476,
+            "total_market_cap": {"btc": cap / bitcoin, "usd": cap},
+            "total_volume": {"btc": volume / bitcoin, "usd": volume},
+            "market_cap_percentage": {
+                members[index].symbol.lower(): 100.0 * float(moment.cap[index]) / cap for index in largest
+            },
+            "market_cap_change_percentage_24h_usd": _percent(cap, before),
+            "updated_at": served.clock.milliseconds // 1000,
+        }
+    }
+
+
 def coin_document(
-    served: ServedMarket, index: int, moment: Moment, *, rank: int | None, params: Mapping[str, str]
+    served: ServedMarket,
+    index: int,
+    moment: Moment,
+    *,
+    rank: int | None,
+    developers: DeveloperCounts,
+    params: Mapping[str, str],
 ) -> dict[str, Any]:
     """The document of coins/{id}; its parts are on unless a parameter turns them off, as at the vendor's."""
-    token = served.market.members[index]
-    platforms = _platforms(token)
+    token = served.members[index]
+    platforms = contracts_of(token)
+    community = community_of(served, index)
     document: dict[str, Any] = {
         "id": token.coin_id,
         "symbol": token.symbol.lower(),
@@ -104,7 +140,8 @@ def coin_document(
         "asset_platform_id": token.platform,
         "platforms": platforms or {"": ""},
         "detail_platforms": {
-            name: {"decimal_place": 18, "contract_address": address} for name, address in platforms.items()
+            name: {"decimal_place": 18 if address else None, "contract_address": address}
+            for name, address in (platforms or {"": ""}).items()
         },
         "categories": [CATEGORY_NAMES[category] for category in token.categories],
         "preview_listing": False,
@@ -119,9 +156,11 @@ def coin_document(
             "repos_url": {"github": [token.github_repo] if token.github_repo else [], "bitbucket": []},
         },
         "genesis_date": token.genesis_date.isoformat() if token.genesis_date else None,
-        "sentiment_votes_up_percentage": None,
-        "sentiment_votes_down_percentage": None,
-        "watchlist_portfolio_users": None,
+        "sentiment_votes_up_percentage": community.up_percent,
+        "sentiment_votes_down_percentage": None
+        if community.up_percent is None
+        else round(100.0 - community.up_percent, 2),
+        "watchlist_portfolio_users": community.watchlist_users,
         "market_cap_rank": rank,
         "last_updated": _milliseconds_text(served.clock.now),
     }
@@ -132,27 +171,9 @@ def coin_document(
     if params.get("market_data", "true") == "true":
         document["market_data"] = _market_data(served, index, moment)
     if params.get("community_data", "true") == "true":
-        document["community_data"] = {
-            "facebook_likes": None,
-            "reddit_average_posts_48h": 0.0,
-            "reddit_average_comments_48h": 0.0,
-            "reddit_subscribers": None,
-            "reddit_accounts_active_48h": None,
-            "telegram_channel_user_count": None,
-        }
+        document["community_data"] = community_data(community)
     if params.get("developer_data", "true") == "true":
-        document["developer_data"] = {
-            "forks": None,
-            "stars": None,
-            "subscribers": None,
-            "total_issues": None,
-            "closed_issues": None,
-            "pull_requests_merged": None,
-            "pull_request_contributors": None,
-            "code_additions_deletions_4_weeks": {"additions": None, "deletions": None},
-            "commit_count_4_weeks": None,
-            "last_4_weeks_commit_activity_series": [],
-        }
+        document["developer_data"] = developers.data_of(index)
     if params.get("tickers", "true") == "true":
         document["tickers"] = []
     return document
@@ -181,13 +202,6 @@ def _market_data(served: ServedMarket, index: int, moment: Moment) -> dict[str, 
     }
 
 
-def _platforms(token: Token) -> dict[str, str]:
-    """Contract addresses by chain; a native coin has none. The address is made up from the id."""
-    if token.platform is None:
-        return {}
-    return {token.platform: "0x" + token.coin_id.encode().hex()[:40].ljust(40, "0")}
-
-
 def _total_supply(token: Token, moment: Moment, index: int) -> float | None:
     """Some coins tell no total supply."""
     circulating = _number(moment.supply[index])
@@ -198,9 +212,9 @@ def _total_supply(token: Token, moment: Moment, index: int) -> float | None:
 
 def _extremes(served: ServedMarket, index: int, price: float | None) -> dict[str, Any]:
     """Highest and lowest price up to now, with their days."""
-    panel, lifetimes = served.market.panel, served.market.lifetimes
-    first, stop = int(lifetimes.birth[index]), max(served.today(), int(lifetimes.birth[index]) + 1)
-    highs, lows = panel.high[first:stop, index], panel.low[first:stop, index]
+    token, birth = served.market.panel.token(index), int(served.market.lifetimes.birth[index])
+    first, stop = birth, max(served.today(), birth + 1)
+    highs, lows = token.high[first:stop], token.low[first:stop]
     found: dict[str, Any] = {}
     for name, values, at in (("ath", highs, int(np.nanargmax(highs))), ("atl", lows, int(np.nanargmin(lows)))):
         day = datetime.combine(served.market.settings.start, datetime.min.time(), tzinfo=UTC) + timedelta(
@@ -216,7 +230,7 @@ def _extremes(served: ServedMarket, index: int, price: float | None) -> dict[str
 
 def _price_days_ago(served: ServedMarket, index: int, days: int) -> float | None:
     day = served.today() - days
-    if day < served.market.lifetimes.birth[index] or day >= len(served.market.panel.close):
+    if day < served.market.lifetimes.birth[index] or day >= served.market.panel.day_count:
         return None
     return _number(served.prices_within(day, served.clock.day_fraction, index))
 
@@ -225,7 +239,7 @@ def _sparkline(served: ServedMarket, index: int) -> list[float]:
     """Hourly prices of the last seven days."""
     hours = np.arange(24) / 24
     first = max(served.today() - _SPARKLINE_DAYS, int(served.market.lifetimes.birth[index]))
-    stop = min(served.today(), len(served.market.panel.close))
+    stop = min(served.today(), served.market.panel.day_count)
     return [float(price) for day in range(first, stop) for price in served.prices_within(day, hours, index)]
 
 

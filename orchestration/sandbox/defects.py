@@ -101,11 +101,7 @@ class _Cells:
         present: NDArray[np.bool_],
     ) -> None:
         self._random, self._settings, self._tokens, self._source = random, settings, tokens, source
-        self._truth = {
-            "price_usd": panel.close,
-            "market_cap_usd": panel.cap,
-            "close_quote": panel.close / panel.usdt_rate[:, None],
-        }
+        self._panel = panel
         days = np.arange(settings.day_count)[:, None]
         last = settings.day_count - 1 - present[::-1].argmax(axis=0)
         self._free = present & (days >= first + _QUIET_START_DAYS) & (days <= last - _QUIET_END_DAYS)
@@ -177,7 +173,7 @@ class _Cells:
     def _row(
         self, kind: str, day: int, index: int, name: str, *, served: float | None, resolved_at: datetime | None = None
     ) -> Defect:
-        truth = float(self._truth[name][day, index])
+        truth = self._truth(day, index, name)
         return Defect(
             kind=kind,
             source=self._source,
@@ -188,6 +184,12 @@ class _Cells:
             served_value=None if served is None else truth * served,
             resolved_at=resolved_at,
         )
+
+    def _truth(self, day: int, index: int, name: str) -> float:
+        if name == "market_cap_usd":
+            return float(self._panel.cap[day, index])
+        price = self._panel.close[day, index]
+        return float(price if name == "price_usd" else price / self._panel.usdt_rate[day])
 
     def _end_of(self, day: int) -> datetime:
         return datetime.combine(self._settings.start + timedelta(days=day + 1), time(), tzinfo=UTC)

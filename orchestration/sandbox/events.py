@@ -14,6 +14,8 @@ from orchestration.sandbox.lifetimes import Lifetimes
 from orchestration.sandbox.settings import SimulationSettings, Stream
 from orchestration.sandbox.tokens import Token
 
+Floats = NDArray[np.float64]
+
 
 @dataclass(frozen=True)
 class Pump:
@@ -25,18 +27,38 @@ class Pump:
 
 
 @dataclass(frozen=True)
+class Change:
+    """What is added to one token's log return and multiplied onto its volume on each of some days."""
+
+    token_index: int
+    first_day: int
+    stop_day: int
+    log_return: float = 0.0
+    volume_factor: float = 1.0
+
+
+@dataclass(frozen=True)
 class Events:
     """What happens besides the ordinary.
 
     Attributes:
-        log_returns: Added to the log return, shape (days, tokens).
-        volume_multiplier: Multiplies the volume, shape (days, tokens).
+        changes: In the order in which they are applied; days they do not name stay as they are.
         pumps: Every pump-and-dump, in the order drawn.
     """
 
-    log_returns: NDArray[np.float64]
-    volume_multiplier: NDArray[np.float64]
+    changes: list[Change] = field(default_factory=list)
     pumps: list[Pump] = field(default_factory=list)
+
+    def within(self, first_day: int, stop_day: int, token_count: int) -> tuple[Floats, Floats]:
+        """Additions to log returns and multipliers of volume on some days, each of shape (days, tokens)."""
+        shape = (stop_day - first_day, token_count)
+        log_returns, volume_multiplier = np.zeros(shape), np.ones(shape)
+        for change in self.changes:
+            if change.first_day < stop_day and change.stop_day > first_day:
+                days = slice(max(change.first_day - first_day, 0), change.stop_day - first_day)
+                log_returns[days, change.token_index] += change.log_return
+                volume_multiplier[days, change.token_index] *= change.volume_factor
+        return log_returns, volume_multiplier
 
 
 def draw_events(settings: SimulationSettings, tokens: list[Token], lifetimes: Lifetimes) -> Events:
@@ -46,8 +68,7 @@ def draw_events(settings: SimulationSettings, tokens: list[Token], lifetimes: Li
     jumps go either way with equal chance.
     """
     random = settings.random(Stream.EVENTS)
-    shape = (settings.day_count, len(tokens))
-    events = Events(np.zeros(shape), np.ones(shape))
+    events = Events()
     for index in np.flatnonzero(lifetimes.is_dead):
         _collapse(random, events, int(index), int(lifetimes.last[index]), is_slow=not settings.is_null)
     _pumps(random, events, settings, tokens, lifetimes)
@@ -58,12 +79,14 @@ def _collapse(random: np.random.Generator, events: Events, index: int, last_day:
     decline_days = int(random.integers(15, 40))
     crash = -random.uniform(1.2, 3.0)
     if not is_slow:
-        events.log_returns[last_day, index] += crash
+        events.changes.append(Change(index, last_day, last_day + 1, crash))
         return
     crash_day = last_day - int(random.integers(0, 3))
-    events.log_returns[crash_day - decline_days : crash_day, index] -= random.uniform(0.015, 0.04)
-    events.log_returns[crash_day, index] += crash
-    events.volume_multiplier[crash_day : last_day + 1, index] *= np.array([6.0, 2.0, 0.5])[: last_day + 1 - crash_day]
+    daily_decline = -random.uniform(0.015, 0.04)
+    events.changes.append(Change(index, crash_day - decline_days, crash_day, daily_decline))
+    events.changes.append(Change(index, crash_day, crash_day + 1, crash))
+    for day, factor in zip(range(crash_day, last_day + 1), (6.0, 2.0, 0.5), strict=False):
+        events.changes.append(Change(index, day, day + 1, volume_factor=factor))
 
 
 def _pumps(
@@ -85,13 +108,10 @@ def _pumps(
         given_back = gain * float(random.uniform(0.8, 1.2))
         sign = 1.0 if random.random() < 0.5 else -1.0
         if settings.is_null:
-            events.log_returns[day, index] += sign * gain
-            events.volume_multiplier[day, index] *= 12.0
+            events.changes.append(Change(index, day, day + 1, sign * gain, 12.0))
             events.pumps.append(Pump(index, day, day))
             continue
-        fall = slice(day + rise_days, day + rise_days + fall_days)
-        events.log_returns[day : day + rise_days, index] += gain / rise_days
-        events.log_returns[fall, index] -= given_back / fall_days
-        events.volume_multiplier[day : day + rise_days, index] *= 15.0
-        events.volume_multiplier[fall, index] *= 4.0
-        events.pumps.append(Pump(index, day, day + rise_days + fall_days - 1))
+        top, bottom = day + rise_days, day + rise_days + fall_days
+        events.changes.append(Change(index, day, top, gain / rise_days, 15.0))
+        events.changes.append(Change(index, top, bottom, -given_back / fall_days, 4.0))
+        events.pumps.append(Pump(index, day, bottom - 1))

@@ -1,26 +1,27 @@
 """Misbehaviour on demand: which requests fail, and how.
 
-Belongs here: rules, the deterministic choice, the damage done to bodies. Does not: sending it (`server.py`).
+Belongs here: rules and the deterministic choice. Does not: what is done to a body (`damage.py`), sending it (`server.py`).
 """
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Self
+
+from orchestration.sandbox.providers import HOSTS_BY_NAME, PROVIDERS
 
 
 class FaultKind(StrEnum):
     """Ways a provider fails.
 
-    `RATE_LIMITED` is a 429 without `Retry-After`, `RATE_LIMITED_RETRY_AFTER` one with it. `TRUNCATED` ends the JSON in
-    the middle under a correct length; `DISCONNECTED` cuts the connection in the middle of the body. `HTML_PAGE` and
-    `ERROR_UNDER_200` carry status 200. `WRONG_TYPES` damages some records of a good answer. `DRIP` sends a good answer
-    slowly.
-    `BLOCKED` is the status 451 or 403 that providers give to countries they do not serve.
+    `RATE_LIMITED` is a 429 without `Retry-After`, `RATE_LIMITED_RETRY_AFTER` one with it. `BLOCKED` is the status 451
+    or 403 that providers give to countries they do not serve. `HTML_PAGE`, `ERROR_UNDER_200` and `EMPTY_BODY` carry
+    status 200. `TRUNCATED` ends the body in the middle under a correct length; `DISCONNECTED` cuts the connection there;
+    `DRIP` sends a good answer slowly. `WRONG_TYPES`, `IMPOSSIBLE_VALUES` and `FUTURE_TIMESTAMPS` damage some records of
+    a good answer (`damage.py`).
     """
 
     RATE_LIMITED = "rate_limited"
@@ -34,7 +35,14 @@ class FaultKind(StrEnum):
     HTML_PAGE = "html_page"
     ERROR_UNDER_200 = "error_under_200"
     WRONG_TYPES = "wrong_types"
+    IMPOSSIBLE_VALUES = "impossible_values"
+    FUTURE_TIMESTAMPS = "future_timestamps"
+    EMPTY_BODY = "empty_body"
     DRIP = "drip"
+
+
+class FaultSettingError(ValueError):
+    """A setting of faults that cannot be read; says which part and what there is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +58,7 @@ class FaultRule:
         times: Failures after which the rule rests; None for no limit.
         retry_after_seconds: Value of the header of `RATE_LIMITED_RETRY_AFTER`.
         delay_seconds: Wait of `TIMEOUT` before a good answer, whole duration of `DRIP`.
-        damage_every: `WRONG_TYPES` damages the first record and every so many after it.
+        damage_every: The first record is damaged and every so many after it.
     """
 
     kind: FaultKind
@@ -88,6 +96,36 @@ class FaultPlan:
         for rule in rules:
             self.add(rule)
 
+    @classmethod
+    def from_text(cls, text: str, *, seed: int = 0) -> Self:
+        """Read a setting: parts `who:kind` or `who:kind:rate`, separated by commas.
+
+        `who` is a provider by the name of its route module (`binance`: both its hosts), a host, or `*`; the rate is 1
+        where it is not given. A provider with several hosts gets a rule for each, in the order of `PROVIDERS`.
+
+        Example:
+            >>> FaultPlan.from_text("binance:rate_limited:0.1,coingecko:timeout").rules[0].host
+            'api.binance.com'
+
+        Raises:
+            FaultSettingError: A provider or kind is unknown, or a rate is no chance; names all such parts.
+        """
+        rules: list[FaultRule] = []
+        wrong: list[str] = []
+        for part in filter(None, (part.strip() for part in text.split(","))):
+            try:
+                rules += _read_rules(part)
+            except ValueError as error:
+                wrong.append(f"{part!r}: {error}")
+        if wrong:
+            raise FaultSettingError("; ".join(wrong))
+        return cls(rules, seed=seed)
+
+    @property
+    def rules(self) -> tuple[FaultRule, ...]:
+        """The rules in order."""
+        return tuple(self._rules)
+
     def add(self, rule: FaultRule) -> None:
         """Add a rule behind the others."""
         self._rules.append(rule)
@@ -115,32 +153,17 @@ class FaultPlan:
         return None
 
 
-def damage_types(body: bytes, *, every: int) -> bytes:
-    """Replace the values of the first and each `every`-th record of a JSON answer by values of other types.
-
-    Records are the items of every list of lists or objects; an answer without such a list is damaged as a whole.
-    """
-    document = json.loads(body)
-    damaged = _damage_records(document, every)
-    return json.dumps(_wrong(document) if damaged is None else damaged).encode()
-
-
-def _damage_records(document: Any, every: int) -> Any:
-    if isinstance(document, list) and document and isinstance(document[0], list | dict):
-        return [_wrong(record) if number % every == 0 else record for number, record in enumerate(document)]
-    if isinstance(document, dict):
-        parts = {name: _damage_records(part, every) for name, part in document.items()}
-        if any(part is not None for part in parts.values()):
-            return {name: document[name] if part is None else part for name, part in parts.items()}
-    return None
-
-
-def _wrong(value: Any) -> Any:
-    """The same shape with each number a word, each text a list, each null an object."""
-    if isinstance(value, dict):
-        return {name: _wrong(part) for name, part in value.items()}
-    if isinstance(value, list):
-        return [_wrong(part) for part in value]
-    if value is None:
-        return {}
-    return [] if isinstance(value, str) else "not a number"
+def _read_rules(part: str) -> list[FaultRule]:
+    who, *rest = (word.strip() for word in part.split(":"))
+    if not 1 <= len(rest) <= 2:
+        raise ValueError("write provider:kind or provider:kind:rate")
+    hosts = HOSTS_BY_NAME.get(who, (who,))
+    if who != "*" and hosts[0] not in PROVIDERS:
+        raise ValueError(f"no provider {who!r}; there are {', '.join(sorted(HOSTS_BY_NAME))}, their hosts, and *")
+    if rest[0] not in set(FaultKind):
+        raise ValueError(f"no fault {rest[0]!r}; there are {', '.join(sorted(FaultKind))}")
+    try:
+        rate = float(rest[1]) if len(rest) == 2 else 1.0
+    except ValueError:
+        raise ValueError(f"rate {rest[1]!r} is no number") from None
+    return [FaultRule(kind=FaultKind(rest[0]), host=host, rate=rate) for host in hosts]

@@ -33,6 +33,15 @@ class Lifetimes:
     is_dead: NDArray[np.bool_]
     listed: NDArray[np.int64]
 
+    def followed_by(self, others: Lifetimes) -> Lifetimes:
+        """These tokens and then others."""
+        return Lifetimes(
+            birth=np.concatenate([self.birth, others.birth]),
+            last=np.concatenate([self.last, others.last]),
+            is_dead=np.concatenate([self.is_dead, others.is_dead]),
+            listed=np.concatenate([self.listed, others.listed]),
+        )
+
     def alive(self, day_count: int) -> NDArray[np.bool_]:
         """Whether a token has data on a day, shape (days, tokens)."""
         days = np.arange(day_count)[:, None]

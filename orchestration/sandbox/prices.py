@@ -13,12 +13,15 @@ Belongs here: returns in log. Does not: prices, candles, caps and volume (`candl
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestration.sandbox.day_blocks import BLOCK_DAYS
 from orchestration.sandbox.events import Events
 from orchestration.sandbox.settings import SimulationSettings, Stream
 from orchestration.sandbox.tokens import Token
@@ -50,63 +53,105 @@ _REGIME_LENGTH_DAYS = np.array([100.0, 75.0, 85.0])
 
 
 @dataclass(frozen=True)
-class Returns:
-    """What moves the simulated market, days first.
+class CommonMoves:
+    """What moves many tokens at once.
 
     Attributes:
-        log_returns: Shape (days, tokens), also for days on which a token is not alive.
-        volatility: Idiosyncratic daily standard deviation, shape (days, tokens).
-        total_volatility: Daily standard deviation with market and sector, shape (days, tokens).
-        market: Log return of the market, shape (days,).
         regimes: State of the market, shape (days,).
-        activity_growth: Latent growth of on-chain activity, unit variance, shape (days, tokens).
+        market: Log return of the market, shape (days,).
+        sector_names: Sectors in alphabetical order.
+        sectors: Log return of each sector besides the market, shape (days, sectors).
     """
 
-    log_returns: Floats
-    volatility: Floats
-    total_volatility: Floats
-    market: Floats
     regimes: NDArray[np.int64]
+    market: Floats
+    sector_names: list[str]
+    sectors: Floats
+
+    def market_volatility(self, days: slice) -> Floats:
+        """Daily standard deviation of the market, shape (days,)."""
+        return _REGIME_VOLATILITY[self.regimes[days]]
+
+
+@dataclass(frozen=True)
+class ReturnBlock:
+    """Some days of what moves the tokens, all arrays of shape (days, tokens).
+
+    Attributes:
+        days: Day numbers.
+        log_returns: Also for days on which a token is not alive.
+        total_volatility: Daily standard deviation with market and sector.
+        volume_multiplier: By how much events multiply the volume.
+        activity_growth: Latent growth of on-chain activity, unit variance.
+    """
+
+    days: range
+    log_returns: Floats
+    total_volatility: Floats
+    volume_multiplier: Floats
     activity_growth: Floats
 
 
-def simulate_returns(settings: SimulationSettings, tokens: list[Token], events: Events) -> Returns:
-    """Draw all returns. Costs one pass over the days with vectors over the tokens."""
-    days, count = settings.day_count, len(tokens)
+def simulate_returns(
+    settings: SimulationSettings, tokens: list[Token], events: Events, common: CommonMoves
+) -> Iterator[ReturnBlock]:
+    """Draw all returns, `BLOCK_DAYS` days at a time from the first to the last.
+
+    Holds no more than a block and what the next day depends on, however long the market lives.
+    """
     strength = settings.effective_predictability
-    regimes, market = _market(settings)
-    volatility = _volatility_paths(settings, tokens)
-    activity_growth = _autoregressive(settings.random(Stream.ACTIVITY), (days, count), _ACTIVITY_PERSISTENCE)
+    count = len(tokens)
+    shock_random = settings.random(Stream.SHOCKS)
+    volatilities = _VolatilityPaths(settings, tokens)
+    activity = _Autoregressive(settings.random(Stream.ACTIVITY), count, _ACTIVITY_PERSISTENCE)
     has_activity = np.array(
         [bool(token.opening_addresses) and "AdrActCnt" in token.coinmetrics_metrics for token in tokens]
     )
-    shocks = fat_tailed(settings.random(Stream.SHOCKS), (days, count))
-    membership, sector_moves = _sectors(settings, tokens)
-
+    membership = np.array([[float(token.sector == name) for name in common.sector_names] for token in tokens])
+    load = np.array([{"bitcoin": 0.0, "ethereum": 0.4}.get(token.coin_id, 1.0) for token in tokens])
     beta = np.array([token.beta for token in tokens])
-    systematic = market[:, None] * beta + sector_moves
-    known_before = -strength.low_volatility * _standard_ranks(volatility)
-    lead = strength.activity_lead_days
-    known_before[lead:] += strength.activity * (activity_growth * has_activity)[: -lead or None]
+    pegs = _Pegs(tokens)
 
-    own = np.zeros((days, count))  # sector, own shock, drift and events: what is left without the market
-    travelled = np.zeros((days + 1, count))  # sum of `own` before each day
-    for day in range(days):
-        score = known_before[day]
-        if day > MOMENTUM_DAYS and (strength.momentum or strength.reversal):
-            unit = volatility[day - 1]
-            trend = travelled[day - REVERSAL_DAYS] - travelled[day - MOMENTUM_DAYS]
-            bounce = travelled[day] - travelled[day - REVERSAL_DAYS]
-            score = score + strength.momentum * _relative_score(
-                trend, membership, unit * np.sqrt(MOMENTUM_DAYS - REVERSAL_DAYS)
-            )
-            score = score - strength.reversal * _relative_score(bounce, membership, unit * np.sqrt(REVERSAL_DAYS))
-        own[day] = sector_moves[day] + volatility[day] * (shocks[day] + score) + events.log_returns[day]
-        travelled[day + 1] = travelled[day] + own[day]
-    log_returns = own + (systematic - sector_moves)
-    _follow_pegs(log_returns, shocks, tokens, events)
-    total = _total_volatility(tokens, volatility, regimes)
-    return Returns(log_returns, volatility, total, market, regimes, activity_growth)
+    growths: deque[Floats] = deque(maxlen=strength.activity_lead_days + 1)
+    travelled = deque([np.zeros(count)], maxlen=MOMENTUM_DAYS + 1)  # own log return summed up before each day
+    unit = np.zeros(count)  # volatility of the day before
+    for first in range(0, settings.day_count, BLOCK_DAYS):
+        days = range(first, min(first + BLOCK_DAYS, settings.day_count))
+        span = slice(days.start, days.stop)
+        volatility = volatilities.take(len(days))
+        growth = activity.take(len(days))
+        shocks = fat_tailed(shock_random, (len(days), count))
+        event_returns, volume_multiplier = events.within(days.start, days.stop, count)
+        sector_moves = (common.sectors[span] @ membership.T) * load
+        systematic = common.market[span, None] * beta + sector_moves
+        known_before = -strength.low_volatility * _standard_ranks(volatility)
+        own = np.empty((len(days), count))  # sector, own shock, drift and events: what is left without the market
+        for row, day in enumerate(days):
+            growths.append(growth[row] * has_activity)
+            score = known_before[row]
+            if day >= strength.activity_lead_days:
+                score = score + strength.activity * growths[0]
+            if day > MOMENTUM_DAYS and (strength.momentum or strength.reversal):
+                trend = travelled[-1 - REVERSAL_DAYS] - travelled[-1 - MOMENTUM_DAYS]
+                bounce = travelled[-1] - travelled[-1 - REVERSAL_DAYS]
+                score = score + strength.momentum * _relative_score(
+                    trend, membership, unit * np.sqrt(MOMENTUM_DAYS - REVERSAL_DAYS)
+                )
+                score = score - strength.reversal * _relative_score(bounce, membership, unit * np.sqrt(REVERSAL_DAYS))
+            own[row] = sector_moves[row] + volatility[row] * (shocks[row] + score) + event_returns[row]
+            travelled.append(travelled[-1] + own[row])
+            unit = volatility[row]
+        log_returns = own + (systematic - sector_moves)
+        pegs.follow(log_returns, shocks, event_returns)
+        total = total_volatility(common.market_volatility(span), beta, volatility)
+        pegs.share_volatility(total, volatility)
+        yield ReturnBlock(days, log_returns, total, volume_multiplier, growth)
+
+
+def total_volatility(market_volatility: Floats, beta: Floats, volatility: Floats) -> Floats:
+    """Daily standard deviation with market and sector from that of the market, shape (days,), and the own one."""
+    market = market_volatility[:, None] * beta
+    return np.sqrt(market**2 + SECTOR_DAILY_VOLATILITY**2 + volatility**2)
 
 
 def fat_tailed(random: np.random.Generator, shape: tuple[int, ...]) -> Floats:
@@ -115,8 +160,13 @@ def fat_tailed(random: np.random.Generator, shape: tuple[int, ...]) -> Floats:
     return np.clip(raw, -LARGEST_SHOCK, LARGEST_SHOCK)
 
 
-def _market(settings: SimulationSettings) -> tuple[NDArray[np.int64], Floats]:
-    """Regimes and the market's log returns; in the null setting regimes change volatility only."""
+def simulate_common_moves(settings: SimulationSettings, sector_names: list[str]) -> CommonMoves:
+    """Regimes, the market and the sectors; in the null setting regimes change volatility only.
+
+    Args:
+        settings: Of the market.
+        sector_names: In alphabetical order.
+    """
     random = settings.random(Stream.MARKET)
     days = settings.day_count
     leaves = random.random(days)
@@ -128,49 +178,78 @@ def _market(settings: SimulationSettings) -> tuple[NDArray[np.int64], Floats]:
             others = [int(regime) for regime in Regime if regime != state]
             state = others[0] if direction[day] < 0.5 else others[1]
         regimes[day] = state
-    drift = settings.effective_predictability.regime_drift * _REGIME_DRIFT[regimes]
-    return regimes, drift + _REGIME_VOLATILITY[regimes] * fat_tailed(random, (days,))
+    strength = settings.effective_predictability
+    drift = strength.regime_drift * _REGIME_DRIFT[regimes]
+    market = drift + _REGIME_VOLATILITY[regimes] * fat_tailed(random, (days,))
+
+    sector_random = settings.random(Stream.MARKET).spawn(1)[0]
+    wander = _Autoregressive(sector_random, len(sector_names), _SECTOR_DRIFT_PERSISTENCE).take(days)
+    shocks = fat_tailed(sector_random, (days, len(sector_names)))
+    sectors = strength.sector_drift * wander + SECTOR_DAILY_VOLATILITY * shocks
+    return CommonMoves(regimes, market, sector_names, sectors)
 
 
-def _volatility_paths(settings: SimulationSettings, tokens: list[Token]) -> Floats:
-    base = np.array([token.daily_volatility for token in tokens])
-    wander = _autoregressive(
-        settings.random(Stream.VOLATILITY), (settings.day_count, len(tokens)), _VOLATILITY_PERSISTENCE
-    )
-    return base * np.exp(_VOLATILITY_SPREAD * wander)
+class _Autoregressive:
+    """Gaussian AR(1) of unit variance, one per column, stationary from the first day and drawn some days at a time."""
+
+    def __init__(self, random: np.random.Generator, count: int, persistence: float) -> None:
+        self._random, self._count, self._persistence = random, count, persistence
+        self._last: Floats | None = None
+
+    def take(self, days: int) -> Floats:
+        """The next days, shape (days, columns)."""
+        draws = self._random.standard_normal((days, self._count))
+        fresh = np.sqrt(1.0 - self._persistence**2)
+        for row in range(days):
+            if self._last is not None:
+                draws[row] = self._persistence * self._last + fresh * draws[row]
+            self._last = draws[row].copy()
+        return draws
 
 
-def _sectors(settings: SimulationSettings, tokens: list[Token]) -> tuple[Floats, Floats]:
-    """Membership, shape (tokens, sectors), and what its sector adds to each token's return, shape (days, tokens)."""
-    random = settings.random(Stream.MARKET).spawn(1)[0]
-    names = sorted({token.sector for token in tokens})
-    membership = np.array([[float(token.sector == name) for name in names] for token in tokens])
-    shape = (settings.day_count, len(names))
-    drift = settings.effective_predictability.sector_drift * _autoregressive(random, shape, _SECTOR_DRIFT_PERSISTENCE)
-    moves = drift + SECTOR_DAILY_VOLATILITY * fat_tailed(random, shape)
-    load = np.array([{"bitcoin": 0.0, "ethereum": 0.4}.get(token.coin_id, 1.0) for token in tokens])
-    return membership, (moves @ membership.T) * load
+class _VolatilityPaths:
+    """Idiosyncratic daily standard deviations, drawn some days at a time."""
+
+    def __init__(self, settings: SimulationSettings, tokens: list[Token]) -> None:
+        self._base = np.array([token.daily_volatility for token in tokens])
+        self._wander = _Autoregressive(settings.random(Stream.VOLATILITY), len(tokens), _VOLATILITY_PERSISTENCE)
+
+    def take(self, days: int) -> Floats:
+        return self._base * np.exp(_VOLATILITY_SPREAD * self._wander.take(days))
 
 
-def _total_volatility(tokens: list[Token], volatility: Floats, regimes: NDArray[np.int64]) -> Floats:
-    """Standard deviation of daily returns; that of a pegged token is that of what it follows."""
-    beta = np.array([token.beta for token in tokens])
-    market = _REGIME_VOLATILITY[regimes][:, None] * beta
-    total = np.sqrt(market**2 + SECTOR_DAILY_VOLATILITY**2 + volatility**2)
-    ids = [token.coin_id for token in tokens]
-    for index, token in enumerate(tokens):
-        if token.pegged_to is not None:
-            total[:, index] = volatility[:, index] if token.pegged_to == "usd" else total[:, ids.index(token.pegged_to)]
-    return total
+class _Pegs:
+    """Pegged tokens: returns of what they follow, plus a deviation that reverts within days."""
 
+    def __init__(self, tokens: list[Token]) -> None:
+        ids = [token.coin_id for token in tokens]
+        self._volatility = {
+            index: token.daily_volatility for index, token in enumerate(tokens) if token.pegged_to is not None
+        }
+        self._followed = {
+            index: None if tokens[index].pegged_to == "usd" else ids.index(str(tokens[index].pegged_to))
+            for index in self._volatility
+        }
+        self._deviation: dict[int, float] | None = None  # None before the first day, on which there is none
 
-def _autoregressive(random: np.random.Generator, shape: tuple[int, int], persistence: float) -> Floats:
-    """Gaussian AR(1) of unit variance down the first axis, stationary from the first day."""
-    draws = random.standard_normal(shape)
-    fresh = np.sqrt(1.0 - persistence**2)
-    for day in range(1, shape[0]):
-        draws[day] = persistence * draws[day - 1] + fresh * draws[day]
-    return draws
+    def follow(self, log_returns: Floats, shocks: Floats, event_returns: Floats) -> None:
+        """Replace the pegged tokens' returns of the next days."""
+        for row in range(len(log_returns)):
+            before = self._deviation
+            now = {
+                index: 0.0 if before is None else 0.6 * before[index] + volatility * float(shocks[row, index])
+                for index, volatility in self._volatility.items()
+            }
+            for index, followed in self._followed.items():
+                moved = now[index] - (0.0 if before is None else before[index])
+                followed_return = 0.0 if followed is None else log_returns[row, followed]
+                log_returns[row, index] = followed_return + moved + event_returns[row, index]
+            self._deviation = now
+
+    def share_volatility(self, total: Floats, volatility: Floats) -> None:
+        """Give pegged tokens the standard deviation of what they follow."""
+        for index, followed in self._followed.items():
+            total[:, index] = volatility[:, index] if followed is None else total[:, followed]
 
 
 def _standard_ranks(values: Floats) -> Floats:
@@ -183,16 +262,3 @@ def _relative_score(travelled: Floats, membership: Floats, unit: Floats) -> Floa
     """Distance from the sector's mean in units of own volatility, held within 2.5."""
     sector_mean = (travelled @ membership) / membership.sum(axis=0)
     return np.clip((travelled - membership @ sector_mean) / unit, -2.5, 2.5)
-
-
-def _follow_pegs(log_returns: Floats, shocks: Floats, tokens: list[Token], events: Events) -> None:
-    """Replace the returns of pegged tokens: those of what they follow, plus a deviation that reverts within days."""
-    ids = [token.coin_id for token in tokens]
-    for index, token in enumerate(tokens):
-        if token.pegged_to is None:
-            continue
-        deviation = np.zeros(len(log_returns))
-        for day in range(1, len(deviation)):
-            deviation[day] = 0.6 * deviation[day - 1] + token.daily_volatility * shocks[day, index]
-        followed = 0.0 if token.pegged_to == "usd" else log_returns[:, ids.index(token.pegged_to)]
-        log_returns[:, index] = followed + np.diff(deviation, prepend=0.0) + events.log_returns[:, index]

@@ -18,6 +18,7 @@ from starlette.routing import Route
 from orchestration.sandbox.served import ServedMarket
 
 HOST = "api.alternative.me"
+HOSTS = (HOST,)
 BLOCKED_STATUS = 403
 
 _DATE_FORMATS = {"us": "%m-%d-%Y", "cn": "%Y/%m/%d", "kr": "%Y-%m-%d", "world": "%d-%m-%Y"}

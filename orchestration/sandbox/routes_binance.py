@@ -1,4 +1,4 @@
-"""Binance spot, as ccxt and its own documentation know it: exchangeInfo, klines, ticker/24hr; numbers are strings.
+"""Binance spot, as ccxt and its own documentation know it: exchangeInfo, klines, ticker/24hr, depth; numbers are strings.
 
 Belongs here: the wire format and the errors of api.binance.com and its mirror. Does not: which candles exist
 (`served.py`).
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,13 +18,19 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from orchestration.sandbox.clock import MILLISECONDS_A_DAY
+from orchestration.sandbox.exchange_books import order_book
+from orchestration.sandbox.exchange_listings import BINANCE
+from orchestration.sandbox.exchange_markets import ExchangeMarkets
+from orchestration.sandbox.limits import RequestLimit
 from orchestration.sandbox.served import Moment, ServedMarket
 
 HOST = "api.binance.com"
 MIRROR_HOST = "data-api.binance.vision"
+HOSTS = (HOST, MIRROR_HOST)
 BLOCKED_STATUS = 451
 
 _LARGEST_LIMIT = 1000
+_LARGEST_BOOK, _DEFAULT_BOOK = 5000, 100
 _DEFAULT_LIMIT = 500
 _DAILY = "1d"
 _SMALLEST_TRADE_USD = 150.0
@@ -35,6 +42,22 @@ _ERRORS: dict[int, dict[str, Any]] = {
         "msg": "Service unavailable from a restricted location according to 'b. Eligibility' in the terms of use.",
     },
 }
+
+
+def _weigh(path: str, params: Mapping[str, str]) -> int:
+    """Weight of a request as Binance counts it; of a book by its levels."""
+    if path.endswith("/depth"):
+        levels = params.get("limit", str(_DEFAULT_BOOK))
+        size = int(levels) if levels.isdigit() else _DEFAULT_BOOK
+        return next((weight for most, weight in ((100, 5), (500, 25), (1000, 50)) if size <= most), 250)
+    if path.endswith("/ticker/24hr"):
+        return 2 if "symbol" in params else 80
+    return {"/klines": 2, "/exchangeInfo": 20}.get(path[path.rfind("/") :], 1)
+
+
+LIMITS = (RequestLimit(6000, 60.0, weigh=_weigh),)
+BANS_AFTER = 3
+"""6,000 of weight a minute; who goes on after 429 is banned with 418 (sources.md 1.1)."""
 
 
 def error_body(status: int) -> dict[str, Any]:
@@ -62,13 +85,19 @@ def make_routes(served: ServedMarket) -> list[Route]:
         Route("/api/v3/exchangeInfo", binance.exchange_info),
         Route("/api/v3/klines", binance.klines),
         Route("/api/v3/ticker/24hr", binance.ticker_24h),
+        Route("/api/v3/depth", binance.depth),
     ]
 
 
 class _Binance:
     def __init__(self, served: ServedMarket) -> None:
         self._served = served
-        self._markets = {market.symbol: market for market in _list_markets(served)}
+        self._against_bitcoin = _against_bitcoin(served)
+        self._lowest: dict[str, float] = {}  # lowest price ever under a ticker, USD
+        for use in served.market.ticker_uses:
+            lowest = float(served.market.panel.lowest[use.index])
+            self._lowest[use.symbol] = min(lowest, self._lowest.get(use.symbol, lowest))
+        self._exchange = ExchangeMarkets(served, BINANCE)
 
     async def ping(self, request: Request) -> Response:
         return _answer({})
@@ -99,8 +128,8 @@ class _Binance:
         symbol = params.get("symbol")
         if not symbol:
             return _error(-1102, "Mandatory parameter 'symbol' was not sent, was empty/null, or malformed.")
-        market = self._markets.get(symbol)
-        if market is None or not self._is_visible(market):
+        market = self._find(symbol)
+        if market is None:
             return _invalid_symbol()
         if params.get("interval") != _DAILY:
             return _error(-1120, "Invalid interval.")
@@ -121,26 +150,58 @@ class _Binance:
 
     async def ticker_24h(self, request: Request) -> Response:
         moment = self._served.moment()
-        trading = {market.symbol: market for market in self._visible() if moment.is_alive[market.index]}
+
+        def is_trading(market: _Market) -> bool:
+            return bool(moment.is_alive[market.index]) and self._served.is_trading(market.base)
+
         if symbol := request.query_params.get("symbol"):
-            market = trading.get(symbol)
+            found = self._find(symbol)
+            market = found if found and is_trading(found) else None
             return _invalid_symbol() if market is None else _answer(self._ticker_row(market, moment))
-        return _answer([self._ticker_row(market, moment) for market in trading.values()])
+        return _answer([self._ticker_row(market, moment) for market in self._visible() if is_trading(market)])
+
+    async def depth(self, request: Request) -> Response:
+        """The book of a pair against USDT; pairs against BTC have none here."""
+        params = request.query_params
+        market = self._find(params.get("symbol", ""))
+        listing = self._exchange.find(market.base) if market and market.quote == "USDT" else None
+        if listing is None or market is None or not self._exchange.is_trading(listing):
+            return _invalid_symbol()
+        try:
+            limit = int(params.get("limit", _DEFAULT_BOOK))
+        except ValueError:
+            return _error(-1100, "Illegal characters found in a parameter.")
+        book = order_book(self._exchange, listing)
+        size, decimals = max(1, min(limit, _LARGEST_BOOK)), self._decimals(market)
+        sides = {
+            name: [[f"{price:.{decimals}f}", f"{amount:.8f}"] for price, amount in levels[:size].tolist()]
+            for name, levels in (("bids", book.bids), ("asks", book.asks))
+        }
+        return _answer({"lastUpdateId": self._served.clock.milliseconds, **sides})
 
     # -- rows ------------------------------------------------------------------------------------------------------
 
     def _visible(self) -> list[_Market]:
-        return [market for market in self._markets.values() if self._is_visible(market)]
+        """Every pair so far: all tickers against USDT, the largest tokens against BTC too."""
+        found = (self._find(f"{ticker}{quote}") for quote in ("USDT", "BTC") for ticker in self._served.tickers())
+        return [market for market in found if market is not None]
 
-    def _is_visible(self, market: _Market) -> bool:
-        return self._served.is_listed(market.index)
+    def _find(self, symbol: str) -> _Market | None:
+        """A pair by its name, with the token that goes by the ticker now."""
+        for quote in ("USDT", "BTC"):
+            base = symbol.removesuffix(quote)
+            use = self._served.use_of(base) if base != symbol else None
+            if use is not None and (quote == "USDT" or use.index in self._against_bitcoin):
+                quote_index = None if quote == "USDT" else self._served.index_of["bitcoin"]
+                return _Market(symbol, base, quote, use.index, quote_index)
+        return None
 
     def _rows(self, market: _Market) -> tuple[np.ndarray, np.ndarray]:
         """Closed candles and the unfinished one, open high low close volume in the pair's quote."""
-        days, rows = self._with_unfinished(market.index)
+        days, rows = self._with_unfinished(market.base)
         if market.quote_index is None:
             return days, rows
-        quote_days, quote_rows = self._with_unfinished(market.quote_index)
+        quote_days, quote_rows = self._with_unfinished(market.quote)
         rows = rows[np.isin(days, quote_days)].copy()
         days = days[np.isin(days, quote_days)]
         quote = quote_rows[np.isin(quote_days, days)]
@@ -152,31 +213,31 @@ class _Binance:
         rows[:, 4] *= 0.06
         return days, rows
 
-    def _with_unfinished(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        days, rows = self._served.candles(index)
-        panel, today = self._served.market.panel, self._served.today()
-        if today >= len(panel.close) or not self._served.is_alive(index):
+    def _with_unfinished(self, ticker: str) -> tuple[np.ndarray, np.ndarray]:
+        days, rows = self._served.ticker_candles(ticker)
+        panel, today, use = self._served.market.panel, self._served.today(), self._served.use_of(ticker)
+        if use is None or today >= panel.day_count or not self._served.is_trading(ticker):
             return days, rows
-        fraction = self._served.clock.day_fraction
+        fraction, index, token = self._served.clock.day_fraction, use.index, panel.token(use.index)
         rate = panel.usdt_rate[max(today - 1, 0)]
-        first = float(panel.open[today, index]) / rate
+        first = float(token.open[today]) / rate
         last = float(self._served.prices_within(today, fraction, index)) / rate
-        traded = self._served.venue_share(index) * float(panel.volume[today, index]) / float(panel.close[today, index])
+        traded = self._served.venue_share(index) * float(token.volume[today]) / float(token.close[today])
         unfinished = [first, max(first, last), min(first, last), last, fraction * traded]
         return np.append(days, today), np.vstack([rows, unfinished])
 
     def _decimals(self, market: _Market) -> int:
         """Decimals of a pair's prices: 8, more for tokens worth next to nothing."""
-        lowest = float(np.nanmin(self._served.market.panel.low[:, market.index]))
+        lowest = self._lowest[market.base]
         if market.quote_index is not None:
-            lowest /= float(np.nanmax(self._served.market.panel.high[:, market.quote_index]))
+            lowest /= float(self._served.market.panel.highest[market.quote_index])
         return max(8, 5 - math.floor(math.log10(lowest)))
 
     def _symbol_row(self, market: _Market) -> dict[str, Any]:
         tick = f"{10.0 ** -self._decimals(market):.{self._decimals(market)}f}"
         return {
             "symbol": market.symbol,
-            "status": "TRADING" if self._served.is_alive(market.index) else "BREAK",
+            "status": "TRADING" if self._served.is_trading(market.base) else "BREAK",
             "baseAsset": market.base,
             "baseAssetPrecision": 8,
             "quoteAsset": market.quote,
@@ -242,24 +303,12 @@ class _Binance:
         }
 
 
-def _list_markets(served: ServedMarket) -> list[_Market]:
-    """Every pair that ever trades: all listed tokens against USDT, the largest against BTC too."""
-    members, listed = served.market.members, served.market.lifetimes.listed
-    bitcoin = served.index_of["bitcoin"]
-    on_exchange = [index for index in range(len(members)) if listed[index] >= 0]
-    markets = [
-        _Market(f"{members[index].symbol}USDT", members[index].symbol, "USDT", index, None) for index in on_exchange
-    ]
-    against_bitcoin = [
-        index
-        for index in on_exchange
-        if index != bitcoin and (members[index].is_protected and not members[index].is_stable)
-    ]
-    markets += [
-        _Market(f"{members[index].symbol}BTC", members[index].symbol, "BTC", index, bitcoin)
-        for index in against_bitcoin[:_BTC_QUOTED]
-    ]
-    return markets
+def _against_bitcoin(served: ServedMarket) -> frozenset[int]:
+    """The largest tokens, which trade against BTC too."""
+    members, bitcoin = served.market.members, served.index_of["bitcoin"]
+    listed = [use.index for use in served.market.ticker_uses if use.index != bitcoin]
+    large = [index for index in listed if members[index].is_protected and not members[index].is_stable]
+    return frozenset(large[:_BTC_QUOTED])
 
 
 def _render_klines(opens: np.ndarray, rows: np.ndarray, *, decimals: int) -> bytes:

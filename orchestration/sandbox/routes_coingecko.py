@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,11 +18,21 @@ from starlette.routing import Route
 
 from orchestration.sandbox.categories import CATEGORY_NAMES
 from orchestration.sandbox.coingecko_charts import ChartSpan, render_chart
-from orchestration.sandbox.coingecko_coins import category_row, coin_document, list_row, market_row
+from orchestration.sandbox.coingecko_coins import (
+    category_row,
+    coin_document,
+    global_document,
+    list_row,
+    market_row,
+)
+from orchestration.sandbox.coingecko_developers import DeveloperCounts
 from orchestration.sandbox.served import Moment, ServedMarket
 
 HOST = "api.coingecko.com"
+HOSTS = (HOST,)
 BLOCKED_STATUS = 403
+LIMITS = (6, 60.0)
+"""Without a key: a burst was met with 429 after six requests, and `Retry-After: 60`."""
 
 _PUBLIC_DAYS = 365
 _LARGEST_PAGE = 250
@@ -45,15 +56,16 @@ def error_body(status: int) -> dict[str, Any]:
     return {"status": {"error_code": status, "error_message": _MESSAGES.get(status, "Internal server error.")}}
 
 
-def make_routes(served: ServedMarket, *, full_history: bool) -> list[Route]:
-    """Routes below the host; without `full_history` charts end 365 days ago as for everybody without a paid plan."""
-    coingecko = _CoinGecko(served, full_history=full_history)
+def make_routes(served: ServedMarket) -> list[Route]:
+    """Routes below the host; without full history charts end 365 days ago as for everybody without a paid plan."""
+    coingecko = _CoinGecko(served)
     routes = {
         "/ping": coingecko.ping,
         "/coins/list": coingecko.coins_list,
         "/coins/markets": coingecko.coins_markets,
         "/coins/categories/list": coingecko.categories_list,
         "/coins/categories": coingecko.categories,
+        "/global": coingecko.global_totals,
         "/coins/{coin_id}/market_chart/range": coingecko.market_chart_range,
         "/coins/{coin_id}/market_chart": coingecko.market_chart,
         "/coins/{coin_id}": coingecko.coin,
@@ -63,9 +75,12 @@ def make_routes(served: ServedMarket, *, full_history: bool) -> list[Route]:
 
 
 class _CoinGecko:
-    def __init__(self, served: ServedMarket, *, full_history: bool) -> None:
+    def __init__(self, served: ServedMarket) -> None:
         self._served = served
-        self._full_history = full_history
+
+    @cached_property
+    def _developers(self) -> DeveloperCounts:
+        return DeveloperCounts(self._served)
 
     async def ping(self, request: Request) -> Response:
         return _answer({"gecko_says": "(V3) To the Moon!"})
@@ -80,7 +95,7 @@ class _CoinGecko:
         shown = {"active": self._served.is_alive, "inactive": self._served.is_gone}.get(status)
         if shown is None:
             raise _RefusedError(400, {"error": f"invalid status {status}"})
-        members = self._served.market.members
+        members = self._served.members
         rows = [list_row(token, include_platform=has_platforms) for index, token in enumerate(members) if shown(index)]
         return _answer(sorted(rows, key=lambda row: row["id"]))
 
@@ -116,13 +131,22 @@ class _CoinGecko:
         rows = [category_row(self._served, category, moment) for category in CATEGORY_NAMES]
         return _answer(sorted(rows, key=lambda row: -(row["market_cap"] or 0.0)))
 
+    async def global_totals(self, request: Request) -> Response:
+        """Totals of the whole market."""
+        moment = self._served.moment()
+        if not moment.is_alive.any():
+            raise _RefusedError(404, {"error": "no market yet"})
+        return _answer(global_document(self._served, moment))
+
     async def coin(self, request: Request) -> Response:
         """One coin with its categories, links and present state."""
         index = self._known(request)
         moment = self._served.moment()
-        return _answer(
-            coin_document(self._served, index, moment, rank=_cap_ranks(moment).get(index), params=request.query_params)
+        rank = _cap_ranks(moment).get(index)
+        document = coin_document(
+            self._served, index, moment, rank=rank, developers=self._developers, params=request.query_params
         )
+        return _answer(document)
 
     async def market_chart(self, request: Request) -> Response:
         """Prices, caps and volumes of the last `days` days and now."""
@@ -162,7 +186,7 @@ class _CoinGecko:
 
     def _chosen(self, request: Request, moment: Moment) -> list[int]:
         """Coins asked for by category, else by id, else by symbol, else all; unknown ones are dropped silently."""
-        params, members = request.query_params, self._served.market.members
+        params, members = request.query_params, self._served.members
         alive = [int(index) for index in np.flatnonzero(moment.is_alive)]
         if category := params.get("category"):
             if category not in CATEGORY_NAMES:
@@ -185,7 +209,7 @@ class _CoinGecko:
         return lambda index: members[index].coin_id
 
     def _hold_to_public_days(self, first: float) -> None:
-        if not self._full_history and first < self._served.instant() - _PUBLIC_DAYS - 0.01:
+        if not self._served.full_history and first < self._served.instant() - _PUBLIC_DAYS - 0.01:
             message = (
                 "Your request exceeds the allowed time range. Public API users are limited to querying historical data "
                 "within the past 365 days. Upgrade to a paid plan to enjoy full historical data access."

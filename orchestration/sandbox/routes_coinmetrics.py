@@ -23,6 +23,7 @@ from orchestration.sandbox.served import ServedMarket
 from orchestration.sandbox.tokens import FULL_COVERAGE
 
 HOST = "community-api.coinmetrics.io"
+HOSTS = (HOST,)
 BLOCKED_STATUS = 403
 PUBLICATION_LAG = timedelta(hours=24)
 FORBIDDEN_METRICS = frozenset(

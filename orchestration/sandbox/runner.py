@@ -64,7 +64,13 @@ class RunningSandbox:
 
 @contextmanager
 def running_sandbox(
-    market: SimulatedMarket, now: datetime, *, full_history: bool = True, faults: FaultPlan | None = None
+    market: SimulatedMarket,
+    now: datetime,
+    *,
+    full_history: bool = True,
+    faults: FaultPlan | None = None,
+    enforce_limits: bool = False,
+    latency_seconds: float = 0.0,
 ) -> Iterator[RunningSandbox]:
     """Serve a market as of an instant until the block ends. The port is free again afterwards.
 
@@ -73,11 +79,20 @@ def running_sandbox(
         now: First instant of the clock, with its time zone.
         full_history: Whether CoinGecko serves more than the last 365 days.
         faults: Misbehaviour; none by default.
+        enforce_limits: Whether hosts refuse those who ask more often than the providers allow.
+        latency_seconds: Typical wait before an answer.
 
     Raises:
         SandboxStartError: The server did not start within ten seconds.
     """
-    app = create_app(market, SandboxClock(now), full_history=full_history, faults=faults)
+    app = create_app(
+        market,
+        SandboxClock(now),
+        full_history=full_history,
+        faults=faults,
+        enforce_limits=enforce_limits,
+        latency_seconds=latency_seconds,
+    )
     with ExitStack() as closing:
         listener = closing.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

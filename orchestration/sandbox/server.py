@@ -2,15 +2,17 @@
 
 `/api.binance.com/api/v3/klines` answers as `https://api.binance.com/api/v3/klines` would at the clock's instant.
 
-Belongs here: routing by host, the request log, faults on the wire. Does not: the providers' formats (`routes_*.py`),
-the thread that runs it (`runner.py`).
+Belongs here: routing by host, the request log, faults, limits and latency on the wire. Does not: the list of
+providers (`providers.py`), their formats (`routes_*.py`), the thread that runs it (`runner.py`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import random
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
@@ -19,22 +21,20 @@ from starlette.responses import Response
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from orchestration.sandbox import routes_alternative_me, routes_binance, routes_coingecko, routes_coinmetrics
 from orchestration.sandbox.clock import SandboxClock
-from orchestration.sandbox.faults import FaultKind, FaultPlan, FaultRule, damage_types
+from orchestration.sandbox.damage import damage_times, damage_types, damage_values
+from orchestration.sandbox.faults import FaultKind, FaultPlan, FaultRule
+from orchestration.sandbox.limits import HostLimiter, Refusal, busiest
 from orchestration.sandbox.market import SimulatedMarket
+from orchestration.sandbox.providers import PROVIDERS
 from orchestration.sandbox.served import ServedMarket
 
-PROVIDERS = {
-    routes_binance.HOST: routes_binance,
-    routes_binance.MIRROR_HOST: routes_binance,
-    routes_coingecko.HOST: routes_coingecko,
-    routes_coinmetrics.HOST: routes_coinmetrics,
-    routes_alternative_me.HOST: routes_alternative_me,
-}
-"""Host to the module that speaks for it: `make_routes`, `error_body(status)` and `BLOCKED_STATUS`."""
-
 _DRIPS = 20
+_DAMAGES = {
+    FaultKind.WRONG_TYPES: damage_types,
+    FaultKind.IMPOSSIBLE_VALUES: damage_values,
+    FaultKind.FUTURE_TIMESTAMPS: damage_times,
+}
 _HTML_PAGE = (
     b"<!DOCTYPE html><html><head><title>Just a moment...</title></head>"
     b"<body><h1>Checking your browser before accessing the site</h1></body></html>"
@@ -68,6 +68,7 @@ class SandboxApp:
     Attributes:
         clock: What is visible; settable.
         faults: Misbehaviour; settable.
+        latency_seconds: Typical wait before an answer; settable.
         requests: Every request so far, in the order in which their answers began.
     """
 
@@ -78,6 +79,8 @@ class SandboxApp:
         *,
         full_history: bool = True,
         faults: FaultPlan | None = None,
+        enforce_limits: bool = False,
+        latency_seconds: float = 0.0,
     ) -> None:
         """Serve a market.
 
@@ -86,22 +89,21 @@ class SandboxApp:
             clock: The instant to serve it as of.
             full_history: Whether CoinGecko serves more than the last 365 days.
             faults: Misbehaviour; none by default.
+            enforce_limits: Whether hosts refuse those who ask more often than the providers allow.
+            latency_seconds: Typical wait before an answer; a half to one and a half of it, the same for the n-th
+                request each time.
         """
         self.market = market
         self.clock = clock
         self.faults = faults or FaultPlan()
+        self.latency_seconds = latency_seconds
         self.requests: list[LoggedRequest] = []
-        served = ServedMarket(market, clock)
+        self._arrived = 0
+        self._limiters = _make_limiters() if enforce_limits else {}
+        served = ServedMarket(market, clock, full_history=full_history)
+        routes = {provider: provider.make_routes(served) for provider in PROVIDERS.values()}
         self._router: ASGIApp = Starlette(
-            routes=[
-                Mount(f"/{routes_binance.HOST}", routes=routes_binance.make_routes(served)),
-                Mount(f"/{routes_binance.MIRROR_HOST}", routes=routes_binance.make_routes(served)),
-                Mount(
-                    f"/{routes_coingecko.HOST}", routes=routes_coingecko.make_routes(served, full_history=full_history)
-                ),
-                Mount(f"/{routes_coinmetrics.HOST}", routes=routes_coinmetrics.make_routes(served)),
-                Mount(f"/{routes_alternative_me.HOST}", routes=routes_alternative_me.make_routes(served)),
-            ]
+            routes=[Mount(f"/{host}", routes=routes[provider]) for host, provider in PROVIDERS.items()]
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -111,13 +113,15 @@ class SandboxApp:
         arrived = time.monotonic()
         host, _, rest = scope["path"].lstrip("/").partition("/")
         path = f"/{rest}"
-        rule = self.faults.decide(host, path)
+        query = dict(parse_qsl(scope["query_string"].decode(), keep_blank_values=True))
+        limiter = self._limiters.get(host)
+        refusal = limiter.ask(arrived, path, query) if limiter else None
+        rule = self.faults.decide(host, path) if refusal is None else None
         is_logged = False
 
         def log(status: int) -> None:
             nonlocal is_logged
             is_logged = True
-            query = dict(parse_qsl(scope["query_string"].decode(), keep_blank_values=True))
             self.requests.append(LoggedRequest(arrived, host, path, query, status, rule.kind if rule else None))
 
         async def send_logged(message: Message) -> None:
@@ -127,9 +131,12 @@ class SandboxApp:
             await send(message)
 
         try:
-            if host not in PROVIDERS:
+            await self._wait()
+            if refusal is not None:
+                await _refuse(host, refusal)(scope, receive, send_logged)
+            elif host not in PROVIDERS:
                 unknown = {"error": f"the sandbox has no provider {host!r}; it has {', '.join(sorted(PROVIDERS))}"}
-                await _json(unknown, 404)(scope, receive, send_logged)
+                await _answer(unknown, 404)(scope, receive, send_logged)
             elif rule is None:
                 await self._router(scope, receive, send_logged)
             else:
@@ -142,69 +149,131 @@ class SandboxApp:
         provider = PROVIDERS[host]
         match rule.kind:
             case FaultKind.RATE_LIMITED:
-                await _json(provider.error_body(429), 429)(scope, receive, send)
+                await _answer(provider.error_body(429), 429)(scope, receive, send)
             case FaultKind.RATE_LIMITED_RETRY_AFTER:
                 headers = {"Retry-After": str(rule.retry_after_seconds)}
-                await _json(provider.error_body(429), 429, headers)(scope, receive, send)
+                await _answer(provider.error_body(429), 429, headers)(scope, receive, send)
             case FaultKind.INTERNAL_ERROR:
                 await Response("Internal Server Error", 500, media_type="text/plain")(scope, receive, send)
             case FaultKind.UNAVAILABLE:
                 await Response("Service Unavailable", 503, media_type="text/plain")(scope, receive, send)
             case FaultKind.BLOCKED:
                 status = provider.BLOCKED_STATUS
-                await _json(provider.error_body(status), status)(scope, receive, send)
+                await _answer(provider.error_body(status), status)(scope, receive, send)
             case FaultKind.HTML_PAGE:
                 await Response(_HTML_PAGE, media_type="text/html; charset=utf-8")(scope, receive, send)
             case FaultKind.ERROR_UNDER_200:
-                await _json(provider.error_body(429), 200)(scope, receive, send)
+                await _answer(provider.error_body(429), 200)(scope, receive, send)
             case FaultKind.TIMEOUT:
                 await asyncio.sleep(rule.delay_seconds)
                 await self._router(scope, receive, send)
-            case FaultKind.TRUNCATED | FaultKind.DISCONNECTED | FaultKind.WRONG_TYPES | FaultKind.DRIP:
+            case _:
                 await self._spoil(rule, scope, receive, send)
 
-    async def _spoil(self, rule: FaultRule, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let the provider answer well, then spoil the body on its way out."""
-        status, body = await self._good_answer(scope, receive)
-        if rule.kind is FaultKind.TRUNCATED:
-            await Response(body[: len(body) // 2], status, media_type="application/json")(scope, receive, send)
-        elif rule.kind is FaultKind.WRONG_TYPES:
-            damaged = damage_types(body, every=rule.damage_every)
-            await Response(damaged, status, media_type="application/json")(scope, receive, send)
-        else:
-            await send(
-                {"type": "http.response.start", "status": status, "headers": [(b"content-type", b"application/json")]}
-            )
-            if rule.kind is FaultKind.DISCONNECTED:
-                # Returning without the end of the body makes the server drop the connection.
-                await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
-                return
-            step = max(1, -(-len(body) // _DRIPS))
-            for start in range(0, len(body), step):
-                await asyncio.sleep(rule.delay_seconds / _DRIPS)
-                await send({"type": "http.response.body", "body": body[start : start + step], "more_body": True})
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+    async def _wait(self) -> None:
+        number, self._arrived = self._arrived, self._arrived + 1
+        if self.latency_seconds > 0.0:
+            await asyncio.sleep(jittered(self.latency_seconds, number))
 
-    async def _good_answer(self, scope: Scope, receive: Receive) -> tuple[int, bytes]:
-        status, parts = 0, []
+    async def _spoil(self, rule: FaultRule, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the provider answer well, then spoil the body on its way out; status and headers stay."""
+        status, headers, body = await self._good_answer(scope, receive)
+        content_type = dict(headers).get(b"content-type", b"").decode()
+        if damage := _DAMAGES.get(rule.kind):
+            await _send_whole(send, status, headers, damage(body, every=rule.damage_every, content_type=content_type))
+            return
+        if rule.kind is FaultKind.EMPTY_BODY:
+            await _send_whole(send, status, headers, b"")
+            return
+        if rule.kind is FaultKind.TRUNCATED:
+            await _send_whole(send, status, headers, body[: len(body) // 2])
+            return
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        if rule.kind is FaultKind.DISCONNECTED:
+            # Returning without the end of the body makes the server drop the connection.
+            await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
+            return
+        step = max(1, -(-len(body) // _DRIPS))
+        for start in range(0, len(body), step):
+            await asyncio.sleep(rule.delay_seconds / _DRIPS)
+            await send({"type": "http.response.body", "body": body[start : start + step], "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _good_answer(self, scope: Scope, receive: Receive) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+        """Status, headers without the length, and body."""
+        status, headers, parts = 0, [], []
 
         async def keep(message: Message) -> None:
-            nonlocal status
+            nonlocal status, headers
             if message["type"] == "http.response.start":
                 status = message["status"]
+                headers = [(name, value) for name, value in message["headers"] if name != b"content-length"]
             else:
                 parts.append(message.get("body", b""))
 
         await self._router(scope, receive, keep)
-        return status, b"".join(parts)
+        return status, headers, b"".join(parts)
+
+
+def busiest_window(requests: Iterable[LoggedRequest], host: str, seconds: float, *, path: str = "") -> int:
+    """Largest number of requests to a host within any window of some length, whatever became of them.
+
+    Args:
+        requests: The log, or a part of it.
+        host: Provider host.
+        seconds: Length of the window; its end does not belong to it.
+        path: What the paths of the requests end with; empty for all.
+    """
+    return busiest((each.at_seconds for each in requests if each.host == host and each.path.endswith(path)), seconds)
+
+
+def jittered(latency_seconds: float, number: int) -> float:
+    """Wait of the n-th request: a half to one and a half of the typical one, the same each time."""
+    return latency_seconds * (0.5 + random.Random(number).random())
 
 
 def create_app(
-    market: SimulatedMarket, clock: SandboxClock, *, full_history: bool = True, faults: FaultPlan | None = None
+    market: SimulatedMarket,
+    clock: SandboxClock,
+    *,
+    full_history: bool = True,
+    faults: FaultPlan | None = None,
+    enforce_limits: bool = False,
+    latency_seconds: float = 0.0,
 ) -> SandboxApp:
     """The ASGI application for a market and a clock, see `SandboxApp`."""
-    return SandboxApp(market, clock, full_history=full_history, faults=faults)
+    return SandboxApp(
+        market,
+        clock,
+        full_history=full_history,
+        faults=faults,
+        enforce_limits=enforce_limits,
+        latency_seconds=latency_seconds,
+    )
 
 
-def _json(content: object, status: int, headers: dict[str, str] | None = None) -> Response:
+def _make_limiters() -> dict[str, HostLimiter]:
+    return {
+        host: HostLimiter(provider.LIMITS, bans_after=getattr(provider, "BANS_AFTER", None))
+        for host, provider in PROVIDERS.items()
+        if hasattr(provider, "LIMITS")
+    }
+
+
+def _refuse(host: str, refusal: Refusal) -> Response:
+    provider = PROVIDERS[host]
+    status = 418 if refusal.is_ban else getattr(provider, "LIMITED_STATUS", 429)
+    headers = {"Retry-After": str(refusal.retry_after_seconds)}
+    return _answer(provider.error_body(429), status, headers)
+
+
+async def _send_whole(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+    length = (b"content-length", str(len(body)).encode())
+    await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def _answer(content: object, status: int, headers: dict[str, str] | None = None) -> Response:
+    if isinstance(content, str):
+        return Response(content, status, headers=headers, media_type="text/plain")
     return Response(json.dumps(content), status, headers=headers, media_type="application/json")

@@ -33,6 +33,10 @@ class Stream(IntEnum):
     CANDLES = 8
     DEFECTS = 9
     SENTIMENT = 10
+    IDENTITIES = 11
+    DEVELOPERS = 21
+    MACRO = 22
+    NEWS = 23
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,6 +132,8 @@ class SimulationSettings:
         birth_share: Fraction of the tokens that are born after `start`.
         death_share: Fraction of the tokens that die before `end`.
         pump_share: Pump-and-dumps per token over the whole span.
+        identity_events: Whether eight more tokens live through a rename, a migration, a merger and a reused ticker
+            (`migrations.py`). All others stay exactly as they are without, but ranks across tokens see the newcomers.
         predictability: What predicts returns, and how strongly.
         defects: How often served data are wrong.
     """
@@ -140,6 +146,7 @@ class SimulationSettings:
     birth_share: float = 0.24
     death_share: float = 0.10
     pump_share: float = 0.16
+    identity_events: bool = False
     predictability: Predictability = field(default_factory=Predictability)
     defects: DefectRates = field(default_factory=DefectRates)
 

@@ -242,10 +242,12 @@ def _usd_stablecoin(coin_id: str, symbol: str, name: str, *, cap_usd: float, tur
 
 
 def _distinct_names(random: np.random.Generator, count: int) -> list[str]:
-    """Invented words; beyond the 420 of two syllables a third one is added."""
-    words = [first + last for first in _FIRST_SYLLABLES for last in _LAST_SYLLABLES]
+    """Invented words; beyond the 420 of two syllables a third one is added, beyond those 1,680 a fourth."""
+    longest = [first + last for first in _FIRST_SYLLABLES for last in _LAST_SYLLABLES]
+    words = list(longest)
     while len(words) < count:
-        words += [word + last for word in words for last in ("ne", "ri", "tu")]
+        longest = [word + last for word in longest for last in ("ne", "ri", "tu")]
+        words += longest
     return [words[index] for index in random.permutation(len(words))[:count]]
 
 
@@ -314,9 +316,10 @@ def _distinct_tickers(names: list[str], taken: set[str]) -> list[str]:
             upper[:4],
             upper[:3] + upper[-1],
             upper[:3] + upper[-2:],
-            *(upper[:n] for n in range(5, len(upper))),
+            *(upper[:n] for n in range(5, len(upper) + 1)),
+            *(f"{upper}{number}" for number in range(2, 10)),  # a longer name may have taken all of a shorter one
         ]
-        ticker = next((candidate for candidate in candidates if candidate not in taken), upper)
+        ticker = next(candidate for candidate in candidates if candidate not in taken)
         taken.add(ticker)
         tickers.append(ticker)
     return tickers

@@ -3,6 +3,7 @@ from datetime import UTC, date, datetime, timedelta
 import httpx
 import pytest
 
+from orchestration.sandbox.developers import DeveloperActivity
 from orchestration.sandbox.market import SimulatedMarket
 from orchestration.sandbox.runner import RunningSandbox, running_sandbox
 
@@ -221,3 +222,72 @@ def test_every_answer_is_strict_json_on_the_first_and_after_the_last_day(
 @pytest.mark.parametrize("path", ["coins/markets", "coins/bitcoin/market_chart"])
 def test_other_currencies_are_refused(sandbox: RunningSandbox, http: httpx.Client, path: str):
     assert get(http, sandbox, path, vs_currency="eur", days=1).status_code == 400
+
+
+def test_a_documents_developer_data_is_that_of_its_repository_and_zeros_where_none_can_be_read(
+    market: SimulatedMarket, sandbox: RunningSandbox, http: httpx.Client
+):
+    activity = DeveloperActivity(market)
+    ethereum = [token.coin_id for token in market.members].index("ethereum")
+    gone = next(each for each in activity.repositories if each.is_gone and market.lifetimes.birth[each.index] == 0)
+    without = next(token.coin_id for token in market.members if token.github_repo is None)
+
+    counted, broken, none = (
+        get(http, sandbox, f"coins/{coin}", market_data="false").json()["developer_data"]
+        for coin in ("ethereum", market.members[gone.index].coin_id, without)
+    )
+
+    yesterday = (date(2025, 1, 5) - market.settings.start).days
+    commits = activity.commits(ethereum)[: yesterday - activity.first_day + 1][-28:]
+    assert counted["commit_count_4_weeks"] == sum(counted["last_4_weeks_commit_activity_series"]) == commits.sum()
+    assert counted["stars"] == activity.stars(ethereum, yesterday)
+    assert counted["code_additions_deletions_4_weeks"]["deletions"] < 0
+    for zeros in (broken, none):
+        assert (zeros["stars"], zeros["commit_count_4_weeks"]) == (0, 0)
+        assert zeros["code_additions_deletions_4_weeks"] == {"additions": None, "deletions": None}
+
+
+def test_a_documents_community_is_mostly_null(market: SimulatedMarket, sandbox: RunningSandbox, http: httpx.Client):
+    documents = [get(http, sandbox, f"coins/{token.coin_id}").json() for token in market.members[:60]]
+    known = [each for each in documents if "error" not in each]
+
+    community = [each["community_data"] for each in known]
+    telegram = [each["telegram_channel_user_count"] for each in community]
+    assert {each["reddit_subscribers"] for each in community} == {None, 0}
+    assert 0 < sum(count is not None for count in telegram) < len(telegram) / 2
+    assert any(each["sentiment_votes_up_percentage"] is None for each in known)
+    assert all(
+        each["sentiment_votes_up_percentage"] + each["sentiment_votes_down_percentage"] == pytest.approx(100.0)
+        for each in known
+        if each["sentiment_votes_up_percentage"] is not None
+    )
+    assert known[0]["watchlist_portfolio_users"] > 100_000
+
+
+def test_contracts_lie_on_several_chains_in_their_own_form(sandbox: RunningSandbox, http: httpx.Client):
+    rows = get(http, sandbox, "coins/list", include_platform="true").json()
+
+    solana = [row["platforms"]["solana"] for row in rows if "solana" in row["platforms"]]
+    assert any(len(row["platforms"]) > 1 for row in rows)
+    assert solana
+    assert all(len(address) == 44 and not set("0OIl") & set(address) for address in solana)
+    document = get(http, sandbox, "coins/bitcoin").json()
+    assert (document["platforms"], document["detail_platforms"]) == (
+        {"": ""},
+        {"": {"decimal_place": None, "contract_address": ""}},
+    )
+
+
+def test_global_totals_leave_out_caps_that_nobody_believes(
+    market: SimulatedMarket, sandbox: RunningSandbox, http: httpx.Client
+):
+    data = get(http, sandbox, "global").json()["data"]
+    rows = get(http, sandbox, "coins/markets", vs_currency="usd", per_page=250).json()
+
+    fake = set(market.tokens.filter(is_fake_cap=True)["coin_id"])
+    total = sum(row["market_cap"] for row in rows if row["id"] not in fake)
+    bitcoin = next(row["market_cap"] for row in rows if row["id"] == "bitcoin")
+    assert data["total_market_cap"]["usd"] == pytest.approx(total)
+    assert data["market_cap_percentage"]["btc"] == pytest.approx(100.0 * bitcoin / total)
+    assert data["updated_at"] == int(NOW.timestamp())
+    assert data["active_cryptocurrencies"] == len(rows)

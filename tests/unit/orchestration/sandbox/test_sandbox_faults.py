@@ -4,7 +4,8 @@ import time
 import httpx
 import pytest
 
-from orchestration.sandbox.faults import FaultKind, FaultPlan, FaultRule, damage_types
+from orchestration.sandbox.damage import damage_types
+from orchestration.sandbox.faults import FaultKind, FaultPlan, FaultRule, FaultSettingError
 from orchestration.sandbox.runner import RunningSandbox
 
 GECKO = "api.coingecko.com"
@@ -175,6 +176,102 @@ def test_a_cleared_plan_strikes_nothing(sandbox: RunningSandbox, http: httpx.Cli
 def test_a_rate_above_one_is_refused():
     with pytest.raises(ValueError, match=r"1\.5"):
         FaultRule(kind=FaultKind.DRIP, rate=1.5)
+
+
+def test_an_empty_body_comes_with_the_good_answers_status_and_type(sandbox: RunningSandbox, http: httpx.Client):
+    strike(sandbox, FaultKind.EMPTY_BODY)
+
+    answer = markets(http, sandbox)
+
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        FaultKind.TRUNCATED,
+        FaultKind.DRIP,
+        FaultKind.EMPTY_BODY,
+        FaultKind.WRONG_TYPES,
+        FaultKind.IMPOSSIBLE_VALUES,
+        FaultKind.FUTURE_TIMESTAMPS,
+    ],
+)
+def test_a_spoiled_answer_keeps_status_and_headers_of_the_good_one(
+    sandbox: RunningSandbox, http: httpx.Client, kind: FaultKind
+):
+    url = f"{sandbox.url_for('api.binance.com')}/api/v3/klines?symbol=NOPE&interval=1d"
+    good = http.get(url)
+    sandbox.faults.add(FaultRule(kind=kind, host="api.binance.com", delay_seconds=0.05))
+
+    spoiled = http.get(url)
+
+    changing = {"content-length", "transfer-encoding", "date"}
+    assert spoiled.status_code == good.status_code == 400
+    assert {name: value for name, value in spoiled.headers.items() if name not in changing} == {
+        name: value for name, value in good.headers.items() if name not in changing
+    }
+
+
+def test_impossible_prices_are_negative_zero_no_number_or_upside_down(sandbox: RunningSandbox, http: httpx.Client):
+    url = f"{sandbox.url_for('api.binance.com')}/api/v3/klines?symbol=BTCUSDT&interval=1d&limit=9"
+    good = http.get(url).json()
+    sandbox.faults.add(FaultRule(kind=FaultKind.IMPOSSIBLE_VALUES, host="api.binance.com", damage_every=2))
+
+    rows = http.get(url).json()
+
+    assert [rows[place] == good[place] for place in range(9)] == [False, True] * 4 + [False]
+    assert [row[0] for row in rows] == [row[0] for row in good]
+    assert rows[0][1:5] == [f"-{price}" for price in good[0][1:5]]
+    assert rows[2][1:5] == ["0"] * 4
+    assert rows[4][1:5] == ["NaN"] * 4
+    assert float(rows[6][2]) < float(rows[6][3])
+
+
+def test_times_to_come_lie_ten_years_ahead(sandbox: RunningSandbox, http: httpx.Client):
+    good = markets(http, sandbox).json()
+    strike(sandbox, FaultKind.FUTURE_TIMESTAMPS, damage_every=10)
+
+    rows = markets(http, sandbox).json()
+
+    assert [number for number, row in enumerate(rows) if row != good[number]] == [0, 10, 20]
+    assert rows[0]["last_updated"].startswith("2035-01-06")
+    assert rows[0]["current_price"] == good[0]["current_price"]
+
+
+def test_a_setting_names_providers_kinds_and_rates():
+    plan = FaultPlan.from_text("binance:rate_limited:0.1, coingecko:timeout, www.okx.com:blocked:0.5,*:drip:0")
+
+    assert [(rule.host, rule.kind, rule.rate) for rule in plan.rules] == [
+        ("api.binance.com", FaultKind.RATE_LIMITED, 0.1),
+        ("data-api.binance.vision", FaultKind.RATE_LIMITED, 0.1),
+        ("api.coingecko.com", FaultKind.TIMEOUT, 1.0),
+        ("www.okx.com", FaultKind.BLOCKED, 0.5),
+        ("*", FaultKind.DRIP, 0.0),
+    ]
+    assert FaultPlan.from_text("").rules == ()
+
+
+def test_a_setting_that_cannot_be_read_names_every_wrong_part_and_what_there_is():
+    with pytest.raises(FaultSettingError) as refusal:
+        FaultPlan.from_text("binanse:timeout,kraken:explode,okx:timeout:often,okx:timeout:2,gate,gate:drip")
+
+    said = str(refusal.value)
+    for part in ("'binanse:timeout'", "'kraken:explode'", "'okx:timeout:often'", "'okx:timeout:2'", "'gate'"):
+        assert part in said
+    assert "coingecko" in said
+    assert "truncated" in said
+    assert "'gate:drip'" not in said
+
+
+def test_a_setting_strikes_the_same_requests_each_time():
+    def fates() -> list[bool]:
+        plan = FaultPlan.from_text("kraken:unavailable:0.3", seed=5)
+        return [plan.decide("api.kraken.com", "/") is not None for _ in range(200)]
+
+    assert fates() == fates()
+    assert 30 < sum(fates()) < 90
 
 
 def test_the_log_names_the_fault(sandbox: RunningSandbox, http: httpx.Client):

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from orchestration.sandbox.clock import SandboxClock
 from orchestration.sandbox.market import SimulatedMarket, simulate_market
 from orchestration.sandbox.settings import DefectRates, SimulationSettings
+from orchestration.sandbox.tokens import make_tokens
 
 FRAMES = ("tokens", "daily", "on_chain", "fear_greed", "defects", "events", "regimes")
 
@@ -59,6 +60,14 @@ def test_default_market_has_births_deaths_pumps_and_a_shared_ticker(market: Simu
     assert tokens["symbol"].n_unique() == 249
     assert tokens.filter(pl.col("coinmetrics_metrics").list.len() > 0).height == 12
     assert tokens["sector"].n_unique() >= 12
+
+
+@pytest.mark.parametrize("tokens", [420, 1_700, 6_000])
+def test_tokens_of_a_large_market_have_ids_of_their_own_and_share_one_ticker(tokens: int):
+    members = make_tokens(SimulationSettings(tokens=tokens))
+
+    assert len({token.coin_id for token in members}) == tokens
+    assert len({token.symbol for token in members}) == tokens - 1
 
 
 def test_daily_rows_span_exactly_the_life_of_each_token(market: SimulatedMarket):
