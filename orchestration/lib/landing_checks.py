@@ -13,14 +13,18 @@ import duckdb
 import polars as pl
 
 from orchestration.lib.expectations import SuiteResult, run_suite
+from orchestration.lib.ingestion import Ingested
 from orchestration.lib.landing import LandingStore, read_parquet_sql
 from orchestration.lib.metadata import markdown_table
 from orchestration.lib.suites_landing import LANDING_SUITES, PreviousLoad
 from orchestration.sources.datasets import Dataset
 
 CHECK_NAME = "great_expectations"
+ANSWERED_NAME = "source_answered"
+SHOWN_FAILURES = 20
 JUDGED_DAYS = 7
-"""Newest days a suite judges, against the same number of days before them; all history is judged once, when it first lands."""
+"""Newest days a suite judges, against as many before them (more for a source of a slower cadence); all history is judged once,
+when it first lands."""
 
 
 def key_of(dataset: Dataset) -> dg.AssetKey:
@@ -39,6 +43,29 @@ def landing_check_specs(keys: list[dg.AssetKey]) -> list[dg.AssetCheckSpec]:
     ]
 
 
+def answered_check_spec(key: dg.AssetKey) -> dg.AssetCheckSpec:
+    """A check that warns when the source of a dataset was down or gave less than was asked."""
+    return dg.AssetCheckSpec(
+        ANSWERED_NAME, asset=key, description="Whether the source answered; the run goes on without one that is down."
+    )
+
+
+def judge_answer(result: Ingested, *, down: str | None) -> dg.AssetCheckResult:
+    """The check result of one load."""
+    metadata: dict[str, Any] = {"failed": len(result.failures)}
+    if down:
+        metadata["reason"] = down
+    elif result.failures:
+        metadata["failures"] = dg.MetadataValue.json(dict(list(result.failures.items())[:SHOWN_FAILURES]))
+    return dg.AssetCheckResult(
+        passed=down is None and not result.failures,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata=metadata,
+        asset_key=key_of(result.dataset),
+        check_name=ANSWERED_NAME,
+    )
+
+
 def judge_landing(
     store: LandingStore, dataset: Dataset, *, as_of: datetime, is_first: bool
 ) -> dg.AssetCheckResult | None:
@@ -54,25 +81,41 @@ def judge_landing(
     files = store.files(dataset)
     if build is None or not files:
         return None
-    frame = _newest_rows(files, dataset, as_of=as_of, days=None if is_first else 2 * JUDGED_DAYS)
+    window = timedelta(days=max(JUDGED_DAYS, 2 * dataset.cadence_days))
+    since = None if is_first or not dataset.is_dated else as_of - 2 * window
+    frame = _newest_rows(files, dataset, as_of=as_of, since=since)
     previous = None
-    entity = next((name for name in ("coin_id", "market_id", "asset") if name in frame.columns), None)
-    if entity is not None and not is_first:
-        is_new = frame["market_date"] >= as_of.date() - timedelta(days=JUDGED_DAYS)
-        previous = PreviousLoad(ids=frame.filter(~is_new)[entity].n_unique())
+    if dataset.is_dated and not is_first:
+        is_new = frame["available_at"] > as_of - window
+        thing = next((name for name in dataset.key if name != "market_date"), "market_date")
+        previous = PreviousLoad(ids=frame.filter(~is_new)[thing].n_unique())
         frame = frame.filter(is_new)
+    if frame.is_empty():
+        return silent_result(dataset, as_of=as_of)
     result = run_suite(frame, build(as_of=as_of, previous=previous), name=dataset.label)
     return check_result(result, asset_key=key_of(dataset))
 
 
-def _newest_rows(files: list[Path], dataset: Dataset, *, as_of: datetime, days: int | None) -> pl.DataFrame:
-    """The newest load of every key known at `as_of`, of the last `days` days or of all."""
+def silent_result(dataset: Dataset, *, as_of: datetime) -> dg.AssetCheckResult:
+    """The result of a source that gave nothing for a week: a warning, since it costs its features and not the run."""
+    return dg.AssetCheckResult(
+        passed=False,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"found": f"no rows of the {JUDGED_DAYS} days before {as_of.date()}"},
+        asset_key=key_of(dataset),
+        check_name=CHECK_NAME,
+    )
+
+
+def _newest_rows(files: list[Path], dataset: Dataset, *, as_of: datetime, since: datetime | None) -> pl.DataFrame:
+    """The newest load of every key known at `as_of`, of those that became known after `since` or of all."""
     keys = ", ".join(dataset.key)
-    since = "" if days is None else f"and market_date >= date '{as_of.date()}' - {days}"
+    after = "" if since is None else f"and available_at > '{since.isoformat()}'::timestamptz"
     with duckdb.connect(config={"threads": 2}) as connection:
         connection.execute("set TimeZone = 'UTC'")
         rows = connection.sql(
-            f"select * from {read_parquet_sql(files)} where available_at <= '{as_of.isoformat()}'::timestamptz {since} "
+            f"select * from {read_parquet_sql(files)} "
+            f"where coalesce(available_at <= '{as_of.isoformat()}'::timestamptz, true) {after} "
             f"qualify row_number() over (partition by {keys} order by loaded_at desc, load_id desc) = 1"
         )
         return rows.pl().select(list(dataset.landed_columns))
