@@ -21,6 +21,15 @@ Does not: looking into the history files or landing them (`bulk_import.py`).
           volume_24h_usd: {sql: "volume_coins * price"}
         dedupe:                             # of rows of one key the first by this order stays
           - {column: revision, prefer: greatest}
+      - path: vestings.parquet
+        dataset: defillama/unlock_events
+        beside: {tokens: tokens.parquet}    # other files of the archive, and what from_sql calls them
+        from_sql: >-                        # a query over `file` and those: rows to unfold, ids to join
+          select file.*, tokens.coin_id, unnest(range(file.steps)) as step from file left join tokens using (name)
+        columns: {...}                      # over the columns of that query
+
+Two entries may read one file, and two files may fill one dataset, as long as no key of the dataset comes from both: they
+would correct each other in every import. Give each file a `feed` where the dataset has one.
 """
 
 from __future__ import annotations
@@ -29,7 +38,7 @@ import difflib
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path, PurePosixPath
-from typing import Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 import polars as pl
 import pydantic
@@ -48,6 +57,12 @@ SQL_TYPES: Final[tuple[tuple[Dtype, str], ...]] = (
     (pl.Boolean, "BOOLEAN"),
     (INSTANT, "TIMESTAMPTZ"),
 )
+
+
+FILE: Final = "file"
+"""What `from_sql` calls the file of its entry."""
+
+Alias = Annotated[str, pydantic.StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
 class MappingError(TidemarkError):
@@ -150,6 +165,8 @@ class FileMapping(Strict):
     path: str
     dataset: str
     required: bool = False
+    beside: Mapping[Alias, str] = {}
+    from_sql: str | None = None
     filters: tuple[Filter, ...] = ()
     where: str | None = None
     columns: Mapping[str, str | Transform]
@@ -159,12 +176,22 @@ class FileMapping(Strict):
     @classmethod
     def path_stays_inside(cls, path: str) -> str:
         """Refuse paths out of the archive's folder and other formats."""
-        parts = PurePosixPath(path)
-        if parts.is_absolute() or ".." in parts.parts:
-            raise ValueError(f"{path} leaves the archive's folder; give a path relative to it")
-        if parts.suffix not in (".parquet", ".csv"):
-            raise ValueError(f"{path} is neither .parquet nor .csv; convert it")
-        return path
+        return _check_path(path)
+
+    @pydantic.field_validator("beside")
+    @classmethod
+    def other_files_stay_inside(cls, beside: Mapping[str, str]) -> Mapping[str, str]:
+        """Refuse the same of the files beside it, and a name that is taken."""
+        if FILE in beside:
+            raise ValueError(f"`{FILE}` is the entry's own file; call the other one differently")
+        return {name: _check_path(path) for name, path in beside.items()}
+
+    @pydantic.model_validator(mode="after")
+    def other_files_are_read(self) -> Self:
+        """Refuse files beside it that nothing reads."""
+        if self.beside and self.from_sql is None:
+            raise ValueError("`beside` names files that only `from_sql` can read; add it or remove them")
+        return self
 
     @pydantic.model_validator(mode="after")
     def columns_fit_the_dataset(self) -> Self:
@@ -208,6 +235,15 @@ class FileMapping(Strict):
         filtered = {each.column for each in self.filters}
         preferred = {each.column for each in self.dedupe}
         return {name for name in plain | filtered | preferred if name is not None}
+
+
+def _check_path(path: str) -> str:
+    parts = PurePosixPath(path)
+    if parts.is_absolute() or ".." in parts.parts:
+        raise ValueError(f"{path} leaves the archive's folder; give a path relative to it")
+    if parts.suffix not in (".parquet", ".csv"):
+        raise ValueError(f"{path} is neither .parquet nor .csv; convert it")
+    return path
 
 
 class ArchiveMapping(Strict):
