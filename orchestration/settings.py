@@ -6,18 +6,25 @@ Does not: reading files or tables. Nothing is read at import; callers call `load
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Final, Literal, Self
 
-from pydantic import BaseModel, Field, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from orchestration.lib.errors import TidemarkError
+from orchestration.sources.datasets.exchanges import EXCHANGES
 
 SourceKind = Literal["simulated", "archive", "live"]
 
 REPOSITORY_ROOT = Path(__file__).resolve().parent.parent
+
+
+SECRET: Final = re.compile(r"KEY|SECRET|TOKEN|PASSWORD")
+"""Settings whose value is never shown."""
 
 
 class SettingsError(TidemarkError):
@@ -30,29 +37,57 @@ class ProviderSettings(BaseModel):
     Attributes:
         enabled: Whether live and simulated runs ask it.
         base_url: Root of its API; point it at any server that speaks the same format.
+        hosts: Stand-ins for further hosts of its API, by the host's own name.
         min_interval_seconds: Least time between two requests of a live run.
+        concurrency: Requests under way at once, where its adapter makes several.
         api_key: Key, from the environment only; never shown.
+        api_secret: Second half of the key, where it has one.
     """
 
     enabled: bool = True
     base_url: str
+    hosts: dict[str, str] = {}
     min_interval_seconds: float = Field(ge=0)
+    concurrency: int = Field(default=8, ge=1, le=64)
     api_key: SecretStr | None = None
+    api_secret: SecretStr | None = None
 
 
 class SimulationSettingsEnv(BaseModel):
-    """The simulated market: its seed, its size, whether anything predicts anything, and the free tier's history limit."""
+    """The simulated market and how its providers behave."""
 
     seed: int = 7
     tokens: int = Field(default=250, ge=130, le=6000, description="Below 130 too few are eligible for a first model.")
-    is_null: bool = False
-    full_history: bool = True
+    is_null: bool = Field(default=False, description="Whether nothing predicts anything.")
+    identity_events: bool = Field(
+        default=False, description="Whether tokens are renamed, migrate, merge and reuse tickers."
+    )
+    full_history: bool = Field(default=True, description="Whether CoinGecko serves more than the free tier's 365 days.")
+    faults: str = Field(default="", description="Misbehaviour, e.g. coingecko:rate_limited:0.1,binance:timeout.")
+    latency_seconds: float = Field(default=0.0, ge=0, le=60, description="Typical wait before an answer.")
+    enforce_limits: bool = Field(default=False, description="Whether providers refuse those who ask too often.")
+
+
+class RetentionSettings(BaseModel):
+    """What `tidemark compact` may drop; by default nothing, so that every past state can be built again."""
+
+    quarantine_days: int | None = Field(default=None, ge=1, description="Drop quarantined records older than this.")
+    superseded_days: int | None = Field(
+        default=None, ge=1, description="Drop rows that a later load of their key superseded longer ago than this."
+    )
 
 
 class Settings(BaseSettings):
     """All settings of a run. Nested ones are set like `TIDEMARK_COINGECKO__API_KEY`."""
 
-    model_config = SettingsConfigDict(env_prefix="TIDEMARK_", env_nested_delimiter="__", extra="ignore", frozen=True)
+    # Partial update: a key alone must not take the rest of its provider's defaults away.
+    model_config = SettingsConfigDict(
+        env_prefix="TIDEMARK_",
+        env_nested_delimiter="__",
+        nested_model_default_partial_update=True,
+        extra="ignore",
+        frozen=True,
+    )
 
     source: SourceKind = "simulated"
     archive: Path | None = None
@@ -61,20 +96,87 @@ class Settings(BaseSettings):
     data_dir: Path | None = None
     indices_dir: Path = REPOSITORY_ROOT / "models_ml" / "indices" / "definitions"
     correction_weeks: int = Field(default=8, ge=0, description="Corrections older than this wait for make rebuild.")
-    live_universe: int = Field(default=500, ge=1, le=5000, description="Tokens a live run follows, by market cap.")
+    live_universe: int = Field(default=500, ge=1, le=6000, description="Tokens a run follows, by market cap.")
     live_history_days: int = Field(default=365, ge=60, description="Days of history a live run fills at its start.")
     simulation: SimulationSettingsEnv = SimulationSettingsEnv()
+    retention: RetentionSettings = RetentionSettings()
+
+    exchanges: tuple[str, ...] = Field(
+        default=EXCHANGES,
+        description="Exchanges that are asked, in the order of their word where several have a market.",
+    )
+    order_book_tokens: int = Field(default=200, ge=0, description="Tokens whose order books are read, by volume.")
+    derivative_tokens: int = Field(
+        default=60, ge=0, description="Tokens whose perpetual's funding and open interest are followed, by volume."
+    )
+    followed_pools: int = Field(
+        default=50, ge=0, le=500, description="Pools of unlisted tokens whose candles are read."
+    )
+    followed_pool_liquidity_usd: float = Field(default=50_000, ge=0, description="Least liquidity of a pool to follow.")
+    protocol_histories: int = Field(
+        default=120,
+        ge=0,
+        description="DeFi protocols of followed tokens whose history is asked, by TVL; four requests each.",
+    )
+    chain_histories: int = Field(default=30, ge=0, description="Chains of followed tokens whose TVL is asked, by TVL.")
+    stablecoin_histories: int = Field(default=20, ge=0, description="Stablecoins whose history is asked, by supply.")
+    unlock_files: int = Field(
+        default=60, ge=0, description="Unlock schedules outside the index whose file is read, each once a week."
+    )
 
     binance: ProviderSettings = ProviderSettings(base_url="https://api.binance.com", min_interval_seconds=0.05)
+    okx: ProviderSettings = ProviderSettings(base_url="https://www.okx.com", min_interval_seconds=0.11)
+    coinbase: ProviderSettings = ProviderSettings(
+        base_url="https://api.exchange.coinbase.com", min_interval_seconds=0.11
+    )
+    kucoin: ProviderSettings = ProviderSettings(base_url="https://api.kucoin.com", min_interval_seconds=0.05)
+    gate: ProviderSettings = ProviderSettings(base_url="https://api.gateio.ws", min_interval_seconds=0.05)
+    kraken: ProviderSettings = ProviderSettings(base_url="https://api.kraken.com", min_interval_seconds=1.0)
+    bitstamp: ProviderSettings = ProviderSettings(base_url="https://www.bitstamp.net", min_interval_seconds=0.075)
     coingecko: ProviderSettings = ProviderSettings(
         base_url="https://api.coingecko.com/api/v3",
         min_interval_seconds=12.0,  # keyless: measured bans below it
+    )
+    geckoterminal: ProviderSettings = ProviderSettings(
+        base_url="https://api.geckoterminal.com/api/v2",
+        min_interval_seconds=2.0,  # 30 requests a minute
     )
     coinmetrics: ProviderSettings = ProviderSettings(
         base_url="https://community-api.coinmetrics.io/v4",
         min_interval_seconds=0.6,  # 10 requests in 6 s
     )
+    defillama: ProviderSettings = ProviderSettings(base_url="https://api.llama.fi", min_interval_seconds=0.5)
+    defillama_stablecoins: ProviderSettings = ProviderSettings(
+        base_url="https://stablecoins.llama.fi", min_interval_seconds=0.5
+    )
+    defillama_yields: ProviderSettings = ProviderSettings(base_url="https://yields.llama.fi", min_interval_seconds=0.5)
+    unlocks: ProviderSettings = ProviderSettings(
+        base_url="https://defillama-datasets.llama.fi", min_interval_seconds=0.5
+    )
+    github: ProviderSettings = ProviderSettings(base_url="https://api.github.com", min_interval_seconds=0.8)
+    fred: ProviderSettings = ProviderSettings(
+        base_url="https://fred.stlouisfed.org",
+        min_interval_seconds=1.0,  # concurrent requests time out
+    )
     alternative_me: ProviderSettings = ProviderSettings(base_url="https://api.alternative.me", min_interval_seconds=1.0)
+    rss: ProviderSettings = ProviderSettings(
+        base_url="",  # its feeds are of different hosts
+        hosts={
+            "coindesk": "https://www.coindesk.com/arc/outboundfeeds/rss/",
+            "cointelegraph": "https://cointelegraph.com/rss",
+            "decrypt": "https://decrypt.co/feed",
+        },
+        min_interval_seconds=1.0,
+    )
+    gdelt: ProviderSettings = ProviderSettings(
+        base_url="https://api.gdeltproject.org/api/v2",
+        min_interval_seconds=5.5,  # one request in 5 s, and a ban that lasts minutes below it
+    )
+    reddit: ProviderSettings = ProviderSettings(
+        base_url="https://oauth.reddit.com",
+        hosts={"token": "https://www.reddit.com"},
+        min_interval_seconds=0.7,  # 100 requests a minute
+    )
 
     @model_validator(mode="after")
     def archive_goes_with_its_source(self) -> Self:
@@ -82,6 +184,23 @@ class Settings(BaseSettings):
         if self.source == "archive" and self.archive is None:
             raise ValueError("SOURCE=archive needs ARCHIVE=<folder with the history files>")
         return self
+
+    @field_validator("exchanges")
+    @classmethod
+    def exchanges_are_known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        """Refuse exchanges without an adapter, and repeated ones."""
+        unknown = [name for name in names if name not in EXCHANGES]
+        if unknown or len(set(names)) < len(names):
+            raise ValueError(
+                f"{', '.join(unknown) or 'an exchange'} is unknown or repeated; choose among {', '.join(EXCHANGES)}"
+            )
+        return names
+
+    def secrets(self) -> tuple[str, ...]:
+        """Every key of every provider, so that none of them can appear in what any of them says."""
+        values = (getattr(self, name) for name in type(self).model_fields)
+        keys = (key for each in values if isinstance(each, ProviderSettings) for key in (each.api_key, each.api_secret))
+        return tuple(key.get_secret_value() for key in keys if key)
 
     @property
     def folder(self) -> Path:
@@ -105,12 +224,14 @@ def load_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        problems = []
-        for item in error.errors():
-            name = "TIDEMARK_" + "__".join(str(part) for part in item["loc"]).upper() if item["loc"] else "settings"
-            problems.append(
-                f"{name}: {item['msg'].removeprefix('Value error, ')} (got {item['input']!r})"
-                if item["loc"]
-                else item["msg"].removeprefix("Value error, ")
-            )
-        raise SettingsError("; ".join(problems)) from None
+        raise SettingsError("; ".join(map(_problem_of, error.errors()))) from None
+
+
+def _problem_of(item: Mapping[str, Any]) -> str:
+    """A bad value in words; the value is shown where it is one, never a group of settings, which may hold a key."""
+    said = item["msg"].removeprefix("Value error, ")
+    if not item["loc"]:
+        return str(said)
+    name = "TIDEMARK_" + "__".join(str(part) for part in item["loc"]).upper()
+    is_shown = isinstance(item["input"], (str, int, float)) and not SECRET.search(name)
+    return f"{name}: {said}" + (f" (got {item['input']!r})" if is_shown else "")

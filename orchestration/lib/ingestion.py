@@ -1,12 +1,12 @@
-"""Fetching from the providers and landing what is new: one function a dataset, the same for history and for a day.
+"""Landing what a provider gave: which rows are new, where they lie, what is counted.
 
-Belongs here: from which day each token is asked, batching, landing of changed rows, quarantine, counts.
-Does not: wire formats (`orchestration/sources`), files (`landing.py`), Dagster.
+Belongs here: the time a load is for, landing of changed rows, quarantine, counts.
+Does not: which dataset asks what (`loads`), wire formats (`orchestration/sources`), files (`landing.py`), Dagster.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal
@@ -14,33 +14,15 @@ from typing import Literal
 import polars as pl
 
 from orchestration.lib.landing import LandingStore, find_lag
-from orchestration.sources.alternative_me import fetch_fear_greed
-from orchestration.sources.coingecko import CoinGecko
-from orchestration.sources.coinmetrics import CoinMetrics
-from orchestration.sources.datasets import Dataset, find_dataset
-from orchestration.sources.exchanges import ExchangeSettings, collect_candles, collect_tickers
-from orchestration.sources.http import HttpClient, RequestRejectedError
-from orchestration.sources.validation import Fetched
+from orchestration.lib.quarantine import unseen
+from orchestration.sources.datasets import Dataset
+from orchestration.sources.validation import Fetched, Rejected, reverting_jumps
+
+DAYS_A_WEEK = 7
+SUNDAY = 6
 
 REREAD_DAYS = 3
 """Days before the newest landed one that are asked again: rows come late and are revised; only changes land."""
-
-BATCH_COINS = 50
-"""Coins landed at a time, so that a killed backfill keeps what it had."""
-
-DEAD_AFTER_DAYS = 30
-"""A coin that left the market list and has had no price for so long is not asked any more."""
-
-ONCHAIN_METRICS = (
-    "AdrActCnt",
-    "TxCnt",
-    "CapMVRVCur",
-    "FlowInExNtv",
-    "FlowOutExNtv",
-    "SplyCur",
-    "FeeTotNtv",
-    "PriceUSD",
-)
 
 
 @dataclass(frozen=True)
@@ -59,10 +41,30 @@ class Reach:
     last: date
     partition: Literal["day", "year"]
 
+    def is_week_due(self, newest: date | None) -> bool:
+        """Whether what costs a request each is to be asked: never before, a week ago, or now that a week ends and grades need it."""
+        if newest is None:
+            return True
+        days_behind = (self.last - newest).days
+        return days_behind >= DAYS_A_WEEK or (days_behind > 0 and self.is_week_end)
+
+    @property
+    def is_week_end(self) -> bool:
+        """Whether the last day wanted is a Sunday: the week that follows is graded on it."""
+        return self.last.weekday() == SUNDAY
+
+    def start_after(self, newest: date | None) -> date:
+        """First day to ask of a token: its whole history, nothing when up to date, else a few days back."""
+        if newest is None:
+            return self.first
+        if newest >= self.last:
+            return newest + timedelta(days=1)
+        return max(self.first, newest - timedelta(days=REREAD_DAYS - 1))
+
 
 @dataclass(frozen=True)
 class Ingested:
-    """What one load did.
+    """What one load did to one dataset.
 
     Attributes:
         dataset: The dataset.
@@ -73,14 +75,28 @@ class Ingested:
     """
 
     dataset: Dataset
-    received: int
-    landed: int
-    quarantined: int
+    received: int = 0
+    landed: int = 0
+    quarantined: int = 0
     failures: Mapping[str, str] = field(default_factory=dict)
+
+    def __add__(self, other: Ingested) -> Ingested:
+        """Two loads of one dataset as one."""
+        return Ingested(
+            self.dataset,
+            self.received + other.received,
+            self.landed + other.landed,
+            self.quarantined + other.quarantined,
+            {**self.failures, **other.failures},
+        )
+
+    def with_failures(self, failures: Mapping[str, str]) -> Ingested:
+        """The same with more that could not be fetched."""
+        return Ingested(self.dataset, self.received, self.landed, self.quarantined, {**self.failures, **dict(failures)})
 
 
 class Ingestion:
-    """Landing from one set of providers.
+    """Landing for one run.
 
     Args:
         store: Where rows land.
@@ -97,18 +113,25 @@ class Ingestion:
         lags: Mapping[tuple[str, str], float],
         report: Callable[[str], None],
     ) -> None:
-        self._store = store
+        """Keep where rows land and how they are dated."""
+        self.store = store
+        self.report = report
         self._data_source = data_source
         self._lags = lags
-        self._report = report
 
-    def land(self, fetched: Fetched, reach: Reach) -> Ingested:
-        """Land the changed rows of an answer and quarantine what was refused."""
+    def land(self, fetched: Fetched, reach: Reach, *, is_all_news: bool = False) -> Ingested:
+        """Land the changed rows of an answer; quarantine what was refused, and what contradicts its neighbours.
+
+        Args:
+            fetched: The answer.
+            reach: The time the load is for.
+            is_all_news: Whether none of its keys can have landed before, so that nothing needs to be compared.
+        """
         dataset = fetched.dataset
-        changed = self._store.changed_rows(dataset, fetched.frame)
+        changed = fetched.frame if is_all_news else self.store.changed_rows(dataset, fetched.frame)
         loaded_at = datetime.now(UTC)
         for partition, rows in _partitions(dataset, changed, reach):
-            self._store.write(
+            self.store.write(
                 dataset,
                 rows,
                 data_source=self._data_source,
@@ -116,127 +139,37 @@ class Ingestion:
                 loaded_at=loaded_at,
                 lag_hours=find_lag(self._lags, dataset),
             )
-        if fetched.rejected:
-            self._store.write_quarantine(
+        refused = unseen(self.store, dataset, (*fetched.rejected, *_contradictions(dataset, fetched.frame, changed)))
+        if refused:
+            self.store.write_quarantine(
                 dataset,
-                fetched.rejected,
+                refused,
                 data_source=self._data_source,
                 partition=reach.last.isoformat(),
                 loaded_at=loaded_at,
             )
-        return Ingested(dataset, fetched.frame.height, changed.height, len(fetched.rejected))
-
-    def coingecko_markets(
-        self, coingecko: CoinGecko, reach: Reach, *, max_coins: int, with_inactive: bool
-    ) -> list[Ingested]:
-        """The market list, and from it the list of coins; `with_inactive` adds coins that died before we looked."""
-        markets = coingecko.fetch_markets(now=reach.now, max_coins=max_coins)
-        assets = find_dataset("coingecko", "assets")
-        known = markets.frame.select("coin_id", "symbol", "name").unique("coin_id", keep="first", maintain_order=True)
-        listed = [_with_columns_of(assets, known)]
-        rejected: tuple[object, ...] = ()
-        if with_inactive:
-            inactive = coingecko.fetch_inactive(now=reach.now)
-            listed.append(inactive.frame)
-            rejected = inactive.rejected
-        frame = pl.concat(listed).unique("coin_id", keep="first", maintain_order=True)
-        return [self.land(markets, reach), self.land(Fetched(assets, frame, rejected), reach)]  # type: ignore[arg-type]  # of Rejected
-
-    def coingecko_categories(
-        self, coingecko: CoinGecko, reach: Reach, *, names: Iterable[str], max_coins: int
-    ) -> Ingested:
-        """Members of the categories that the project's sectors and pegged classes are made of, by display name."""
-        wanted = {name.strip().casefold() for name in names}
-        available = coingecko.fetch_categories()
-        ids = sorted(category_id for category_id, name in available.items() if name.strip().casefold() in wanted)
-        fetched = coingecko.fetch_asset_categories(ids, names=available, now=reach.now, max_coins=max_coins)
-        self._report(f"coingecko/asset_categories: {len(ids)} of {len(wanted)} category names exist")
-        return self.land(fetched, reach)
-
-    def coingecko_market_daily(self, coingecko: CoinGecko, reach: Reach) -> Ingested:
-        """Daily price, cap and volume of every listed coin, each from a few days before its newest landed day."""
-        dataset = find_dataset("coingecko", "market_daily")
-        assets = self._store.newest(find_dataset("coingecko", "assets")).select("coin_id", "symbol").sort("coin_id")
-        listed = set(self._store.newest(find_dataset("coingecko", "markets"))["coin_id"].to_list())
-        newest = self._store.newest_market_dates(dataset, by="coin_id")
-        total = Ingested(dataset, 0, 0, 0)
-        batch: list[Fetched] = []
-        failures: dict[str, str] = {}
-        for number, (coin_id, symbol) in enumerate(assets.iter_rows(), start=1):
-            start = _start(newest.get(coin_id), reach)
-            is_dead = (
-                coin_id not in listed and start < reach.last - timedelta(days=DEAD_AFTER_DAYS) and coin_id in newest
-            )
-            if start <= reach.last and not is_dead:
-                try:
-                    batch.append(
-                        coingecko.fetch_market_daily(coin_id, symbol=symbol, start=start, end=reach.last, now=reach.now)
-                    )
-                except RequestRejectedError as error:  # this coin only; an outage or a ban ends the load
-                    failures[coin_id] = str(error)
-            if batch and (len(batch) >= BATCH_COINS or number == assets.height):
-                total = _sum(total, self.land(Fetched.join(dataset, batch), reach))
-                self._report(f"coingecko/market_daily: {number} of {assets.height} coins")
-                batch = []
-        return Ingested(dataset, total.received, total.landed, total.quarantined, failures)
-
-    def exchange_candles(self, settings: ExchangeSettings, reach: Reach) -> Ingested:
-        """Daily candles of every dollar market of the exchange, each from a few days before its newest landed day."""
-        dataset = find_dataset("binance", "candles_daily")
-        newest = self._store.newest_market_dates(dataset, by="market_id")
-        starts = {market: _start(day, reach) for market, day in newest.items()}
-        collected = collect_candles(settings, starts=starts, now=reach.now, default_start=reach.first)
-        known = collected.fetched
-        frame = known.frame.filter(pl.col("market_date") <= reach.last)
-        result = self.land(Fetched(dataset, frame, known.rejected), reach)
-        failures = {market: str(error) for market, error in collected.failures.items()}
-        return Ingested(dataset, result.received, result.landed, result.quarantined, failures)
-
-    def exchange_tickers(self, settings: ExchangeSettings, reach: Reach) -> Ingested:
-        """Last price, best bid and ask of every dollar market, as of now."""
-        return self.land(collect_tickers(settings, now=reach.now), reach)
-
-    def coinmetrics_metrics(self, coinmetrics: CoinMetrics, reach: Reach) -> Ingested:
-        """The on-chain metrics the features use, for every token whose metrics the community may read."""
-        dataset = find_dataset("coinmetrics", "asset_metrics")
-        catalogue = coinmetrics.fetch_catalogue()
-        wanted = {
-            asset: [metric for metric in ONCHAIN_METRICS if metric in metrics]
-            for asset, metrics in catalogue.items()
-            if "AdrActCnt" in metrics or "TxCnt" in metrics
-        }
-        newest = self._store.newest_market_dates(dataset, by="asset")
-        start = min((_start(newest.get(asset), reach) for asset in wanted), default=reach.first)
-        if start > reach.last or not wanted:
-            return Ingested(dataset, 0, 0, 0)
-        return self.land(coinmetrics.fetch_asset_metrics(wanted, start=start, end=reach.last, now=reach.now), reach)
-
-    def fear_greed(self, http: HttpClient, reach: Reach, *, base_url: str) -> Ingested:
-        """The fear and greed index from a few days before its newest landed day."""
-        dataset = find_dataset("alternative_me", "fear_greed")
-        newest = self._store.newest_market_date(dataset)
-        days = 0 if newest is None else (reach.now.date() - newest).days + REREAD_DAYS + 1
-        fetched = fetch_fear_greed(http, now=reach.now, base_url=base_url, days=days)
-        in_reach = pl.col("market_date").is_between(reach.first, reach.last)
-        return self.land(Fetched(dataset, fetched.frame.filter(in_reach), fetched.rejected), reach)
+        return Ingested(dataset, fetched.frame.height, changed.height, len(refused))
 
 
-def _start(newest: date | None, reach: Reach) -> date:
-    """First day to ask of a token: its whole history, nothing when up to date, else a few days back."""
-    if newest is None:
-        return reach.first
-    if newest >= reach.last:
-        return newest + timedelta(days=1)
-    return max(reach.first, newest - timedelta(days=REREAD_DAYS - 1))
+PRICES = {
+    "market_daily": ("coin_id", "price_usd"),
+    "candles_daily": ("market_id", "close_quote"),
+    "pool_candles": ("pool_id", "close_usd"),
+}
+"""By name of dataset: what has a price each day, and the column of the price."""
 
 
-def _sum(one: Ingested, other: Ingested) -> Ingested:
-    return Ingested(
-        one.dataset, one.received + other.received, one.landed + other.landed, one.quarantined + other.quarantined
+def _contradictions(dataset: Dataset, frame: pl.DataFrame, changed: pl.DataFrame) -> list[Rejected]:
+    """Ten-fold jumps that revert, as copies; looked for only where rows are news."""
+    if dataset.name not in PRICES or changed.is_empty():
+        return []
+    entity, price = PRICES[dataset.name]
+    return reverting_jumps(
+        dataset, frame.join(changed.select(entity).unique(), on=entity, how="semi"), entity=entity, price=price
     )
 
 
-def _with_columns_of(dataset: Dataset, frame: pl.DataFrame) -> pl.DataFrame:
+def with_columns_of(dataset: Dataset, frame: pl.DataFrame) -> pl.DataFrame:
     """The frame with every column of a dataset, absent ones null."""
     return frame.select(
         pl.col(name).cast(dtype) if name in frame.columns else pl.lit(None, dtype).alias(name)

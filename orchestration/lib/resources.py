@@ -5,39 +5,28 @@ Belongs here: what an asset is handed. Does not: what it does with it.
 
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from datetime import date, datetime, timedelta
-from pathlib import Path
-from typing import Any
 
 import dagster as dg
 import duckdb
 from pydantic import Field, PrivateAttr
 
+from orchestration.lib.connections import Connections, open_connections
 from orchestration.lib.data_folder import DataFolder
 from orchestration.lib.dead_runs import fail_dead_runs
-from orchestration.lib.ingestion import Ingestion, Reach
-from orchestration.lib.landing import LandingStore, read_lags
+from orchestration.lib.landing import LandingStore
 from orchestration.lib.partitions import LANDING_JOBS, last_day_of
 from orchestration.lib.registry import ModelRegistry
 from orchestration.lib.run_context import RunContext, current_build
 from orchestration.lib.run_lock import RunLock
 from orchestration.lib.warehouse import connect
-from orchestration.lib.week_choice import SIMULATED_END, SIMULATED_START, choose_week
-from orchestration.lib.weeks import WeekError, instant_of
+from orchestration.lib.week_choice import choose_week
+from orchestration.lib.weeks import WeekError
 from orchestration.settings import REPOSITORY_ROOT, Settings, load_settings
-from orchestration.sources.coingecko import CoinGecko
-from orchestration.sources.coinmetrics import CoinMetrics
-from orchestration.sources.exchanges import ExchangeSettings
-from orchestration.sources.http import HttpClient
 
 POOL = "warehouse"
 """The pool of whatever opens the warehouse; it has one slot (dagster.yaml)."""
-
-LAGS = REPOSITORY_ROOT / "dbt_project" / "seeds" / "publication_lags.csv"
-
-AFTER_CLOSE = timedelta(minutes=45)
-"""Simulated runs look at the providers this long after a midnight, when a day's close has landed."""
 
 
 class RunLease(dg.ConfigurableResource):
@@ -147,98 +136,10 @@ def _day(text: str, *, field: str) -> date:
 @dg.resource(
     description="The providers of a simulated or live run; a simulated one has its own sandbox on a free port."
 )
-def providers_resource(context: dg.InitResourceContext) -> Iterator["Connections"]:
+def providers_resource(context: dg.InitResourceContext) -> Iterator[Connections]:
     """Open the connections of a run and close them at its end; nothing outlives it, the sandbox included."""
-    with ExitStack() as closing:
-        yield Connections(load_settings(), closing, context.log.info if context.log else _say_nothing)
-
-
-class Connections:
-    """Open adapters of one run."""
-
-    def __init__(self, settings: Settings, closing: ExitStack, report: Any) -> None:
-        self.settings = settings
-        self._closing = closing
-        self._report = report
-        self._sandbox: Any = None
-        self._http: dict[str, HttpClient] = {}
-
-    def reach(self, *, last: date, first: date, partition: str) -> Reach:
-        """The time a load is for; the sandbox's clock follows."""
-        now = instant_of(last + timedelta(days=1)) + AFTER_CLOSE if self._is_simulated else datetime.now().astimezone()
-        if self._is_simulated:
-            self._sandbox_at(now)
-        return Reach(now=now, first=first, last=last, partition=partition)  # type: ignore[arg-type]  # 'day' or 'year'
-
-    def ingestion(self, store: LandingStore) -> Ingestion:
-        """The landing side of a load."""
-        return Ingestion(store, data_source=self.settings.source, lags=read_lags(LAGS), report=self._report)
-
-    def coingecko(self) -> CoinGecko:
-        """CoinGecko, or the sandbox in its place."""
-        provider = self.settings.coingecko
-        key = provider.api_key.get_secret_value() if provider.api_key else None
-        return CoinGecko(self.http("coingecko"), base_url=self._url(provider.base_url), api_key=key)
-
-    def coinmetrics(self) -> CoinMetrics:
-        """Coin Metrics community, or the sandbox in its place."""
-        return CoinMetrics(self.http("coinmetrics"), base_url=self._url(self.settings.coinmetrics.base_url))
-
-    def fear_greed_url(self) -> str:
-        """Where the fear and greed index is asked."""
-        return self._url(self.settings.alternative_me.base_url)
-
-    def binance(self) -> ExchangeSettings:
-        """How to reach Binance through ccxt."""
-        if self._is_simulated:
-            return ExchangeSettings(base_url_prefix=self._sandbox.base_url, rate_limit_ms=1)
-        provider = self.settings.binance
-        host = provider.base_url.removeprefix("https://").rstrip("/")
-        return ExchangeSettings(
-            api_host=None if host == "api.binance.com" else host,
-            rate_limit_ms=int(provider.min_interval_seconds * 1000),
-        )
-
-    def http(self, provider: str) -> HttpClient:
-        """The shared HTTP client, paced for a provider."""
-        if provider not in self._http:
-            settings = getattr(self.settings, provider)
-            interval = 0.0 if self._is_simulated else settings.min_interval_seconds
-            secrets = [settings.api_key.get_secret_value()] if settings.api_key else []
-            client = HttpClient(min_interval_seconds=interval, secrets=secrets)
-            self._closing.callback(client.close)
-            self._http[provider] = client
-        return self._http[provider]
-
-    @property
-    def _is_simulated(self) -> bool:
-        return self.settings.source == "simulated"
-
-    def _url(self, base_url: str) -> str:
-        return base_url.replace("https://", f"{self._sandbox.base_url}/") if self._is_simulated else base_url
-
-    def _sandbox_at(self, now: datetime) -> None:
-        if self._sandbox is None:
-            from orchestration.sandbox.market import simulate_market
-            from orchestration.sandbox.runner import running_sandbox
-            from orchestration.sandbox.settings import SimulationSettings
-
-            chosen = self.settings.simulation
-            market = simulate_market(
-                SimulationSettings(
-                    seed=chosen.seed,
-                    tokens=chosen.tokens,
-                    is_null=chosen.is_null,
-                    start=SIMULATED_START,
-                    end=SIMULATED_END,
-                )
-            )
-            self._sandbox = self._closing.enter_context(running_sandbox(market, now, full_history=chosen.full_history))
-            self._report(
-                f"sandbox: simulated market, seed {chosen.seed}, {chosen.tokens} tokens, "
-                f"full_history={'on' if chosen.full_history else 'off'} at {self._sandbox.base_url}"
-            )
-        self._sandbox.clock.now = now
+    with open_connections(load_settings(), context.log.info if context.log else _say_nothing) as connections:
+        yield connections
 
 
 def _say_nothing(_text: str) -> None:
@@ -264,12 +165,3 @@ def dbt_environment(folder: DataFolder, *, as_of: datetime, features_from: date)
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-
-
-def seed_category_names() -> list[str]:
-    """Display names of the categories that sectors and pegged classes rest on."""
-    names: list[str] = []
-    for seed in ("sector_categories.csv", "pegged_categories.csv"):
-        lines = Path(REPOSITORY_ROOT / "dbt_project" / "seeds" / seed).read_text().splitlines()[1:]
-        names += [line.split(",")[0] for line in lines if line]
-    return names

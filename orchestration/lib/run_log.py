@@ -9,11 +9,18 @@ from pathlib import Path
 
 import dagster as dg
 
+from orchestration.lib.progress import bar_of
+
 LOGGER_NAME = "terminal"
 
 
 class TerminalHandler(logging.Handler):
-    """Says how long each step took, warnings, and why a step failed."""
+    """Says how long each step took, warnings, and why a step failed; on a terminal it draws the progress of long loads."""
+
+    def __init__(self) -> None:
+        """Begin with an empty line."""
+        super().__init__()
+        self._drawn = 0
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print a line for what a person at the terminal wants to know."""
@@ -30,9 +37,19 @@ class TerminalHandler(logging.Handler):
                 self._say(f"  {event.step_key:<28} FAILED: {text}")
         elif record.levelno >= logging.WARNING:
             self._say(f"  {meta.get('step_key') or ''}: {meta.get('orig_message') or record.getMessage()}")
+        elif sys.stdout.isatty() and (bar := bar_of(str(meta.get("orig_message") or ""))):
+            self._draw(f"  {bar}")
 
-    @staticmethod
-    def _say(line: str) -> None:
+    def _draw(self, line: str) -> None:
+        """Write over the bar before."""
+        sys.stdout.write("\r" + line.ljust(self._drawn))
+        sys.stdout.flush()
+        self._drawn = len(line)
+
+    def _say(self, line: str) -> None:
+        if self._drawn:
+            sys.stdout.write("\r" + " " * self._drawn + "\r")
+            self._drawn = 0
         sys.stdout.write(line[:600] + "\n")
         sys.stdout.flush()
 

@@ -73,8 +73,21 @@ def print_summary(folder: DataFolder, week: date, *, seconds: float) -> None:
                 "Out of sample so far: "
                 + ", ".join(f"mean {metric} {value:.3f} over {n} weeks" for metric, value, n in skill)
             )
+        print(_sources_line(rows("select source, dataset, status from api.source_health where as_of_week = ?", week)))
     print(f"\nPublished warehouse: {path}")
     print(
         f"Took {seconds:.0f} s. Look at it: make dev (Dagster UI on http://127.0.0.1:3000), or SQL: select * from api.trader_grades"
     )
     print("Research, not financial advice.")
+
+
+def _sources_line(rows: list[tuple[Any, ...]]) -> str:
+    """How many sources were well, and the names of those that were not."""
+    troubled: dict[str, list[str]] = {}
+    for source, dataset, status in sorted(rows):
+        if status in ("down", "stale"):
+            troubled.setdefault(status, []).append(f"{source}/{dataset}")
+    well = sum(status not in ("down", "stale", "ended") for _, _, status in rows)
+    parts = [f"{well} of {len(rows)} datasets up to date"]
+    parts += [f"{status}: {', '.join(names)}" for status, names in sorted(troubled.items())]
+    return "Sources: " + "; ".join(parts) + (" (select * from api.source_health)" if troubled else "")

@@ -1,28 +1,43 @@
 """Ingestion: what lands, from the providers by day or from an archive in one import. Nothing is cleaned here."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import dagster as dg
 
-from orchestration.lib.bulk_import import import_archive, load_mapping
-from orchestration.lib.ingestion import Ingested, Ingestion, Reach
+from orchestration.lib.bulk_import import ImportResult, import_archive, load_mapping
+from orchestration.lib.connections import LAGS, Connections
+from orchestration.lib.ingestion import Ingested
 from orchestration.lib.landing import LandingStore, read_lags
-from orchestration.lib.landing_checks import judge_landing, key_of, landing_check_specs
-from orchestration.lib.metadata import landed_metadata
+from orchestration.lib.landing_checks import (
+    answered_check_spec,
+    judge_answer,
+    judge_landing,
+    key_of,
+    landing_check_specs,
+)
+from orchestration.lib.loads import steps_of
+from orchestration.lib.loads.step import Outcome, Step
+from orchestration.lib.metadata import landed_metadata, markdown_table
 from orchestration.lib.partitions import ingestion_days
-from orchestration.lib.resources import LAGS, Connections, RunLease, Warehouse, Week, seed_category_names
+from orchestration.lib.quarantine import summarise
+from orchestration.lib.resources import RunLease, Warehouse, Week
+from orchestration.lib.source_journal import Attempt, SourceJournal
 from orchestration.lib.week_choice import choose_week
 from orchestration.lib.weeks import instant_of
 from orchestration.settings import Settings, load_settings
 from orchestration.sources.datasets import DATASETS, Dataset, find_dataset
+from orchestration.sources.datasets.exchanges import EXCHANGES
+from orchestration.sources.http import SourceUnavailableError
 
 RETRY = dg.RetryPolicy(max_retries=2, delay=30, backoff=dg.Backoff.EXPONENTIAL)
 """For whole steps; single requests are retried in the HTTP client."""
 
 HISTORY = dg.AssetKey(["landing", "history"])
-Load = Callable[[Ingestion, Connections, Reach], Sequence[Ingested]]
+
+PRICES = (find_dataset("coingecko", "market_daily"), *(find_dataset(name, "candles_daily") for name in EXCHANGES))
+"""Datasets that prices are made of; while one of them has rows there is something to build."""
 
 
 def spec_of(dataset: Dataset, *, note: str = "", **more: object) -> dg.AssetSpec:
@@ -49,57 +64,6 @@ def kept_in(dataset: Dataset) -> str:
     return f"Files: `landing/{dataset.label}/<partition>/<load_id>.parquet`; refused records: `quarantine/{dataset.label}`."
 
 
-def load_markets(ingestion: Ingestion, providers: Connections, reach: Reach) -> Sequence[Ingested]:
-    """CoinGecko's market list and the list of coins."""
-    settings = providers.settings
-    return ingestion.coingecko_markets(
-        providers.coingecko(), reach, max_coins=settings.live_universe, with_inactive=settings.source == "simulated"
-    )
-
-
-def load_categories(ingestion: Ingestion, providers: Connections, reach: Reach) -> Sequence[Ingested]:
-    """Members of the categories that sectors and pegged classes are made of."""
-    names, universe = seed_category_names(), providers.settings.live_universe
-    return [ingestion.coingecko_categories(providers.coingecko(), reach, names=names, max_coins=universe)]
-
-
-def load_market_daily(ingestion: Ingestion, providers: Connections, reach: Reach) -> Sequence[Ingested]:
-    """Daily price, cap and volume of every coin."""
-    return [ingestion.coingecko_market_daily(providers.coingecko(), reach)]
-
-
-def load_candles(ingestion: Ingestion, providers: Connections, reach: Reach) -> Sequence[Ingested]:
-    """Daily candles of every dollar market of Binance."""
-    return [ingestion.exchange_candles(providers.binance(), reach)]
-
-
-def load_tickers(ingestion: Ingestion, providers: Connections, reach: Reach) -> Sequence[Ingested]:
-    """Last price, best bid and ask of every dollar market of Binance."""
-    return [ingestion.exchange_tickers(providers.binance(), reach)]
-
-
-def load_onchain(ingestion: Ingestion, providers: Connections, reach: Reach) -> Sequence[Ingested]:
-    """On-chain metrics of Coin Metrics."""
-    return [ingestion.coinmetrics_metrics(providers.coinmetrics(), reach)]
-
-
-def load_fear_greed(ingestion: Ingestion, providers: Connections, reach: Reach) -> Sequence[Ingested]:
-    """The fear and greed index."""
-    return [ingestion.fear_greed(providers.http("alternative_me"), reach, base_url=providers.fear_greed_url())]
-
-
-# A step, the datasets it lands, what it needs before, whether its history is filled by the first run.
-STEPS: tuple[tuple[str, Load, tuple[tuple[str, str], ...], tuple[tuple[str, str], ...], bool], ...] = (
-    ("coingecko_markets", load_markets, (("coingecko", "markets"), ("coingecko", "assets")), (), True),
-    ("coingecko_categories", load_categories, (("coingecko", "asset_categories"),), (), True),
-    ("coingecko_market_daily", load_market_daily, (("coingecko", "market_daily"),), (("coingecko", "assets"),), True),
-    ("binance_candles_daily", load_candles, (("binance", "candles_daily"),), (), True),
-    ("binance_tickers", load_tickers, (("binance", "tickers"),), (), False),
-    ("coinmetrics_asset_metrics", load_onchain, (("coinmetrics", "asset_metrics"),), (), True),
-    ("alternative_me_fear_greed", load_fear_greed, (("alternative_me", "fear_greed"),), (), True),
-)
-
-
 def history_asset() -> dg.AssetsDefinition:
     """The history before daily ingestion starts, filled once; a killed fill goes on where it stopped."""
 
@@ -118,16 +82,25 @@ def history_asset() -> dg.AssetsDefinition:
         if start is not None and start < last and warehouse.store().loads():
             return dg.MaterializeResult(metadata={"status": f"filled before {start}", **rows_landed(warehouse.store())})
         reach = providers.reach(last=last, first=choice.first_day, partition="year")
-        ingestion = providers.ingestion(warehouse.store())
+        store = warehouse.store()
+        ingestion, journal = providers.ingestion(store), SourceJournal(store.root)
         counts: dict[str, int] = {}
-        for name, load, _, _, has_history in STEPS:
-            if has_history:
-                results = load(ingestion, providers, reach)
-                counts |= {result.dataset.label: result.landed for result in results}
-                context.log.info("%s: %s", name, ", ".join(f"{r.dataset.label} landed {r.landed}" for r in results))
+        down: dict[str, str] = {}
+        for step in steps_of(warehouse.settings):
+            if step.has_history:
+                outcome = step.attempt(ingestion, providers, reach, journal=journal, run_id=context.run_id)
+                counts |= {result.dataset.label: result.landed for result in outcome.results}
+                landed = ", ".join(f"{result.dataset.label} landed {result.landed}" for result in outcome.results)
+                context.log.info("%s: %s", step.name, landed)
+                if outcome.down:
+                    down[step.name] = outcome.down
+                    context.log.warning("%s: source is down, goes on without it: %s", step.name, outcome.down)
+        if not any(store.files(dataset) for dataset in PRICES):
+            raise SourceUnavailableError(f"no source of prices could be read, so there is nothing to build: {down}")
         return dg.MaterializeResult(
             metadata={
                 "landed": counts,
+                "sources_down": down,
                 "first_day": str(choice.first_day),
                 "last_day": str(last),
                 **rows_landed(warehouse.store()),
@@ -142,17 +115,15 @@ def rows_landed(store: LandingStore) -> dict[str, int]:
     return {"dagster/row_count": sum(load.rows for load in store.loads())}
 
 
-def daily_asset(
-    name: str, load: Load, datasets: Sequence[Dataset], needs: Sequence[Dataset], days: dg.DailyPartitionsDefinition
-) -> dg.AssetsDefinition:
+def daily_asset(step: Step, days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
     """One day-partitioned step that lands the datasets of one request pattern, with their checks."""
-    keys = [key_of(dataset) for dataset in datasets]
-    deps = [HISTORY, *(key_of(dataset) for dataset in needs)]
+    keys = [key_of(dataset) for dataset in step.datasets]
+    deps = [HISTORY, *(key_of(dataset) for dataset in step.needs)]
 
     @dg.multi_asset(
-        name=name,
-        specs=[spec_of(dataset, deps=deps) for dataset in datasets],
-        check_specs=landing_check_specs(keys),
+        name=step.name,
+        specs=[spec_of(dataset, deps=deps) for dataset in step.datasets],
+        check_specs=[*landing_check_specs(keys), *map(answered_check_spec, keys)],
         partitions_def=days,
         backfill_policy=dg.BackfillPolicy.single_run(),
         retry_policy=RETRY,
@@ -166,29 +137,35 @@ def daily_asset(
         last = date.fromisoformat(context.partition_key_range.end)
         store = warehouse.store()
         reach = providers.reach(last=last, first=choose_week(warehouse.settings).first_day, partition="day")
-        results = load(providers.ingestion(store), providers, reach)
-        yield from results_of(store, results, as_of=last + timedelta(days=1), warehouse=warehouse)
+        journal = SourceJournal(store.root)
+        outcome = step.attempt(providers.ingestion(store), providers, reach, journal=journal, run_id=context.run_id)
+        if outcome.down:
+            context.log.warning("source is down, the run goes on without it: %s", outcome.down)
+        yield from results_of(store, outcome, as_of=last + timedelta(days=1), warehouse=warehouse)
 
     return land_days
 
 
 def results_of(
-    store: LandingStore, results: Sequence[Ingested], *, as_of: date, warehouse: Warehouse
+    store: LandingStore, outcome: Outcome, *, as_of: date, warehouse: Warehouse
 ) -> Iterator[dg.MaterializeResult]:
     """Counts and checks of what landed."""
     is_first = not warehouse.folder.warehouse.exists()
-    for result in results:
+    for result in outcome.results:
         check = judge_landing(store, result.dataset, as_of=instant_of(as_of), is_first=is_first)
+        if check is None and has_suite(result.dataset):
+            check = passed_unchecked(result.dataset)
         metadata: dict[str, Any] = {
             **landed_metadata(store.loads(result.dataset), result.dataset),
             "received": result.received,
             "landed": result.landed,
             "quarantined": result.quarantined,
             "failures": dg.MetadataValue.json(dict(result.failures)),
+            "quarantine": dg.MetadataValue.md(markdown_table(summarise(store, result.dataset))),
         }
-        yield dg.MaterializeResult(
-            asset_key=key_of(result.dataset), metadata=metadata, check_results=[check] if check else []
-        )
+        answered = judge_answer(result, down=outcome.down)
+        checks = [answered] if check is None else [answered, check]
+        yield dg.MaterializeResult(asset_key=key_of(result.dataset), metadata=metadata, check_results=checks)
 
 
 def archive_asset(settings: Settings) -> dg.AssetsDefinition:
@@ -210,6 +187,10 @@ def archive_asset(settings: Settings) -> dg.AssetsDefinition:
         assert chosen.archive is not None  # noqa: S101 - settings refuse an archive run without it
         imported = import_archive(
             mapping, chosen.archive, store, as_of=instant_of(as_of), loaded_at=datetime.now(UTC), lags=read_lags(LAGS)
+        )
+        at = datetime.now(UTC)
+        SourceJournal(store.root).add(
+            imported_attempt(dataset, imported, run_id=context.run_id, at=at) for dataset in datasets
         )
         for dataset in datasets:
             parts = [part for part in imported if part.dataset == dataset.label]
@@ -234,6 +215,19 @@ def archive_asset(settings: Settings) -> dg.AssetsDefinition:
     return import_files
 
 
+def imported_attempt(dataset: Dataset, imported: Sequence[ImportResult], *, run_id: str, at: datetime) -> Attempt:
+    """What the journal says of an imported dataset; files that are absent are its failures."""
+    parts = [part for part in imported if part.dataset == dataset.label]
+    result = Ingested(
+        dataset,
+        received=sum(part.read for part in parts),
+        landed=sum(part.landed for part in parts),
+        quarantined=sum(part.quarantined for part in parts),
+        failures={part.file: part.skipped for part in parts if part.skipped},
+    )
+    return Attempt.of(result, run_id=run_id, at=at)
+
+
 def passed_unchecked(dataset: Dataset) -> dg.AssetCheckResult:
     """The result of a suite without rows to judge: the file is absent, which the materialisation says."""
     return dg.AssetCheckResult(
@@ -254,17 +248,7 @@ def defs() -> dg.Definitions:
         made: list[dg.AssetsDefinition] = [archive_asset(settings)]
     else:
         days = ingestion_days(settings)
-        made = [history_asset()]
-        for name, load, datasets, needs, _ in STEPS:
-            made.append(
-                daily_asset(
-                    name,
-                    load,
-                    [find_dataset(*each) for each in datasets],
-                    [find_dataset(*each) for each in needs],
-                    days,
-                )
-            )
+        made = [history_asset(), *(daily_asset(step, days) for step in steps_of(settings))]
     present = {key for asset in made for key in asset.keys}
     note = f"No step of a run on {settings.source} data lands it; rows, if any, came from an archive."
     described = [spec_of(dataset, note=note) for dataset in DATASETS.values() if key_of(dataset) not in present]
