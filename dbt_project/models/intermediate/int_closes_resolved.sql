@@ -2,6 +2,9 @@
 -- A candidate comes from the reference list: same id, same name, or same symbol. It counts once at least ten common days have come and of
 -- the last thirty at least 80 % agree within 5 %; never by symbol or name alone. Until then the series is a token of its own (`source:id`),
 -- and days on which the candidate has nearly the same price are left out as the same coin twice.
+-- One exception, in hindsight: a free plan gives CoinGecko's prices of one year, exchanges give many. What a linked exchange's series
+-- has before the coin's first day is the coin's, back to a gap or a jump behind which it may have been another coin (LUNA); not in
+-- archives. Such days have no market cap of their own, so fct_daily flags them is_supply_carried.
 with closes as (
     select
         source,
@@ -112,6 +115,60 @@ links as (
     ) = 1
 ),
 
+begun as (
+    select
+        coin_id,
+        min(market_date) as begun_date
+    from {{ ref('stg_coingecko__market_daily') }}
+    group by coin_id
+    having max(market_cap_usd) > 0
+),
+
+breaks as (
+    -- Days on which a series begins, or goes on after more than three days, or for good at five times the price or a fifth of it.
+    select
+        source,
+        market_id,
+        market_date as run_date
+    from (
+        select
+            source,
+            market_id,
+            market_date,
+            lag(market_date) over (partition by source, market_id order by market_date) as date_before,
+            median(close_usd) over (
+                partition by source, market_id
+                order by market_date
+                rows between 5 preceding and 1 preceding
+            ) as median_before_usd,
+            median(close_usd) over (
+                partition by source, market_id
+                order by market_date
+                rows between current row and 4 following
+            ) as median_after_usd
+        from closes
+        where source != 'coinmarketcap' and data_source != 'archive' and close_usd > 0
+    ) as followed
+    where date_before is null or market_date - date_before > 4 or abs(ln(median_after_usd / median_before_usd)) > ln(5)
+),
+
+backdated as (
+    -- The unbroken run of days that leads to the coin's first day.
+    select
+        links.source,
+        links.market_id,
+        max(breaks.run_date) as run_date,
+        any_value(begun.begun_date) as begun_date
+    from links
+    inner join begun on links.coin_id = begun.coin_id
+    inner join breaks
+        on
+            links.source = breaks.source
+            and links.market_id = breaks.market_id
+            and links.linked_date >= breaks.run_date
+    group by links.source, links.market_id
+),
+
 same_price as (
     select distinct
         source,
@@ -124,7 +181,13 @@ same_price as (
 select
     closes.source,
     closes.market_id,
-    case when closes.market_date >= links.linked_date then links.coin_id else closes.source || ':' || closes.market_id end as token_id,
+    case
+        when
+            closes.market_date >= links.linked_date
+            or (closes.market_date >= backdated.run_date and closes.market_date < backdated.begun_date and closes.data_source != 'archive')
+            then links.coin_id
+        else closes.source || ':' || closes.market_id
+    end as token_id,
     case when closes.market_date >= links.linked_date then links.linked_date end as linked_date,
     closes.symbol,
     closes.name,
@@ -137,6 +200,8 @@ select
 from closes
 left join links
     on closes.source = links.source and closes.market_id = links.market_id
+left join backdated
+    on closes.source = backdated.source and closes.market_id = backdated.market_id
 left join same_price
     on
         closes.source = same_price.source

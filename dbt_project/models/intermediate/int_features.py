@@ -1,10 +1,34 @@
 """Time-series features of every token and day, computed by `models_ml.features` on polars.
 
 A build computes the days from TIDEMARK_FEATURES_FROM on, reading as many days before it as the longest look-back needs;
-rows before it stay as they are. So a new week costs a week, and a late row rebuilds the days it touches.
+rows before it stay as they are. So a new week costs a week, and a late row rebuilds the days it touches. Where days before it belong to
+other tokens than they did, or carry another supply (both in hindsight, see fct_daily.is_supply_carried), it begins with the first of them.
 """
 
 from datetime import date, timedelta
+
+FIRST_DAY = date(1900, 1, 1)
+
+LEAST_CHANGE = 1e-5
+"""Of a log market cap, in single precision."""
+
+
+def first_rewritten(session, daily, computed, since):
+    """First day before `since` whose tokens or carried market caps are no longer those features were computed from."""
+    session.register("daily_now", daily.filter(f"market_date < date '{since.isoformat()}'"))
+    row = session.execute(
+        f"""
+        select min(market_date)
+        from daily_now
+        full join (
+            select token_id, market_date, log_market_cap from {computed} where market_date < date '{since.isoformat()}'
+        ) as computed using (token_id, market_date)
+        where daily_now.price_usd is null or computed.token_id is null
+            or (is_supply_carried and coalesce(abs(log_market_cap - ln(market_cap_usd)), 1) > {LEAST_CHANGE})
+        """
+    ).fetchone()
+    session.unregister("daily_now")
+    return row[0]
 
 
 def model(dbt, session):
@@ -19,15 +43,19 @@ def model(dbt, session):
 
     daily = dbt.ref("fct_daily")
     onchain = dbt.ref("fct_onchain_daily")
+    facts = dbt.ref("int_token_facts")
+    news = dbt.ref("fct_news_daily")
     since = date.fromisoformat(dbt.config.get("features_from"))
-    if not dbt.is_incremental:
-        since = date(1900, 1, 1)
+    since = min(since, first_rewritten(session, daily, dbt.this, since) or since) if dbt.is_incremental else FIRST_DAY
     # One day more than the look-back: a daily return needs the price of the day before.
     read_from = max(since, date(1905, 1, 1)) - timedelta(days=LONGEST_LOOK_BACK_DAYS + 1)
+    in_reach = f"market_date >= date '{read_from.isoformat()}'"
 
     features = token_features(
-        daily.filter(f"market_date >= date '{read_from.isoformat()}'").pl(),
-        onchain.filter(f"market_date >= date '{read_from.isoformat()}'").pl(),
+        daily.filter(in_reach).pl(),
+        onchain.filter(in_reach).pl(),
+        facts=facts.filter(in_reach).pl(),
+        news=news.filter(in_reach).pl(),
     )
     features = features.filter(features["market_date"] >= since)
     return features.to_arrow()

@@ -66,16 +66,21 @@ named as (
 )
 
 select
-    token_id,
-    symbol,
-    name,
+    named.token_id,
+    named.symbol,
+    named.name,
     -- Not by the price: whether it is pegged today must not take the sector from the weeks before it was.
-    case when coalesce(listed_class = 'stable', false) then null else sector end as sector,
-    listed_class as pegged_class,
-    coalesce(listed_class = 'stable', false) or coalesce(is_dollar_pegged, false) as is_stable,
-    coalesce(listed_class in ('wrapped', 'staked', 'commodity', 'fund'), false) as is_wrapped,
-    first_date,
-    last_date,
+    case when coalesce(named.listed_class = 'stable', false) then null else named.sector end as sector,
+    named.listed_class as pegged_class,
+    coalesce(named.listed_class = 'stable', false) or coalesce(named.is_dollar_pegged, false) as is_stable,
+    coalesce(named.listed_class in ('wrapped', 'staked', 'commodity', 'fund'), false) as is_wrapped,
+    named.first_date,
+    named.last_date,
+    moved.successor_token_id,
+    moved.migrated_date,
     true as is_hindsight
 from named
-order by token_id
+left join {{ ref('token_migrations') }} as moved
+    -- A migration is known from its day on; holders of the old token could act on it no earlier than they can here.
+    on named.token_id = moved.token_id and moved.migrated_date < timezone('UTC', {{ as_of() }})::date
+order by named.token_id

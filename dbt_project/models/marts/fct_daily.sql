@@ -1,4 +1,6 @@
 -- Calendar days between a token's first and last price; a missing or held-back price is carried at most three days, flagged.
+-- A free plan gives market caps of one year. Before its first one, an exchange's price times the supply of that day stands in:
+-- hindsight, flagged is_supply_carried, and never done for archive rows.
 with kept as (
     select
         token_id,
@@ -43,19 +45,53 @@ carried as (
         market_date as priced_date,
         unnest(range(market_date, least(next_date, market_date + 4), interval 1 day))::date as market_date
     from followed
+),
+
+first_caps as (
+    select
+        token_id,
+        min(market_date) as capped_date,
+        arg_min(market_cap_usd / price_usd, market_date) as supply_tokens
+    from kept
+    where market_cap_usd is not null
+    group by token_id
+),
+
+judged as (
+    select
+        carried.token_id,
+        carried.price_usd,
+        carried.market_cap_usd,
+        first_caps.supply_tokens,
+        carried.price_source,
+        carried.data_source,
+        carried.available_at,
+        carried.volume_24h_usd,
+        carried.priced_date,
+        carried.market_date,
+        coalesce(
+            carried.market_cap_usd is null
+            and carried.market_date < first_caps.capped_date
+            and carried.data_source != 'archive'
+            and carried.price_source not in ('coingecko', 'coinmarketcap'),
+            false
+        ) as is_supply_carried
+    from carried
+    left join first_caps on carried.token_id = first_caps.token_id
 )
 
 select
     token_id,
     market_date,
     price_usd,
-    market_cap_usd,
+    case when is_supply_carried then supply_tokens * price_usd else market_cap_usd end as market_cap_usd,
     case when market_date = priced_date then volume_24h_usd end as volume_24h_usd,
     price_source,
     data_source,
     market_date > priced_date as is_carried,
+    is_supply_carried,
     priced_date,
     min(market_date) over (partition by token_id) as first_date,
     greatest(available_at, market_date::timestamp at time zone 'UTC' + interval 1 day) as available_at
-from carried
+from judged
 order by token_id, market_date

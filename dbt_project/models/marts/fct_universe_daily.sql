@@ -7,6 +7,7 @@ with judged as (
         daily.is_carried,
         daily.price_usd,
         daily.market_cap_usd,
+        daily.is_supply_carried,
         features.volume_30d_median_usd::double as volume_30d_median_usd,
         features.age_days::integer as age_days,
         case
@@ -32,6 +33,7 @@ reasoned as (
         market_date,
         price_usd,
         market_cap_usd,
+        is_supply_carried,
         volume_30d_median_usd,
         age_days,
         pegged_class,
@@ -54,6 +56,7 @@ select
     market_date,
     price_usd,
     market_cap_usd,
+    is_supply_carried,
     volume_30d_median_usd,
     age_days,
     coalesce(pegged_class = 'stable', false) as is_stable,

@@ -1,4 +1,5 @@
--- The state of the market on a day: bitcoin's trend, breadth and mood, over the broad universe of the day.
+-- The state of the market on a day: bitcoin's trend, breadth and mood, over the broad universe of the day; and what was known of the
+-- economy, DeFi, stablecoins and the news.
 with bitcoin as (
     select
         daily.market_date,
@@ -51,8 +52,24 @@ select
     universe.dispersion_7d::float as dispersion_7d,
     universe.median_volatility_30d::float as median_volatility_30d,
     universe.median_volume_surge::float as median_volume_surge,
-    mood.fear_greed::float as fear_greed
+    mood.fear_greed::float as fear_greed,
+    facts.policy_rate::float as policy_rate,
+    facts.yield_10y::float as yield_10y,
+    facts.yield_curve::float as yield_curve,
+    facts.dollar_change_90d::float as dollar_change_90d,
+    facts.m2_growth_1y::float as m2_growth_1y,
+    facts.vix::float as vix,
+    facts.stablecoin_supply_growth_30d::float as stablecoin_supply_growth_30d,
+    facts.stablecoin_yield::float as stablecoin_yield,
+    facts.defi_tvl_growth_30d::float as defi_tvl_growth_30d,
+    facts.btc_dominance::float as btc_dominance,
+    facts.category_dispersion_7d::float as category_dispersion_7d,
+    facts.news_tone_7d::float as news_tone_7d,
+    facts.negative_headline_share_7d::float as negative_headline_share_7d,
+    facts.regulation_headline_share_7d::float as regulation_headline_share_7d,
+    facts.hack_headline_share_7d::float as hack_headline_share_7d
 from bitcoin
 left join universe on bitcoin.market_date = universe.market_date
 left join {{ ref('stg_alternative_me__fear_greed') }} as mood on bitcoin.market_date = mood.market_date
+left join {{ ref('int_market_facts') }} as facts on bitcoin.market_date = facts.market_date
 order by bitcoin.market_date

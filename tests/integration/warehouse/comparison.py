@@ -13,7 +13,12 @@ ONE_ULP = 2.0**-23
 
 SCHEMAS = ("intermediate", "marts", "quality")
 
-BORN = {"marts.dim_tokens": "first_date", "marts.fct_listings": "listed_date"}
+BORN = {
+    "marts.dim_tokens": "first_date",
+    "marts.fct_listings": "listed_date",
+    "marts.dim_token_names": "coalesce(valid_from, date '1900-01-01')",
+    "intermediate.int_perpetuals_linked": "linked_date",
+}
 """Day from which a row of a table without `market_date` exists."""
 
 UNDATED = {
@@ -28,6 +33,7 @@ CURRENT_STATE = {
         "is_stable": "pegged by price on its newest day; fct_universe_daily.is_stable is the dated one",
         "last_date": "the newest day with a price",
     },
+    "marts.dim_token_names": {"valid_to": "the day a later name was first seen"},
 }
 """Columns that say how things stand now, with the reason; no model, index or screen may take history from them."""
 

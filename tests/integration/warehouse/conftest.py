@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.integration.warehouse.scratch import ScratchWarehouse
+from tests.integration.warehouse.synthetic_facts import fact_frames
 from tests.integration.warehouse.synthetic_market import END, Frames, market_frames
 
 
@@ -21,8 +22,9 @@ def new_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Scra
 
 @pytest.fixture(scope="session")
 def frames() -> Frames:
-    """The synthetic market."""
-    return market_frames()
+    """The synthetic market with the facts of every further source."""
+    market = market_frames()
+    return {**market, **fact_frames(market)}
 
 
 @pytest.fixture(scope="session")

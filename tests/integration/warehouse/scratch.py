@@ -10,9 +10,10 @@ from pathlib import Path
 
 import polars as pl
 
+from orchestration.lib.connections import LAGS
 from orchestration.lib.data_folder import DataFolder
 from orchestration.lib.landing import LandingStore, find_lag, read_lags
-from orchestration.lib.resources import LAGS, dbt_environment
+from orchestration.lib.resources import dbt_environment
 from orchestration.lib.warehouse import connect, create_raw_views, create_schemas
 from orchestration.lib.weeks import instant_of
 from orchestration.settings import REPOSITORY_ROOT
@@ -61,10 +62,10 @@ class ScratchWarehouse:
         )
 
     def land_all(self, frames: Mapping[str, tuple[Dataset, pl.DataFrame]]) -> None:
-        """Land one load of every dataset that has rows."""
-        for dataset, frame in frames.values():
+        """Land one load of every dataset that has rows; a label `source/name@day` says on which day an undated one was read."""
+        for label, (dataset, frame) in frames.items():
             if not frame.is_empty():
-                self.land(dataset, frame)
+                self.land(dataset, frame, partition=label.partition("@")[2] or None)
 
     def build(self, week: date, *, features_from: date = FIRST_DAY, arguments: tuple[str, ...] = MODELS) -> str:
         """Build as of Monday `week` as the weekly run does, a full refresh where features begin with the first day.

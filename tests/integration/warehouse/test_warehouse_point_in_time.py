@@ -3,8 +3,8 @@
 The tests ask every relation of the warehouse, so a new mart is held to it without a line here.
 """
 
+from orchestration.lib.connections import LAGS
 from orchestration.lib.landing import read_lags
-from orchestration.lib.resources import LAGS
 from orchestration.lib.weeks import instant_of
 from tests.integration.warehouse.comparison import SCHEMAS, first_difference, known_rows
 from tests.integration.warehouse.synthetic_market import CUT, END, scrambled_from

@@ -13,8 +13,8 @@ import polars as pl
 import pytest
 
 from orchestration.lib.bulk_import import import_archive, load_mapping
+from orchestration.lib.connections import LAGS
 from orchestration.lib.landing import LandingStore, read_lags
-from orchestration.lib.resources import LAGS
 from orchestration.settings import REPOSITORY_ROOT
 
 ARCHIVE = Path(os.environ.get("TIDEMARK_SHARED_DATA", REPOSITORY_ROOT.parent / "shared" / "data"))

@@ -11,6 +11,7 @@ import yaml
 
 from orchestration.lib.data_folder import DataFolder
 from orchestration.settings import REPOSITORY_ROOT
+from orchestration.sources.datasets.exchanges import DERIVATIVES, EXCHANGES
 
 MODELS = REPOSITORY_ROOT / "dbt_project" / "models"
 MANIFEST = REPOSITORY_ROOT / "dbt_project" / "target" / "manifest.json"
@@ -18,11 +19,27 @@ MANIFEST = REPOSITORY_ROOT / "dbt_project" / "target" / "manifest.json"
 PLAIN = {
     "feat_token_daily": "names the columns of int_features",
     "stg_alternative_me__fear_greed": "the two macros that stg_coingecko__market_daily is tested with",
-    "stg_binance__tickers": "the same macros",
     "stg_coinbase__candles_daily": "the same macros",
     "stg_coingecko__markets": "the same macros",
     "stg_coinmarketcap__candles_daily": "the same macros",
     "stg_coinmarketcap__market_cap_snapshots": "the same macros",
+    "stg_coingecko__category_daily": "the same macros",
+    "stg_coingecko__coin_activity": "the same macros",
+    "stg_coingecko__global_daily": "the same macros",
+    "stg_defillama__chain_tvl": "the same macros",
+    "stg_defillama__protocol_metrics": "the same macros",
+    "stg_defillama__protocols": "the same macros",
+    "stg_defillama__stablecoin_supply": "the same macros",
+    "stg_defillama__yields": "the same macros",
+    "stg_exchanges__funding_rates": "the loop over venues that stg_exchanges__tickers is tested with",
+    "stg_exchanges__open_interest": "the same loop",
+    "stg_exchanges__order_books": "the same loop",
+    "stg_gdelt__tone_daily": "the same macros",
+    "stg_geckoterminal__token_holders": "the same macros",
+    "stg_github__commits_weekly": "the same macros",
+    "stg_github__repositories": "the same macros",
+    "stg_reddit__subreddits": "the same macros",
+    "stg_rss__headlines": "the same macros",
 }
 """SQL models without a rule of their own, with what they are."""
 
@@ -56,6 +73,13 @@ def test_every_model_with_a_rule_has_a_unit_test():
 
     assert models - tested == set(PLAIN)
     assert tested <= models
+
+
+def test_the_venues_of_the_staging_loops_are_those_that_land():
+    variables = yaml.safe_load((MODELS.parent / "dbt_project.yml").read_text())["vars"]
+
+    assert tuple(variables["exchanges"]) == EXCHANGES
+    assert tuple(variables["derivatives"]) == DERIVATIVES
 
 
 @pytest.mark.parametrize("features_from", [date(1900, 1, 1), date(2025, 1, 6)])
