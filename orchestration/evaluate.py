@@ -82,10 +82,16 @@ def main() -> int:
             permutation_section(real),
             null_section(null),
         ]
-    text = "\n\n".join([*sections, f"Measured in {(time.monotonic() - started) / 60:.0f} minutes by `make evaluate`."])
+    minutes = (time.monotonic() - started) / 60
+    text = "\n\n".join([*sections, f"Measured in {minutes:.0f} minutes by `make evaluate`.", READING])
     (RESULTS / "ranking.md").write_text(text + "\n")
     print(text)
     return 0
+
+
+READING = """Reading it: the plain reference of the shared results reaches 0.137 (0.123 with a day of lag) on its broad universe and a
+partial rank IC of 0.059; most of both is the low-volatility effect, which stands beside it as a baseline. `label_coverage` falls to
+0.42 in the weeks around 2020-12-16, where the CoinMarketCap history ends: those tokens have a score and no known outcome."""
 
 
 def run_weekly(folder: DataFolder, environment: Mapping[str, str]) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from models_ml.features.catalogue import CATALOGUE
-from models_ml.features.feature import Feature
+from models_ml.features.feature import FACT_COLUMNS, Feature
 from models_ml.features.onchain import LAG_DAYS
 
 LARGEST_LOG_RETURN = 2.0
@@ -26,8 +26,17 @@ ONCHAIN_COLUMNS = (
     "supply_tokens",
 )
 
+KEY = ["token_id", "market_date"]
 
-def token_features(daily: pl.DataFrame, onchain: pl.DataFrame, features: Sequence[Feature] = CATALOGUE) -> pl.DataFrame:
+
+def token_features(
+    daily: pl.DataFrame,
+    onchain: pl.DataFrame,
+    features: Sequence[Feature] = CATALOGUE,
+    *,
+    facts: pl.DataFrame | None = None,
+    news: pl.DataFrame | None = None,
+) -> pl.DataFrame:
     """Features of every token and day that has a price.
 
     A row depends on rows up to its own day only. Rolling sums run over calendar days: a day without a price is a null in its
@@ -38,20 +47,49 @@ def token_features(daily: pl.DataFrame, onchain: pl.DataFrame, features: Sequenc
             first_date (first day of the token's whole history, which may lie before the frame).
         onchain: One row a token and day with the columns `ONCHAIN_COLUMNS`, or no rows.
         features: What to compute.
+        facts: Sparse rows, one a token and day at whose close they were known: token_id, market_date, `FACT_COLUMNS`. None is as
+            good as no rows.
+        news: One row a day with headlines: market_date, headlines. None is as good as no rows.
 
     Returns:
         One row a token and day of `daily`, by token and day: token_id, market_date, the features as Float32 (non-finite values
-        are null), and `coverage`, the share of `features` that is not null.
+        are null), `coverage`, the share of the model inputs among `features` that is not null, and `coverage_all`, that of all.
     """
-    grid = _with_prepared_columns(_calendar_grid(daily), onchain)
-    values = [_finite(feature.expr.over("token_id")).alias(feature.name) for feature in features]
-    computed = grid.filter(pl.col("token_id").is_not_null()).select("token_id", "market_date", "price_usd", *values)
+    prepared = _with_prepared_columns(_calendar_grid(daily), onchain)
+    dense = [feature for feature in features if not feature.reads_facts]
+    sparse = [feature for feature in features if feature.reads_facts]
+    values = [_value(feature) for feature in dense]
+    computed = prepared.filter(pl.col("token_id").is_not_null()).select(*KEY, "price_usd", *values)
+    computed = computed.filter(pl.col("price_usd").is_not_null()).drop("price_usd")
+    if sparse:
+        computed = _with_sparse_features(computed, prepared, sparse, facts=facts, news=news)
+    inputs = [feature.name for feature in features if feature.is_model_input]
     names = [feature.name for feature in features]
-    return (
-        computed.filter(pl.col("price_usd").is_not_null())
-        .drop("price_usd")
-        .with_columns(coverage=(pl.sum_horizontal(pl.col(names).is_not_null()) / len(names)).cast(pl.Float32))
+    return computed.select(*KEY, *names, _known_share(inputs, "coverage"), _known_share(names, "coverage_all"))
+
+
+def _with_sparse_features(
+    computed: pl.DataFrame,
+    prepared: pl.DataFrame,
+    features: Sequence[Feature],
+    *,
+    facts: pl.DataFrame | None,
+    news: pl.DataFrame | None,
+) -> pl.DataFrame:
+    """Add features of sparse facts, computed on the tokens that have some: most of a long history has none."""
+    names = [feature.name for feature in features]
+    if facts is None or facts.is_empty():
+        return computed.with_columns(pl.lit(None, pl.Float32).alias(name) for name in names)
+    days = pl.DataFrame(schema={"market_date": pl.Date, "headlines": pl.Int32}) if news is None else news
+    grid = (
+        prepared.select(*KEY, "price_usd", "market_cap_usd")
+        .join(facts.select("token_id").unique(), on="token_id", how="semi")
+        .join(facts.select(*KEY, *FACT_COLUMNS), on=KEY, how="left")
+        .join(days.select("market_date", pl.col("headlines").cast(pl.Float64)), on="market_date", how="left")
+        .sort(KEY)
     )
+    values = grid.select(*KEY, *(_value(feature) for feature in features))
+    return computed.join(values, on=KEY, how="left", maintain_order="left")
 
 
 def _calendar_grid(daily: pl.DataFrame) -> pl.DataFrame:
@@ -96,7 +134,14 @@ def _with_prepared_columns(grid: pl.DataFrame, onchain: pl.DataFrame) -> pl.Data
     )
 
 
-def _finite(expression: pl.Expr) -> pl.Expr:
-    """Float32 with null for NaN and infinity, which a division by zero leaves behind."""
-    single = expression.cast(pl.Float32)
-    return pl.when(single.is_finite()).then(single)
+def _value(feature: Feature) -> pl.Expr:
+    """The feature within each token as Float32, with null for NaN and infinity, which a division by zero leaves behind."""
+    single = feature.expr.over("token_id").cast(pl.Float32)
+    return pl.when(single.is_finite()).then(single).alias(feature.name)
+
+
+def _known_share(names: Sequence[str], name: str) -> pl.Expr:
+    """Share of some columns that is not null; null where there are no columns."""
+    if not names:
+        return pl.lit(None, pl.Float32).alias(name)
+    return (pl.sum_horizontal(pl.col(list(names)).is_not_null()) / len(names)).cast(pl.Float32).alias(name)

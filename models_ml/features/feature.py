@@ -5,7 +5,9 @@ Does not: the features themselves (one module a family), their computation (`com
 
 Prepared columns, one row a token and calendar day, oldest first, null where the day has no price:
 `price_usd`, `market_cap_usd`, `volume_24h_usd`, `log_price`, `log_return` (daily), `log_volume`, `btc_log_return`, `eth_log_return`,
-`market_log_return` (median token of the day), `age_days`, and the columns of `fct_onchain_daily`.
+`market_log_return` (median token of the day), `age_days`, and the columns of `fct_onchain_daily`. Features whose sources are other
+tables (`reads_facts`) have `token_id`, `market_date`, `price_usd`, `market_cap_usd`, `FACT_COLUMNS` and `headlines` instead, each on
+the day at whose close it was known.
 Expressions are evaluated within one token, so they may use `shift` and `rolling_*` freely.
 """
 
@@ -17,6 +19,36 @@ import polars as pl
 
 DAYS_A_YEAR = 365
 """Tokens trade every day; the 252 of equities would understate volatility by a sixth."""
+
+
+PRICE_SOURCES = frozenset({"fct_daily", "fct_onchain_daily"})
+"""Tables that every token has a dense column of; all others are sparse facts."""
+
+FACT_COLUMNS = (
+    "venues_listing",
+    "bid_ask_spread",
+    "depth_2pct_usd",
+    "funding_rate_8h",
+    "open_interest_usd",
+    "open_interest_venues",
+    "protocol_tvl_usd",
+    "chain_tvl_usd",
+    "fees_usd",
+    "commits_week",
+    "commits_repositories",
+    "commits_4w",
+    "stars",
+    "stars_repositories",
+    "watchlist_users",
+    "sentiment_up_share",
+    "reddit_subscribers",
+    "holders",
+    "top_10_holder_share",
+    "cliff_unlock_30d_tokens",
+    "linear_unlock_30d_tokens",
+    "mentions",
+)
+"""Columns of `int_token_facts`, as they were known at the close of their day."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +65,7 @@ class Feature:
         sources: Tables the value is computed from.
         expr: polars expression over the prepared columns of one token.
         source: Where the formula comes from, empty where it needs none.
+        is_model_input: Whether the models may read it. New families wait until a measurement lets them in.
     """
 
     name: str
@@ -44,6 +77,12 @@ class Feature:
     lag_days: int = 0
     sources: tuple[str, ...] = ("fct_daily",)
     source: str = ""
+    is_model_input: bool = True
+
+    @property
+    def reads_facts(self) -> bool:
+        """Whether it is computed from the sparse facts."""
+        return not PRICE_SOURCES.issuperset(self.sources)
 
 
 def enough(window_days: int) -> int:

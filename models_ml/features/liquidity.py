@@ -1,19 +1,21 @@
 """Liquidity features: how much money trades in a token, how steadily, and what it costs the price.
 
-Belongs here: volume, turnover, price impact.
-Does not: order-book depth and spreads, which come with the exchange sources.
+Belongs here: volume, turnover, price impact; spread, depth and venues from the order books of exchanges.
+Does not: perpetuals (`derivatives.py`).
 """
 
 from __future__ import annotations
 
 import polars as pl
 
+from models_ml.features.carried import mean_of_days
 from models_ml.features.feature import Feature
 
 VOLUME = pl.col("volume_24h_usd")
 LOG_VOLUME = pl.col("log_volume")
 CAP = pl.col("market_cap_usd")
 LOG_RETURN = pl.col("log_return")
+LIQUIDITY = ("fct_liquidity_daily",)
 
 
 def median_volume(window_days: int) -> Feature:
@@ -104,4 +106,34 @@ FEATURES = [
     volume_trend(),
     volume_volatility(30),
     illiquidity(30),
+    Feature(
+        name="bid_ask_spread_7d",
+        family="liquidity",
+        unit="fraction of the mid",
+        formula="mean(spread of the deepest order book, 7 days); where no book was read, of the most traded ticker",
+        look_back_days=6,
+        sources=LIQUIDITY,
+        expr=mean_of_days("bid_ask_spread", 7, least=1),
+        is_model_input=False,
+    ),
+    Feature(
+        name="depth_2pct_to_market_cap",
+        family="liquidity",
+        unit="fraction",
+        formula="mean(bids and asks within 2 % of the mid over all venues read, 7 days) / market_cap_usd",
+        look_back_days=6,
+        sources=("fct_liquidity_daily", "fct_daily"),
+        expr=mean_of_days("depth_2pct_usd", 7, least=1) / CAP,
+        is_model_input=False,
+    ),
+    Feature(
+        name="venues_listing",
+        family="liquidity",
+        unit="exchanges",
+        formula="max(exchanges that quoted the token against dollars, 7 days): one that is down for some days still lists it",
+        look_back_days=6,
+        sources=LIQUIDITY,
+        expr=pl.col("venues_listing").rolling_max(7, min_samples=1),
+        is_model_input=False,
+    ),
 ]

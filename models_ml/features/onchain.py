@@ -1,7 +1,7 @@
 """On-chain features: use of a network and flows to and from exchanges, where a source covers the token.
 
 Belongs here: growth and levels of on-chain metrics.
-Does not: DeFi usage and developers, which come with their sources. A token without coverage has nulls, never zeros.
+Does not: DeFi usage (`defi.py`), developers (`developers.py`). A token without coverage has nulls, never zeros.
 """
 
 from __future__ import annotations

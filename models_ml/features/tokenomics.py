@@ -1,7 +1,7 @@
 """Size, supply and age of a token.
 
 Belongs here: market cap, growth of the supply it implies, days since the first price.
-Does not: unlock schedules and holders, which come with their sources.
+Does not: unlock schedules (`unlocks.py`), holders (`holders.py`).
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from models_ml.features.catalogue import FEATURE_NAMES
+from models_ml.features.catalogue import MODEL_INPUT_NAMES
 from models_ml.learning.labels import FORWARD_PREFIX
 
 MINIMUM_TOKENS = 50
@@ -42,7 +42,7 @@ VOLATILITY_COLUMNS = (
 )
 """Of the market columns those that say how much the market moves, whichever way."""
 
-RANK_COLUMNS = tuple(f"rank_{name}" for name in FEATURE_NAMES)
+RANK_COLUMNS = tuple(f"rank_{name}" for name in MODEL_INPUT_NAMES)
 
 MODEL_COLUMNS = (*RANK_COLUMNS, *MARKET_COLUMNS)
 
@@ -68,7 +68,7 @@ def model_frame(weekly: pl.DataFrame) -> pl.DataFrame:
     """Ranks within each week and market columns, for the tokens of the broad universe.
 
     Args:
-        weekly: One row a week and eligible token: as_of_week, token_id, the catalogue's features, `MARKET_COLUMNS`. Further
+        weekly: One row a week and eligible token: as_of_week, token_id, the catalogue's model inputs, `MARKET_COLUMNS`. Further
             columns are dropped.
 
     Returns:
@@ -84,7 +84,7 @@ def model_frame(weekly: pl.DataFrame) -> pl.DataFrame:
         .over("as_of_week")
         .cast(pl.Float32)
         .alias(f"rank_{name}")
-        for name in FEATURE_NAMES
+        for name in MODEL_INPUT_NAMES
     ]
     market = [pl.col(name).cast(pl.Float32) for name in MARKET_COLUMNS]
     return weekly.select("as_of_week", "token_id", *ranks, *market).sort("as_of_week", "token_id")

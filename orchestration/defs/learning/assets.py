@@ -25,6 +25,9 @@ MARTS = [
     dg.AssetKey(["marts", name])
     for name in ("feat_token_daily", "fct_universe_daily", "feat_market_daily", "fct_daily", "dim_tokens")
 ]
+PRICED = dg.AssetKey(["quality", "source_health"])
+"""Its blocking check stops everything downstream when the prices are lost."""
+
 MODELS = dg.AssetKey(["learning", "trader_models"])
 CALLS = (TRADER_GRADES, TRADING_SIGNALS, BULL_BEAR)
 PREVIEW_ORDER = {
@@ -46,7 +49,9 @@ def spec_of(table: VersionedTable, deps: list[dg.AssetKey]) -> dg.AssetSpec:
     )
 
 
-@dg.asset(key=MODELS, deps=MARTS, group_name="learning", owners=["team:research"], kinds={"lightgbm"}, pool=POOL)
+@dg.asset(
+    key=MODELS, deps=[*MARTS, PRICED], group_name="learning", owners=["team:research"], kinds={"lightgbm"}, pool=POOL
+)
 def trader_models(context: dg.AssetExecutionContext, lease: RunLease, warehouse: Warehouse) -> dg.MaterializeResult:
     """The trader model of every quarter: trained on its fixed refit date's past, frozen in the registry, never changed."""
     registry = warehouse.registry()

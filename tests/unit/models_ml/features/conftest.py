@@ -9,11 +9,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from models_ml.features.compute import ONCHAIN_COLUMNS
+from models_ml.features.catalogue import CATALOGUE
+from models_ml.features.compute import ONCHAIN_COLUMNS, token_features
+from models_ml.features.feature import FACT_COLUMNS
 
 START = dt.date(2023, 1, 1)
 DAYS = 460
 ONCHAIN_SCHEMA = {"token_id": pl.String, "market_date": pl.Date, **dict.fromkeys(ONCHAIN_COLUMNS, pl.Float64)}
+FACTS_SCHEMA = {"token_id": pl.String, "market_date": pl.Date, **dict.fromkeys(FACT_COLUMNS, pl.Float64)}
 NO_ONCHAIN = pl.DataFrame(schema=ONCHAIN_SCHEMA)
 
 
@@ -23,11 +26,72 @@ class Frames:
 
     daily: pl.DataFrame
     onchain: pl.DataFrame
+    facts: pl.DataFrame
+    news: pl.DataFrame
 
     def between(self, first: dt.date, last: dt.date) -> "Frames":
         """The rows of the days from `first` to `last`."""
-        chosen = pl.col("market_date").is_between(first, last)
-        return Frames(self.daily.filter(chosen), self.onchain.filter(chosen))
+        return self.each(lambda rows: rows.filter(pl.col("market_date").is_between(first, last)))
+
+    def each(self, change: Callable[[pl.DataFrame], pl.DataFrame]) -> "Frames":
+        """The same frames, each of them changed."""
+        return Frames(change(self.daily), change(self.onchain), change(self.facts), change(self.news))
+
+    def features(self, features: Any = CATALOGUE) -> pl.DataFrame:
+        """What `token_features` makes of them."""
+        return token_features(self.daily, self.onchain, features, facts=self.facts, news=self.news)
+
+
+def read_on(rng: np.random.Generator, ages: np.ndarray, placed: tuple[int, ...], *, share: float) -> np.ndarray:
+    """Which days were read: those placed by their age on the last day, a share of all, and some of those long ago."""
+    return np.isin(ages, placed) | (rng.random(DAYS) < share) | ((ages > 70) & (rng.random(DAYS) < 0.05))
+
+
+def sparse_facts(rng: np.random.Generator) -> pl.DataFrame:
+    """Facts of some tokens: what comes daily with holes, and what is read now and then with its readings placed from the last day.
+
+    `ethereum` was read at the far ends of what a growth between two readings remembers, `holed` at the far end of what one
+    reading is carried for; `bitcoin` and `patchy` at random.
+    """
+    frames = []
+    for name in ("bitcoin", "ethereum", "holed", "patchy"):
+        ages = np.arange(DAYS)[::-1]
+
+        is_placed = name in ("ethereum", "holed")
+        people = read_on(rng, ages, (10, 63) if name == "ethereum" else (35,), share=0 if is_placed else 0.05)
+        stars = read_on(rng, ages, (5, 42) if name == "ethereum" else (1, 9), share=0 if is_placed else 0.2)
+        known = {
+            **dict.fromkeys(FACT_COLUMNS, rng.random(DAYS) > 0.1),
+            "mentions": rng.random(DAYS) < 0.1,
+            **dict.fromkeys(("commits_week", "commits_repositories"), ages % 7 == 6),
+            **dict.fromkeys(("stars", "stars_repositories"), stars),
+            **dict.fromkeys(("commits_4w", "watchlist_users", "sentiment_up_share", "reddit_subscribers"), people),
+            **dict.fromkeys(("holders", "top_10_holder_share"), people),
+        }
+        scale = {"funding_rate_8h": 1e-4, "bid_ask_spread": 1e-3, "depth_2pct_usd": 1e5, "cliff_unlock_30d_tokens": 1e5}
+        values = {column: scale.get(column, 1e3) * rng.lognormal(0, 0.3, DAYS) for column in FACT_COLUMNS}
+        values["mentions"] = rng.integers(1, 9, DAYS).astype(float)
+        values["open_interest_venues"] = np.where(ages == 3, 4.0, 3.0)
+        values["stars_repositories"] = values["commits_repositories"] = np.full(DAYS, 5.0)
+        frames.append(
+            pl.DataFrame(
+                {
+                    "token_id": [name] * DAYS,
+                    "market_date": [START + dt.timedelta(days=day) for day in range(DAYS)],
+                    **{column: np.where(known[column], values[column], np.nan) for column in FACT_COLUMNS},
+                },
+                schema=FACTS_SCHEMA,
+            ).with_columns(pl.col(FACT_COLUMNS).fill_nan(None))
+        )
+    # DeFi is known of patchy only through its protocols, of ethereum only through its chain.
+    return (
+        pl.concat(frames)
+        .with_columns(
+            pl.when(pl.col("token_id") != "patchy").then(pl.col("chain_tvl_usd")),
+            pl.when(pl.col("token_id") != "ethereum").then(pl.col("protocol_tvl_usd")),
+        )
+        .filter(~pl.all_horizontal(pl.col(FACT_COLUMNS).is_null()))
+    )
 
 
 @pytest.fixture(scope="session")
@@ -125,7 +189,9 @@ def market_of(candles_of: Callable[..., pl.DataFrame]) -> Callable[[int], Frames
             .filter(pl.Series(rng.random(DAYS) > 0.03))
             for name in ("bitcoin", "ethereum", "holed")
         ]
-        return Frames(daily, pl.concat(onchain))
+        polled = [START + dt.timedelta(days=day) for day in range(DAYS) if day % 11]
+        news = pl.DataFrame({"market_date": polled, "headlines": rng.integers(10, 60, len(polled))})
+        return Frames(daily, pl.concat(onchain), sparse_facts(rng), news)
 
     return make
 

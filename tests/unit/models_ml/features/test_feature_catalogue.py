@@ -1,18 +1,49 @@
 """What holds of every entry of the catalogue, and of every value it gives."""
 
 import datetime as dt
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
 import pytest
 
-from models_ml.features.catalogue import CATALOGUE, FEATURE_NAMES, LONGEST_LOOK_BACK_DAYS, catalogue_table
+from models_ml.features.catalogue import (
+    CATALOGUE,
+    FEATURE_NAMES,
+    LONGEST_LOOK_BACK_DAYS,
+    MODEL_INPUT_NAMES,
+    catalogue_table,
+)
 from models_ml.features.compute import ONCHAIN_COLUMNS, token_features
+from models_ml.features.feature import FACT_COLUMNS, PRICE_SOURCES
 
 FAMILIES = {
     *("trend", "momentum", "volatility", "liquidity", "risk", "relative strength", "valuation", "on-chain"),
-    *("exchange flow", "tokenomics", "size"),
+    *(
+        "exchange flow",
+        "tokenomics",
+        "size",
+        "derivatives",
+        "DeFi usage",
+        "developers",
+        "community",
+        "sentiment",
+        "holders",
+    ),
+    "unlocks",
 }
+FACTS = {
+    "fct_liquidity_daily",
+    "fct_derivatives_daily",
+    "fct_defi_daily",
+    "fct_developers_daily",
+    "fct_community_daily",
+}
+FACTS |= {"fct_mentions_daily", "fct_news_daily", "fct_holders_daily", "fct_unlocks_daily"}
+LAG_DAYS = {"fct_onchain_daily": 1, "fct_defi_daily": 1}
+COMMITS_LAG_DAYS = 1
+REMEMBER_THAT_NOT_HOW_MUCH = {"news_mention_share_7d"}
+"""Of its oldest days only whether there was anything at all counts, so a change of values does not show."""
 ONCHAIN_FEATURES = [feature.name for feature in CATALOGUE if feature.sources == ("fct_onchain_daily",)]
 FROM_PRICES = [feature for feature in CATALOGUE if feature.name != "age_days"]
 SPANS = sorted({feature.look_back_days + feature.lag_days for feature in FROM_PRICES})
@@ -27,7 +58,8 @@ def test_names_are_unique_and_tell_their_windows():
     assert len(set(FEATURE_NAMES)) == len(FEATURE_NAMES)
     for feature in CATALOGUE:
         assert feature.name == feature.name.lower()
-        assert not {part for part in feature.name.split("_") if part.isdigit()}, "a window carries its unit"
+        bare = {part for part in feature.name.split("_") if part.isdigit()}
+        assert not bare or feature.name == "top_10_holder_share", "a window carries its unit"
 
 
 @pytest.mark.parametrize("feature", CATALOGUE, ids=FEATURE_NAMES)
@@ -36,8 +68,10 @@ def test_an_entry_says_what_its_users_need(feature):
     assert feature.unit
     assert feature.formula
     assert feature.look_back_days >= 0
-    assert set(feature.sources) <= {"fct_daily", "fct_onchain_daily"}
-    assert feature.lag_days == (1 if feature.sources == ("fct_onchain_daily",) else 0)
+    assert set(feature.sources) <= PRICE_SOURCES | FACTS
+    lag = COMMITS_LAG_DAYS if feature.name.startswith("commits_growth") else LAG_DAYS.get(feature.sources[0], 0)
+    assert feature.lag_days == lag
+    assert feature.is_model_input != feature.reads_facts, "new families wait for the measurement that lets them in"
 
 
 def test_the_table_has_one_row_a_feature_in_the_order_of_the_catalogue():
@@ -49,9 +83,9 @@ def test_the_table_has_one_row_a_feature_in_the_order_of_the_catalogue():
 
 
 def test_values_are_float32_and_finite_or_null(market):
-    result = token_features(market.daily, market.onchain)
+    result = market.features()
 
-    assert set(result.select(*FEATURE_NAMES, "coverage").dtypes) == {pl.Float32}
+    assert set(result.select(*FEATURE_NAMES, "coverage", "coverage_all").dtypes) == {pl.Float32}
     for name in FEATURE_NAMES:
         known = result[name].drop_nulls()
         assert known.is_finite().all(), name
@@ -68,14 +102,14 @@ def test_zero_volume_and_zero_market_cap_leave_nulls_and_no_infinity(candles_of,
     prices = np.exp(np.cumsum(rng.normal(0, 0.05, 200)))
     result = token_features(candles_of(prices, volumes=volumes, supply=supply), no_onchain)
 
-    for name in FEATURE_NAMES:
+    for name in MODEL_INPUT_NAMES:
         assert result[name].drop_nulls().is_finite().all(), name
     assert result["amihud_illiquidity_30d"][-1] is not None
     assert result["turnover_30d"][-1] is not None
 
 
 def test_a_price_that_stands_still_leaves_no_rounding_error_behind(market):
-    result = token_features(market.daily, market.onchain)
+    result = market.features()
 
     still = result.filter((pl.col("token_id") == "standstill") & (pl.col("market_date") > dt.date(2023, 12, 31)))
     undefined = ["rsi_14d", "stochastic_14d", "trend_efficiency_30d", "volatility_ratio_7d_30d", "skewness_90d"]
@@ -88,7 +122,7 @@ def test_a_price_that_stands_still_leaves_no_rounding_error_behind(market):
 
 @pytest.mark.parametrize("token_id", ["bitcoin", "claim"])
 def test_bitcoin_and_a_claim_on_it_have_no_volatility_of_their_own(token_id, market):
-    result = token_features(market.daily, market.onchain).filter(pl.col("token_id") == token_id)
+    result = market.features().filter(pl.col("token_id") == token_id)
 
     for name in ("idiosyncratic_volatility_30d", "idiosyncratic_volatility_90d"):
         assert result[name].drop_nulls().unique().to_list() == [0.0]
@@ -100,14 +134,14 @@ def test_a_token_without_onchain_data_has_nulls_and_a_lower_coverage(market, no_
     without = token_features(market.daily, no_onchain)
     full = token_features(market.daily, market.onchain)
 
-    others = [name for name in FEATURE_NAMES if name not in ONCHAIN_FEATURES]
+    others = [name for name in MODEL_INPUT_NAMES if name not in ONCHAIN_FEATURES]
     assert len(ONCHAIN_FEATURES) == 4
     assert without.select(ONCHAIN_FEATURES).null_count().sum_horizontal().item() == 4 * without.height
     assert without.select("token_id", "market_date", *others).equals(full.select("token_id", "market_date", *others))
     uncovered = full.filter(pl.col("token_id") == "dwarf")
     assert uncovered.select(ONCHAIN_FEATURES).null_count().sum_horizontal().item() == 4 * uncovered.height
     newest = full.filter(pl.col("token_id") == "dwarf")["coverage"].max()
-    assert newest <= (len(FEATURE_NAMES) - 4) / len(FEATURE_NAMES) + 1e-6
+    assert newest <= (len(MODEL_INPUT_NAMES) - 4) / len(MODEL_INPUT_NAMES) + 1e-6
     assert without.filter(pl.col("token_id") == "bitcoin")["coverage"].max() == pytest.approx(newest)
 
 
@@ -145,11 +179,31 @@ def test_no_rows_give_no_rows(market, no_onchain):
     result = token_features(market.daily.clear(), no_onchain)
 
     assert result.is_empty()
-    assert result.columns == ["token_id", "market_date", *FEATURE_NAMES, "coverage"]
+    assert result.columns == ["token_id", "market_date", *FEATURE_NAMES, "coverage", "coverage_all"]
+
+
+def test_without_facts_their_features_are_null_and_those_of_prices_the_same(market):
+    without = token_features(market.daily, market.onchain)
+    full = market.features()
+
+    sparse = [feature.name for feature in CATALOGUE if feature.reads_facts]
+    assert without.select(sparse).null_count().sum_horizontal().item() == len(sparse) * without.height
+    assert without.drop(*sparse, "coverage_all").equals(full.drop(*sparse, "coverage_all"))
+    assert (without["coverage_all"] <= full["coverage_all"]).all()
+    unread = full.filter(pl.col("token_id") == "dwarf")
+    assert unread.select(sparse).null_count().sum_horizontal().item() == len(sparse) * unread.height
+
+
+def test_facts_of_a_token_without_prices_leave_no_row(market):
+    unpriced = market.facts.head(5).with_columns(token_id=pl.lit("unpriced"))
+
+    result = token_features(market.daily, market.onchain, facts=pl.concat([market.facts, unpriced]), news=market.news)
+
+    assert result.equals(market.features())
 
 
 def changed_where(frames, condition, seed):
-    """Every price, volume, cap and metric of the chosen rows times its own random factor."""
+    """Every price, volume, cap, metric and fact of the chosen rows times its own random factor."""
     rng = np.random.default_rng(seed)
 
     def shaken(rows, columns):
@@ -158,8 +212,12 @@ def changed_where(frames, condition, seed):
             for name in columns
         )
 
-    priced = shaken(frames.daily, ["price_usd", "market_cap_usd", "volume_24h_usd"])
-    return priced, shaken(frames.onchain, ONCHAIN_COLUMNS)
+    return replace(
+        frames,
+        daily=shaken(frames.daily, ["price_usd", "market_cap_usd", "volume_24h_usd"]),
+        onchain=shaken(frames.onchain, ONCHAIN_COLUMNS),
+        facts=shaken(frames.facts, FACT_COLUMNS),
+    )
 
 
 @pytest.mark.parametrize("span", SPANS)
@@ -168,10 +226,9 @@ def test_a_change_older_than_look_back_and_lag_does_not_reach_the_value(span, ma
     last = market.daily["market_date"].max()
     is_older = pl.col("market_date") < last - dt.timedelta(days=span)
 
-    before = token_features(market.daily, market.onchain, features).filter(pl.col("market_date") == last)
-    changed = token_features(*changed_where(market, is_older, seed=span), features)
+    before = market.features(features).filter(pl.col("market_date") == last)
+    after = changed_where(market, is_older, seed=span).features(features).filter(pl.col("market_date") == last)
 
-    after = changed.filter(pl.col("market_date") == last)
     for feature in features:
         np.testing.assert_allclose(
             after[feature.name].to_numpy().astype(float),
@@ -184,13 +241,13 @@ def test_a_change_older_than_look_back_and_lag_does_not_reach_the_value(span, ma
 
 @pytest.mark.parametrize("span", SPANS)
 def test_a_look_back_is_at_most_two_days_longer_than_the_memory_of_the_value(span, market):
-    features = spanning(span)
+    features = [feature for feature in spanning(span) if feature.name not in REMEMBER_THAT_NOT_HOW_MUCH]
     last = market.daily["market_date"].max()
     is_at_the_edge = pl.col("market_date") <= last - dt.timedelta(days=max(span - 2, 0))
 
-    before = token_features(market.daily, market.onchain, features).filter(pl.col("market_date") == last)
+    before = market.features(features).filter(pl.col("market_date") == last)
     after = [
-        token_features(*changed_where(market, is_at_the_edge, seed), features).filter(pl.col("market_date") == last)
+        changed_where(market, is_at_the_edge, seed).features(features).filter(pl.col("market_date") == last)
         for seed in range(3)
     ]
 

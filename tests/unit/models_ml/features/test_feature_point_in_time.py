@@ -1,6 +1,7 @@
 """No feature knows the future, and a part computed anew equals the whole: over all features of a small market."""
 
 import datetime as dt
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -9,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models_ml.features.catalogue import CATALOGUE, FEATURE_NAMES, LONGEST_LOOK_BACK_DAYS
-from models_ml.features.compute import ONCHAIN_COLUMNS, token_features
+from models_ml.features.compute import ONCHAIN_COLUMNS
+from models_ml.features.feature import FACT_COLUMNS
 
 FIRST, LAST = dt.date(2023, 1, 1), dt.date(2024, 4, 4)
 CUTS = st.dates(FIRST + dt.timedelta(days=5), LAST - dt.timedelta(days=1))
@@ -21,7 +23,7 @@ FLOAT32 = 1.2e-7
 
 @pytest.fixture(scope="module")
 def whole(market):
-    return token_features(market.daily, market.onchain)
+    return market.features()
 
 
 def up_to(rows, cut):
@@ -44,7 +46,7 @@ def shuffled_after(rows, cut, columns, seed):
 def test_rows_up_to_a_day_are_the_same_without_all_later_input(cut, market, whole):
     past = market.between(FIRST, cut)
 
-    truncated = token_features(past.daily, past.onchain)
+    truncated = past.features()
 
     assert truncated.equals(up_to(whole, cut))
 
@@ -52,10 +54,14 @@ def test_rows_up_to_a_day_are_the_same_without_all_later_input(cut, market, whol
 @ALWAYS
 @given(cut=CUTS, seed=st.integers(0, 10**6))
 def test_rows_up_to_a_day_are_the_same_when_the_future_is_shuffled(cut, seed, market, whole):
-    daily = shuffled_after(market.daily, cut, ["price_usd", "market_cap_usd", "volume_24h_usd"], seed)
-    onchain = shuffled_after(market.onchain, cut, list(ONCHAIN_COLUMNS), seed)
-
-    shuffled = token_features(daily, onchain)
+    prices = ["price_usd", "market_cap_usd", "volume_24h_usd"]
+    shuffled = replace(
+        market,
+        daily=shuffled_after(market.daily, cut, prices, seed),
+        onchain=shuffled_after(market.onchain, cut, list(ONCHAIN_COLUMNS), seed),
+        facts=shuffled_after(market.facts, cut, list(FACT_COLUMNS), seed),
+        news=shuffled_after(market.news, cut, ["headlines"], seed),
+    ).features()
 
     assert up_to(shuffled, cut).equals(up_to(whole, cut))
     assert not since(shuffled, cut).equals(since(whole, cut))
@@ -66,14 +72,14 @@ def test_rows_up_to_a_day_are_the_same_when_the_future_is_shuffled(cut, seed, ma
 def test_tokens_that_are_listed_later_change_no_earlier_row(cut, market, whole, candles_of):
     later = candles_of([5.0, 6.0, 7.0], name="newcomer", first=cut + dt.timedelta(days=1))
 
-    result = token_features(pl.concat([market.daily, later]), market.onchain)
+    result = replace(market, daily=pl.concat([market.daily, later])).features()
 
     assert up_to(result, cut).equals(up_to(whole, cut))
 
 
 def assert_same_values(left, right):
     assert left.select("token_id", "market_date").equals(right.select("token_id", "market_date"))
-    for name in (*FEATURE_NAMES, "coverage"):
+    for name in (*FEATURE_NAMES, "coverage", "coverage_all"):
         np.testing.assert_allclose(
             left[name].to_numpy().astype(float),
             right[name].to_numpy().astype(float),
@@ -89,19 +95,19 @@ def test_days_computed_with_the_longest_look_back_before_them_equal_the_full_com
     market = market_of(seed)
     recent = market.between(cut - dt.timedelta(days=LONGEST_LOOK_BACK_DAYS + 1), LAST)
 
-    incremental = token_features(recent.daily, recent.onchain)
+    incremental = recent.features()
 
-    assert_same_values(since(incremental, cut), since(token_features(market.daily, market.onchain), cut))
+    assert_same_values(since(incremental, cut), since(market.features(), cut))
 
 
 def test_the_order_of_input_rows_does_not_matter(market, whole):
-    shuffled = token_features(market.daily.sample(fraction=1, shuffle=True, seed=5), market.onchain.reverse())
+    shuffled = market.each(lambda rows: rows.sample(fraction=1, shuffle=True, seed=5)).features()
 
     assert shuffled.equals(whole)
 
 
 def test_a_feature_computed_alone_equals_that_of_the_whole_catalogue(market, whole):
     for feature in CATALOGUE[::7]:
-        alone = token_features(market.daily, market.onchain, [feature])
+        alone = market.features([feature])
 
         assert alone[feature.name].equals(whole[feature.name])

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models_ml.features.catalogue import FEATURE_NAMES
+from models_ml.features.catalogue import MODEL_INPUT_NAMES
 from models_ml.learning.dataset import MARKET_COLUMNS, MODEL_COLUMNS, LeakError, model_frame
 
 WEEKS = [dt.date(2024, 1, 1), dt.date(2024, 1, 8)]
@@ -21,7 +21,7 @@ def weekly_of(values, *, week=WEEKS[0]):
     return pl.DataFrame(
         {"as_of_week": [week] * count, "token_id": [f"t{token:02d}" for token in range(count)]}
     ).with_columns(
-        *(pl.Series(name, values, dtype=pl.Float32) for name in FEATURE_NAMES),
+        *(pl.Series(name, values, dtype=pl.Float32) for name in MODEL_INPUT_NAMES),
         *(pl.lit(0.5, dtype=pl.Float64).alias(name) for name in MARKET_COLUMNS),
     )
 
@@ -61,7 +61,7 @@ def test_the_frame_has_the_keys_and_the_model_columns_as_float32():
 
     assert frame.columns == ["as_of_week", "token_id", *MODEL_COLUMNS]
     assert set(frame.select(MODEL_COLUMNS).dtypes) == {pl.Float32}
-    assert len(MODEL_COLUMNS) == len(FEATURE_NAMES) + len(MARKET_COLUMNS)
+    assert len(MODEL_COLUMNS) == len(MODEL_INPUT_NAMES) + len(MARKET_COLUMNS)
 
 
 @settings(deadline=None, max_examples=50)

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from models_ml.features.catalogue import FEATURE_NAMES
+from models_ml.features.catalogue import MODEL_INPUT_NAMES
 from models_ml.features.compute import token_features
 from models_ml.learning.dataset import MARKET_COLUMNS, model_frame
 from models_ml.learning.labels import forward_returns
@@ -86,7 +86,7 @@ def simulated_ics(settings):
     )
     labels = forward_returns(weekly, daily)
     joined = model_frame(weekly).join(labels, on=["as_of_week", "token_id"])
-    columns = [f"rank_{name}" for name in FEATURE_NAMES]
+    columns = [f"rank_{name}" for name in MODEL_INPUT_NAMES]
     known = pl.col("forward_return_14d").is_not_null()
     ics = joined.group_by("as_of_week").agg(
         pl.when(pl.col(name).filter(known).count() >= 20).then(

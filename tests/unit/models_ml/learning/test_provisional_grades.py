@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from models_ml.features.catalogue import FEATURE_NAMES
+from models_ml.features.catalogue import MODEL_INPUT_NAMES
 from models_ml.learning import trader_model
 from models_ml.learning.dataset import MARKET_COLUMNS
 from models_ml.learning.grades import MINIMUM_REFERENCE_WEEKS, market_part
@@ -38,7 +38,7 @@ def inputs():
             "symbol": [f"T{token:02d}" for token in range(TOKENS)] * len(WEEKS),
             "is_liquid": [token % 2 == 0 for token in range(TOKENS)] * len(WEEKS),
             "coverage": [1.0] * count,
-            **{name: rng.random(count) for name in (*FEATURE_NAMES, *MARKET_COLUMNS)},
+            **{name: rng.random(count) for name in (*MODEL_INPUT_NAMES, *MARKET_COLUMNS)},
         },
     )
     market = pl.DataFrame({"as_of_week": WEEKS}).with_columns(
