@@ -49,7 +49,8 @@ class IndexWeeks:
 def read_market(connection: duckdb.DuckDBPyConnection, *, until: date) -> MarketData:
     """The market of a warehouse as the engine asks for it, up to the close before Monday `until`.
 
-    A token whose price is carried counts as without a price that day: the engine has its own rule for halts.
+    A token whose price is carried counts as without a price that day: the engine has its own rule for halts. Market caps that
+    are hindsight (is_supply_carried) make no candidate.
     """
     snapshots = connection.execute(
         """
@@ -62,7 +63,7 @@ def read_market(connection: duckdb.DuckDBPyConnection, *, until: date) -> Market
         left join learning.trader_grades_current as grades
             on universe.token_id = grades.token_id and universe.market_date + 1 = grades.as_of_week
         where universe.market_date < ? and universe.market_cap_usd is not null and universe.volume_30d_median_usd is not null
-            and (isodow(universe.market_date) = 7 or day(universe.market_date + 1) = 1)
+            and not universe.is_supply_carried and (isodow(universe.market_date) = 7 or day(universe.market_date + 1) = 1)
         order by universe.market_date, universe.token_id
         """,
         [until],

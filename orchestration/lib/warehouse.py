@@ -1,7 +1,8 @@
-"""The warehouse: one DuckDB file, its raw views over the landing files, and the dbt runs that build it.
+"""The warehouse: one DuckDB file, and the dbt runs that build it.
 
-Belongs here: opening the file, `raw` views, what changed in landing since the last build.
-Does not: tables of dbt (`dbt_project`), versioned tables (`versions.py`), the published copy (`publishing.py`).
+Belongs here: opening the file, what changed in landing since the last build.
+Does not: the views over landed files (`raw_views.py`), tables of dbt (`dbt_project`), versioned tables (`versions.py`), the
+published copy (`publishing.py`).
 DuckDB admits one writing process: nothing here keeps a connection open while dbt runs.
 """
 
@@ -13,19 +14,20 @@ from datetime import date, datetime
 from pathlib import Path
 
 import duckdb
-import polars as pl
 
 from orchestration.lib.errors import TidemarkError
-from orchestration.sources.datasets import DATASETS, Dataset
+from orchestration.lib.raw_views import create_raw_views
+from orchestration.sources.datasets import Dataset
 
-DUCKDB_TYPES = {
-    pl.String: "VARCHAR",
-    pl.Date: "DATE",
-    pl.Float64: "DOUBLE",
-    pl.Int64: "BIGINT",
-    pl.Boolean: "BOOLEAN",
-    pl.Datetime: "TIMESTAMPTZ",
-}
+__all__ = [
+    "SCHEMAS",
+    "WarehouseError",
+    "connect",
+    "create_raw_views",
+    "create_schemas",
+    "earliest_change",
+    "table_exists",
+]
 
 SCHEMAS = ("raw", "staging", "intermediate", "marts", "learning", "indices", "screens", "quality", "api", "reference")
 
@@ -62,31 +64,6 @@ def create_schemas(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(f"create schema if not exists {schema}")
 
 
-def create_raw_views(connection: duckdb.DuckDBPyConnection, landing_root: Path, *, input_cutoff: datetime) -> None:
-    """One view a dataset in `raw`, over its landing files; a dataset that never landed is a view without rows.
-
-    Args:
-        connection: The warehouse.
-        landing_root: Folder that has `landing/`.
-        input_cutoff: Loads that ended later are invisible, so that a past state can be built again.
-    """
-    for dataset in DATASETS.values():
-        view = f"raw.{dataset.source}__{dataset.name}"
-        folder = landing_root / "landing" / dataset.source / dataset.name
-        columns = dataset.landed_columns
-        selected = ", ".join(f'"{name}"' for name in columns)
-        if any(folder.glob("*/*.parquet")):
-            pattern = str(folder / "*" / "*.parquet").replace("'", "''")
-            body = (
-                f"select {selected} from read_parquet('{pattern}', union_by_name = true) "
-                f"where loaded_at <= '{input_cutoff.isoformat()}'::timestamptz"
-            )
-        else:
-            typed = ", ".join(f'null::{_duckdb_type(dtype)} as "{name}"' for name, dtype in columns.items())
-            body = f"select {typed} where false"
-        connection.execute(f"create or replace view {view} as {body}")
-
-
 def earliest_change(
     connection: duckdb.DuckDBPyConnection,
     *,
@@ -95,7 +72,10 @@ def earliest_change(
     datasets: list[Dataset],
     not_before: date = date.min,
 ) -> date | None:
-    """First market_date that a load after `since` touches, among rows known at `as_of`; None where nothing changed.
+    """First market_date that may look different through loads after `since`, among rows known at `as_of`; None for none.
+
+    A row counts for the last day before it became known: a monthly series that comes five weeks late changes nothing that was
+    built for the weeks in between.
 
     Args:
         connection: The warehouse with its raw views.
@@ -108,8 +88,9 @@ def earliest_change(
     for dataset in datasets:
         after = "" if since is None else f"and loaded_at > '{since.isoformat()}'::timestamptz"
         row = connection.execute(
-            f"select min(market_date) from raw.{dataset.source}__{dataset.name} "
-            f"where available_at <= '{as_of.isoformat()}'::timestamptz and market_date >= ? {after}",
+            f"select min(known_date) from (select timezone('UTC', available_at)::date - 1 as known_date, loaded_at, available_at "
+            f"from raw.{dataset.source}__{dataset.name}) "
+            f"where available_at <= '{as_of.isoformat()}'::timestamptz and known_date >= ? {after}",
             [not_before],
         ).fetchone()
         if row is not None and row[0] is not None:
@@ -123,11 +104,3 @@ def table_exists(connection: duckdb.DuckDBPyConnection, schema: str, name: str) 
         "select count(*) from information_schema.tables where table_schema = ? and table_name = ?", [schema, name]
     ).fetchone()
     return bool(row and row[0])
-
-
-def _duckdb_type(dtype: object) -> str:
-    """DuckDB's name of a polars type."""
-    for polars_type, name in DUCKDB_TYPES.items():
-        if dtype == polars_type or isinstance(dtype, polars_type):
-            return name
-    raise WarehouseError(f"no DuckDB type is known for the landing type {dtype}; add it to DUCKDB_TYPES")

@@ -12,7 +12,7 @@ from datetime import date, timedelta
 import duckdb
 import polars as pl
 
-from models_ml.features.catalogue import FEATURE_NAMES
+from models_ml.features.catalogue import MODEL_INPUT_NAMES
 from models_ml.learning.dataset import MARKET_COLUMNS
 
 MARKET_SELECT = """
@@ -31,9 +31,9 @@ def weekly_features(connection: duckdb.DuckDBPyConnection, *, until: date) -> pl
 
     Returns:
         One row a week and eligible token, by week and token: as_of_week, token_id, symbol, is_liquid, volume_30d_median_usd and
-        the other catalogue features, coverage, and the market columns of the week.
+        the other model inputs of the catalogue, coverage, and the market columns of the week.
     """
-    features = ", ".join(f"features.{name}" for name in FEATURE_NAMES)
+    features = ", ".join(f"features.{name}" for name in MODEL_INPUT_NAMES)
     market = ", ".join(f"market.{name}" for name in MARKET_COLUMNS)
     return connection.execute(
         f"""

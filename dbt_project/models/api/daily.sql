@@ -6,5 +6,6 @@ select
     volume_24h_usd,
     data_source,
     price_source,
-    is_carried
+    is_carried,
+    is_supply_carried
 from {{ ref('fct_daily') }}

@@ -13,7 +13,7 @@ from orchestration.lib.versioned_tables import VERSIONED_TABLES
 
 API_VIEWS = (
     *("tokens", "daily", "trader_grades", "trading_signals", "indices", "index_compositions", "index_rebalances"),
-    *("index_levels", "moonshots", "bull_bear", "model_evaluation"),
+    *("index_levels", "moonshots", "bull_bear", "model_evaluation", "source_health", "source_coverage"),
 )
 
 
@@ -23,6 +23,8 @@ API_VIEWS = (
         *(dg.AssetKey([table.schema, table.name]) for table in VERSIONED_TABLES),
         *(dg.AssetKey(["api", name]) for name in API_VIEWS),
         dg.AssetKey(["quality", "corrections"]),
+        dg.AssetKey(["quality", "source_health"]),
+        dg.AssetKey(["quality", "source_coverage"]),
         dg.AssetKey(["marts", "feature_catalogue"]),
     ],
     group_name="publishing",
