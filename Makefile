@@ -4,6 +4,7 @@
 #   make run [SOURCE=simulated|archive|live] [ARCHIVE=folder] [AS_OF=YYYY-MM-DD]     the weekly job
 #   make dev | test | drills | check | bench | evaluate | clean
 #   make rebuild FROM= [TO=]    make reproduce WEEK= TABLE= [VERSION=]    make verify
+#   make compact [FORGET_LOST=1]    make replay [DATASET=source/name]
 
 PYTHON ?= python3.11
 VENV := .venv
@@ -14,7 +15,7 @@ DBT_SOURCES := $(shell find dbt_project/models dbt_project/macros dbt_project/se
 PORT ?= 3000
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
-.PHONY: run dev test drills check bench evaluate rebuild reproduce verify clean setup lock fix
+.PHONY: run dev test test-parts test-runs drills check bench evaluate rebuild reproduce verify compact replay clean setup lock fix fault-matrix request-budget source-reference feature-reference
 
 # What the commands read from the environment.
 export TIDEMARK_SOURCE := $(or $(SOURCE),$(TIDEMARK_SOURCE),simulated)
@@ -62,8 +63,22 @@ reproduce: setup
 verify: setup
 	@$(BIN)/python -m orchestration.cli verify
 
+compact: setup
+	@$(BIN)/python -m orchestration.cli compact $(if $(FORGET_LOST),--forget-lost)
+
+replay: setup
+	@$(BIN)/python -m orchestration.cli replay $(if $(DATASET),--dataset "$(DATASET)")
+
+# Two processes beside each other: what is computed in one place, and whole runs of the command line.
+PARTS := tests/integration/warehouse tests/faults/test_fault_matrix.py tests/faults/test_killed_backfill.py
 test: setup
-	@$(BIN)/python -m pytest -m "not slow"
+	@$(MAKE) --no-print-directory -j2 --output-sync=target test-parts test-runs
+
+test-parts: setup
+	@$(BIN)/python -m pytest -m "not slow" tests/unit $(PARTS)
+
+test-runs: setup
+	@$(BIN)/python -m pytest -m "not slow" tests/integration tests/faults tests/browser $(addprefix --ignore=,$(PARTS))
 
 drills: setup
 	@$(BIN)/python -m pytest -m slow tests/faults
@@ -85,6 +100,19 @@ bench: setup
 
 evaluate: setup
 	@$(BIN)/python -m orchestration.evaluate
+
+# Pages of docs/ that a command writes.
+fault-matrix: setup
+	@$(BIN)/python -m tests.faults.fault_matrix
+
+request-budget: setup
+	@$(BIN)/python -m orchestration.request_budget
+
+source-reference: setup
+	@$(BIN)/python -m orchestration.source_reference
+
+feature-reference: setup
+	@$(BIN)/python -m orchestration.feature_reference
 
 # Pin the requirements anew; needs uv. The lock names no index.
 lock:

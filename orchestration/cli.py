@@ -1,4 +1,4 @@
-"""The commands behind make: run, rebuild, reproduce, verify. Arguments are checked before anything is written.
+"""The commands behind make: run, rebuild, reproduce, verify, compact, replay. Arguments are checked before anything is written.
 
 Belongs here: reading arguments, one line for what went wrong, exit codes.
 Does not: the work (`weekly_run.py`, `lib/reproduce.py`, `lib/verification.py`).
@@ -40,6 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     reproduce.add_argument("--table", required=True)
     reproduce.add_argument("--version", type=int, help="one version, by default all of the unit")
     commands.add_parser("verify", help="walk the manifest chain of the published copy")
+    compact = commands.add_parser("compact", help="put small landed files together; no query changes")
+    compact.add_argument("--forget-lost", action="store_true", help="accept that landed files are gone for good")
+    replay = commands.add_parser("replay", help="judge quarantined records again and land those that pass now")
+    replay.add_argument("--dataset", metavar="SOURCE/NAME", help="one dataset, by default all")
     chosen = parser.parse_args(arguments)
     try:
         return _execute(chosen)
@@ -50,8 +54,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _execute(chosen: argparse.Namespace) -> int:
     """Run the chosen command; the imports it needs come with it, so that a bad argument is refused at once."""
-    from orchestration import commands
+    from orchestration import commands, commands_landing
 
+    if chosen.command == "compact":
+        return commands_landing.compact(forget_lost=chosen.forget_lost)
+    if chosen.command == "replay":
+        return commands_landing.replay(chosen.dataset)
     if chosen.command == "run":
         return commands.run()
     if chosen.command == "rebuild":

@@ -162,6 +162,8 @@ def _checked() -> tuple[Settings, DataFolder, WeekChoice]:
     settings = load_settings()
     folder = DataFolder(settings.folder)
     folder.check(settings.kind)
+    if settings.simulation.faults:
+        _check_faults(settings.simulation.faults)
     choice = choose_week(settings)
     try:
         load_definitions(settings.indices_dir)
@@ -170,6 +172,16 @@ def _checked() -> tuple[Settings, DataFolder, WeekChoice]:
     if settings.source == "archive" and settings.archive is not None:
         validate_archive(load_mapping(settings.mapping), settings.archive)
     return settings, folder, choice
+
+
+def _check_faults(text: str) -> None:
+    """Refuse a setting of faults that the sandbox cannot read, before anything is written."""
+    from orchestration.sandbox.faults import FaultPlan, FaultSettingError
+
+    try:
+        FaultPlan.from_text(text)
+    except FaultSettingError as error:
+        raise TidemarkError(f"TIDEMARK_SIMULATION__FAULTS: {error}") from None
 
 
 def _newest_build(folder: DataFolder) -> date | None:
