@@ -31,6 +31,18 @@ TOKENS = 130
 WEEK = date(2025, 1, 6)
 NEXT_WEEK = date(2025, 1, 13)
 
+CANARIES = {
+    f"TIDEMARK_{provider}__{part}": f"canary-{provider.lower()}-{part.lower()}-5e0c2b71"
+    for provider, part in (
+        ("COINGECKO", "API_KEY"),
+        ("GITHUB", "API_KEY"),
+        ("REDDIT", "API_KEY"),
+        ("REDDIT", "API_SECRET"),
+        ("BINANCE", "API_KEY"),
+    )
+}
+"""Keys that no provider gave: a test looks for them in all that a run writes."""
+
 READER = """
 import json, sys, time
 from pathlib import Path
@@ -243,9 +255,9 @@ def new_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[]
 @pytest.fixture(scope="session")
 def first(new_folder: Callable[[], Tidemark]) -> Tidemark:
     """A first run of the simulated market at its default week. Only read: tests that change it take `own`."""
-    tidemark = new_folder()
+    tidemark = new_folder().with_settings(**CANARIES)
     finished = tidemark.run()
-    (tidemark.folder.parent / "first.out").write_text(finished.out)
+    (tidemark.folder.parent / "first.out").write_text(finished.out + finished.err)
     return tidemark
 
 
@@ -305,6 +317,12 @@ def dagster_runs(folder: Path) -> list[tuple[str, str]]:
 def runs_of() -> Callable[[Path], list[tuple[str, str]]]:
     """How to list Dagster's runs of a data folder: id and status, oldest first."""
     return dagster_runs
+
+
+@pytest.fixture(scope="session")
+def canaries() -> list[str]:
+    """The keys the first run was given."""
+    return list(CANARIES.values())
 
 
 @pytest.fixture(scope="session")

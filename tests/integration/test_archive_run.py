@@ -1,7 +1,6 @@
 """Real history from the development archive, where it is at hand: end to end, and cut off."""
 
 import os
-import shutil
 from datetime import date
 from pathlib import Path
 
@@ -87,14 +86,14 @@ def test_the_same_archive_lands_and_records_nothing_twice(short):
 def cut_archive(folder, *, before):
     """A copy of the archive whose files end before a day; reference tables stay whole."""
     folder.mkdir()
-    for entry in load_mapping(MAPPING).files:
-        source, target = ARCHIVE / entry.path, folder / entry.path
+    kept: dict[str, list[str]] = {}
+    for entry in load_mapping(MAPPING).files:  # several of them may read one file
         day = entry.transforms().get("market_date")
-        if day is None:
-            shutil.copyfile(source, target)
-            continue
-        kept = f"select * from '{source}' where try_cast({day.to_sql()} as date) < date '{before}'"
-        duckdb.sql(f"copy ({kept}) to '{target}' (format parquet)")
+        known = f"{entry.condition()} and try_cast({day.to_sql()} as date) < date '{before}'" if day else "true"
+        kept.setdefault(entry.path, []).append(f"({known})")
+    for path, conditions in kept.items():
+        rows = f"select * from '{ARCHIVE / path}' where {' or '.join(conditions)}"
+        duckdb.sql(f"copy ({rows}) to '{folder / path}' (format parquet)")
     return folder
 
 

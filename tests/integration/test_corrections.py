@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime
 import polars as pl
 import pytest
 
+from orchestration.lib.connections import LAGS
 from orchestration.lib.landing import LandingStore, find_lag, read_lags
-from orchestration.lib.resources import LAGS
 from orchestration.sources.datasets import find_dataset
 
 WEEK = date(2025, 1, 6)

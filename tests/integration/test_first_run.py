@@ -55,6 +55,16 @@ API = {
     },
     "bull_bear": {"as_of_week": DAY, "bullish_share": NUMBER, "bearish_share": NUMBER, "tokens": COUNT},
     "model_evaluation": {"as_of_week": DAY, "model": TEXT, "universe": TEXT, "metric": TEXT, "value": NUMBER},
+    "source_health": {
+        "as_of_week": DAY,
+        **dict.fromkeys(("source", "dataset", "status", "last_status", "reason"), TEXT),
+        **{"newest_date": DAY, "last_attempt_at": INSTANT},
+        **dict.fromkeys(("days_behind", "received", "quarantined", "failed"), COUNT),
+    },
+    "source_coverage": {
+        **{"source": TEXT, "dataset": TEXT, "date": DAY},
+        **dict.fromkeys(("expected", "received", "quarantined"), COUNT),
+    },
 }
 
 
@@ -128,7 +138,8 @@ def test_every_file_that_the_manifest_names_is_there(first):
     assert json.loads((folder / "manifest.json").read_text()) == manifest
     assert (manifest["data_source"], manifest["as_of_week"]) == ("simulated", WEEK)
     assert manifest["previous_manifest_sha256"] is None
-    assert {"coingecko", "coinmetrics", "binance", "alternative_me"} == set(manifest["attribution"])
+    landed = {path.name for path in (first.folder / "landing").iterdir()}
+    assert {"coingecko", "coinmetrics", "binance", "defillama"} < landed == set(manifest["attribution"])
 
 
 def test_parquet_beside_the_warehouse_holds_every_row_of_its_table(first):

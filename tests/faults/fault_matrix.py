@@ -1,0 +1,260 @@
+"""The fault matrix: every step of ingestion under every way in which a provider fails.
+
+Each step is loaded once undisturbed, then under each kind of fault twice: struck a few times (it should get over it), and
+struck at every request. What may come of it: all rows after repeated requests, refused records in quarantine, or one clear
+error. What may not: a crash, a hang, a row that differs from the undisturbed one.
+
+Run `python -m tests.faults.fault_matrix` to write docs/results/fault-matrix.md.
+"""
+
+import logging
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import polars as pl
+
+from orchestration.lib.connections import open_connections
+from orchestration.lib.ingestion import Reach
+from orchestration.lib.landing import LandingStore
+from orchestration.lib.loads import steps_of
+from orchestration.lib.loads.step import Outcome, Step
+from orchestration.lib.source_journal import SourceJournal
+from orchestration.sandbox.faults import FaultKind, FaultRule
+from orchestration.sandbox.market import simulate_market
+from orchestration.sandbox.runner import RunningSandbox, running_sandbox
+from orchestration.sandbox.settings import SimulationSettings
+from orchestration.settings import Settings
+from orchestration.sources.http import HttpLimits
+
+START, END = date(2024, 1, 1), date(2024, 9, 1)
+LAST = date(2024, 8, 25)
+FIRST = date(2024, 6, 1)
+NOW = datetime(2024, 8, 26, 0, 45, tzinfo=UTC)
+LONGEST_CELL_SECONDS = 30.0
+STRUCK_TIMES = 2
+
+IMPATIENT = HttpLimits(
+    connect_seconds=2.0,
+    read_seconds=0.25,
+    total_seconds=0.6,
+    attempts=4,
+    first_pause_seconds=0.01,
+    rate_limited_pause_seconds=0.01,
+    longest_pause_seconds=2.0,
+    failures_to_open=2,
+    cool_down_seconds=0.5,
+)
+"""Waits cut to what a local server needs, so that a matrix takes minutes; the order of events is that of a real run."""
+
+HOW_FOUND = ("found_as",)
+"""Columns that say by which of several lists a row came; a pool refused in one may stand in the other."""
+
+LIES = (FaultKind.IMPOSSIBLE_VALUES, FaultKind.FUTURE_TIMESTAMPS)
+"""Kinds that change values. A zero where zero is possible, a negative rate, an unlock ten years on cannot be told from a fact at
+landing; how many such rows pass is counted and shown. Every other kind must leave each landed row as it was."""
+
+REPORT = Path(__file__).parents[2] / "docs" / "results" / "fault-matrix.md"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What came of one step under one fault.
+
+    Attributes:
+        outcome: `all rows`, `part` (some rows, the rest refused or failed, and said so), `error` (none, one clear error).
+        quarantined: Records refused.
+        seconds: How long it took.
+        wrong: Rows that say something else than the undisturbed load; must be 0 but for `LIES`.
+        said: The error, empty where there was none.
+    """
+
+    outcome: str
+    quarantined: int
+    seconds: float
+    wrong: int
+    said: str
+
+    @property
+    def shown(self) -> str:
+        """For the table."""
+        return f"{self.outcome} ({self.quarantined} refused)" if self.quarantined else self.outcome
+
+
+class FaultLab:
+    """A small simulated market, its undisturbed load, and loads under faults."""
+
+    def __init__(self, sandbox: RunningSandbox, folder: Path) -> None:
+        self.sandbox = sandbox
+        self.folder = folder
+        key = "canary-of-the-fault-matrix"
+        self.settings = Settings(
+            source="simulated",
+            reddit={
+                "base_url": "https://oauth.reddit.com",
+                "hosts": {"token": "https://www.reddit.com"},
+                "min_interval_seconds": 0,
+                "api_key": key,
+                "api_secret": key,
+            },
+        )
+        self.steps = steps_of(self.settings)
+        self.reach = Reach(now=NOW, first=FIRST, last=LAST, partition="day")
+        self.base = LandingStore(folder / "base")
+        self.hosts: dict[str, set[str]] = {}
+        for step in self.steps:
+            before = len(sandbox.requests)
+            outcome = self.attempt(step, self.base)
+            if outcome.down or any(result.failures for result in outcome.results):
+                raise AssertionError(f"{step.name} failed undisturbed: {outcome}")
+            self.hosts[step.name] = {request.host for request in sandbox.requests[before:]}
+
+    def attempt(self, step: Step, store: LandingStore) -> Outcome:
+        """Run one step as a run does."""
+        with open_connections(self.settings, _silent, sandbox=self.sandbox, limits=IMPATIENT) as connections:
+            return step.attempt(
+                connections.ingestion(store),
+                connections,
+                self.reach,
+                journal=SourceJournal(store.root),
+                run_id="matrix",
+            )
+
+    def strike(self, step: Step, kind: FaultKind, *, times: int | None) -> Cell:
+        """Load a step while its provider misbehaves."""
+        with tempfile.TemporaryDirectory(dir=self.folder) as name:
+            store = LandingStore(Path(name))
+            for dataset in self._known_before(step):
+                source = self.base.root / "landing" / dataset.source / dataset.name
+                if source.exists():
+                    target = store.root / "landing" / dataset.source / dataset.name
+                    shutil.copytree(source, target, copy_function=os.link)
+            for host in sorted(self.hosts[step.name]):
+                self.sandbox.faults.add(
+                    FaultRule(kind=kind, host=host, times=times, retry_after_seconds=1, delay_seconds=1.5)
+                )
+            began = time.monotonic()
+            try:
+                outcome = self.attempt(step, store)
+            finally:
+                self.sandbox.faults.clear()
+            seconds = time.monotonic() - began
+            return self._judge(outcome, store, seconds=seconds)
+
+    def _known_before(self, step: Step) -> list:
+        """Datasets of other steps: a load looks at what has landed to know what to ask."""
+        own = {dataset.label for dataset in step.datasets}
+        return [dataset for other in self.steps for dataset in other.datasets if dataset.label not in own]
+
+    def _judge(self, outcome: Outcome, store: LandingStore, *, seconds: float) -> Cell:
+        wrong = missing = landed = 0
+        for result in outcome.results:
+            columns = list(result.dataset.columns)
+            expected = self.base.newest(result.dataset).select(columns)
+            found = store.newest(result.dataset).select(columns)
+            landed += found.height
+            wrong += _wrong_rows(found, expected, key=result.dataset.key)
+            missing += expected.join(found, on=columns, how="anti", nulls_equal=True).height
+        failures = {name: said for result in outcome.results for name, said in result.failures.items()}
+        said = outcome.down or "; ".join(failures.values())[:300]
+        quarantined = sum(result.quarantined for result in outcome.results)
+        if outcome.down and not landed:
+            name = "error"
+        elif missing == 0:
+            name = "all rows"
+        else:
+            name = "part"
+        return Cell(name, quarantined, seconds, wrong, said)
+
+
+def _wrong_rows(found: pl.DataFrame, expected: pl.DataFrame, *, key: tuple[str, ...]) -> int:
+    """Rows that say something else than the undisturbed ones; a value that is missing says nothing."""
+    both = found.join(expected, on=key, how="left", suffix="__expected", nulls_equal=True)
+    values = [name for name in found.columns if name not in key and name not in HOW_FOUND]
+    differs = [pl.col(name).is_not_null() & pl.col(name).ne_missing(pl.col(f"{name}__expected")) for name in values]
+    invented = found.join(expected, on=key, how="anti", nulls_equal=True).height
+    known = both.join(expected.select(key), on=key, how="semi", nulls_equal=True)
+    return invented + (known.filter(pl.any_horizontal(differs)).height if differs else 0)
+
+
+@contextmanager
+def open_lab() -> Iterator[FaultLab]:
+    """A lab on a market of its own."""
+    market = simulate_market(SimulationSettings(tokens=40, start=START, end=END, seed=11))
+    with tempfile.TemporaryDirectory() as name, running_sandbox(market, NOW) as sandbox:
+        yield FaultLab(sandbox, Path(name))
+
+
+def table(lab: FaultLab, cells: dict[tuple[str, FaultKind, bool], Cell]) -> str:
+    """The matrix as Markdown: steps down, kinds across; struck twice / struck always."""
+    kinds = list(FaultKind)
+    lines = [
+        "| step | " + " | ".join(kind.value.replace("_", " ") for kind in kinds) + " |",
+        "|---" * (len(kinds) + 1) + "|",
+    ]
+    for step in lab.steps:
+        shown = [f"{cells[step.name, kind, False].shown} / {cells[step.name, kind, True].shown}" for kind in kinds]
+        lines.append(f"| {step.name} | " + " | ".join(shown) + " |")
+    return "\n".join(lines)
+
+
+def main(only: list[str]) -> int:
+    """Run the whole matrix and write the report; with names of steps, run and print those alone."""
+    began = time.monotonic()
+    logging.getLogger("orchestration.sources").setLevel(logging.ERROR)  # thousands of repeated requests, on purpose
+    with open_lab() as lab:
+        cells = {}
+        for step in [each for each in lab.steps if not only or each.name in only]:
+            for kind in FaultKind:
+                for is_lasting in (False, True):
+                    cell = lab.strike(step, kind, times=None if is_lasting else STRUCK_TIMES)
+                    cells[step.name, kind, is_lasting] = cell
+            for kind in FaultKind:
+                twice, always = cells[step.name, kind, False], cells[step.name, kind, True]
+                sys.stdout.write(
+                    f"{step.name:32} {kind:26} {twice.shown:24} {always.shown:24} {twice.seconds:5.1f} {always.seconds:5.1f} "
+                    f"{twice.wrong + always.wrong} {always.said[:80]}\n"
+                )
+            sys.stdout.flush()
+        if only:
+            return 0
+        text = table(lab, cells)
+    slow = [name for name, cell in cells.items() if cell.seconds > LONGEST_CELL_SECONDS]
+    wrong = sum(cell.wrong for (_, kind, _), cell in cells.items() if kind not in LIES)
+    lies = sum(cell.wrong for (_, kind, _), cell in cells.items() if kind in LIES)
+    REPORT.write_text(
+        f"""# Fault matrix
+
+Written by `make fault-matrix`. Every step of ingestion against a sandbox that misbehaves; in each cell first what came of it
+when the provider was struck {STRUCK_TIMES} times, then when it was struck at every request.
+
+- **all rows**: everything landed after repeated requests.
+- **part**: some rows landed, each saying what the undisturbed one says; what is missing was refused into quarantine or named as failed.
+- **error**: nothing landed, and one clear error says why.
+
+{len(cells)} loads; rows that say something else than the undisturbed load: {wrong};
+loads over {LONGEST_CELL_SECONDS:g} s: {len(slow)}; crashes: 0
+(a crash ends the command). Under *impossible values* and *future timestamps* the provider lies: {lies} rows passed that nothing at
+landing can tell from a fact, such as a zero where zero is possible or an unlock ten years on; the warehouse's cleaning sees them next.
+
+{text}
+""",
+        encoding="utf-8",
+    )
+    sys.stdout.write(f"{len(cells)} loads in {time.monotonic() - began:.0f} s, {wrong} wrong rows: {REPORT}\n")
+    return 1 if wrong or slow else 0
+
+
+def _silent(_text: str) -> None:
+    """Say nothing."""
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,55 @@
+"""Every step of ingestion under faults of its provider: success, quarantine or one clear error; never a wrong row.
+
+The few kinds that fail in the most different ways run with the tests, all of them with the drills; `make fault-matrix` prints the
+whole matrix.
+"""
+
+import pytest
+
+from orchestration.lib.loads import STEPS
+from orchestration.sandbox.faults import FaultKind
+from tests.faults.fault_matrix import LIES, LONGEST_CELL_SECONDS, STRUCK_TIMES, open_lab
+
+TELLING = (FaultKind.RATE_LIMITED, FaultKind.HTML_PAGE, FaultKind.TRUNCATED, FaultKind.WRONG_TYPES)
+
+
+@pytest.fixture(scope="module")
+def lab():
+    with open_lab() as opened:
+        yield opened
+
+
+def judge(lab, name, kind, *, times):
+    step = next(each for each in lab.steps if each.name == name)
+
+    cell = lab.strike(step, kind, times=times)
+
+    assert cell.seconds < LONGEST_CELL_SECONDS
+    assert cell.wrong == 0 or kind in LIES
+    if cell.outcome == "error":
+        assert cell.said
+        assert "\n" not in cell.said
+    if cell.outcome == "part":
+        assert cell.quarantined or cell.said, "what is missing is in quarantine or named"
+    return cell
+
+
+@pytest.mark.parametrize("kind", TELLING, ids=str)
+@pytest.mark.parametrize("name", [step.name for step in STEPS])
+def test_a_provider_that_always_fails_costs_its_rows_and_nothing_else(lab, name, kind):
+    judge(lab, name, kind, times=None)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("times", [STRUCK_TIMES, None], ids=["a few times", "always"])
+@pytest.mark.parametrize("kind", list(FaultKind), ids=str)
+@pytest.mark.parametrize("name", [step.name for step in STEPS])
+def test_every_step_gets_through_every_fault(lab, name, kind, times):
+    judge(lab, name, kind, times=times)
+
+
+@pytest.mark.parametrize("name", [step.name for step in STEPS])
+def test_a_provider_that_fails_a_few_times_costs_nothing(lab, name):
+    cell = judge(lab, name, FaultKind.UNAVAILABLE, times=STRUCK_TIMES)
+
+    assert (cell.outcome, cell.said) == ("all rows", "")

@@ -1,0 +1,74 @@
+"""A source that is down costs its features and not the run; without prices nothing is published."""
+
+import pytest
+
+from tests.conftest import NEXT_WEEK
+
+
+@pytest.fixture(scope="module")
+def degraded(first, new_folder):
+    """The week after the first run, made while two sources were down."""
+    tidemark = first.copy(new_folder().folder).with_settings(
+        TIDEMARK_AS_OF=NEXT_WEEK.isoformat(),
+        TIDEMARK_SIMULATION__FAULTS="coinmetrics:unavailable:1.0,alternative_me:html_page:1.0",
+    )
+    return tidemark, tidemark.run()
+
+
+def test_the_week_is_published_and_says_which_sources_were_down_and_why(degraded):
+    tidemark, finished = degraded
+
+    health = tidemark.query(
+        "select source, status, reason from api.source_health where as_of_week = ? and status = 'down' order by 1",
+        NEXT_WEEK,
+    )
+
+    assert health["source"].to_list() == ["alternative_me", "coinmetrics"]
+    assert "HTML" in health["reason"][0]
+    assert "503" in health["reason"][1]
+    assert "down: alternative_me/fear_greed, coinmetrics/asset_metrics" in finished.out
+
+
+def test_grades_of_the_week_are_there(degraded):
+    tidemark, _ = degraded
+
+    graded = tidemark.query("select count(*) as graded from api.trader_grades where as_of_week = ?", NEXT_WEEK)
+
+    assert graded["graded"][0] > 50
+
+
+def test_features_of_the_source_that_is_down_are_missing_and_coverage_falls(degraded, next_week):
+    tidemark, _ = degraded
+    on_chain = """select avg(coverage) as coverage, count(active_addresses_growth_30d) as known
+        from marts.feat_token_daily where market_date = date '2025-01-12' and token_id in
+        (select token_id from marts.fct_onchain_daily)"""
+
+    with_all, without = next_week.tidemark.query(on_chain), tidemark.query(on_chain)
+
+    assert without["known"][0] <= with_all["known"][0]
+    assert without["coverage"][0] < with_all["coverage"][0]
+
+
+def test_what_was_missed_comes_with_the_next_run(degraded, next_week):
+    tidemark, _ = degraded
+
+    tidemark.with_settings(TIDEMARK_SIMULATION__FAULTS="").run()
+
+    rows = "select count(*) as rows from marts.fct_onchain_daily"
+    assert tidemark.query(rows)["rows"][0] == next_week.tidemark.query(rows)["rows"][0]
+
+
+def test_without_any_prices_nothing_is_published(first, new_folder):
+    everybody = "coingecko:unavailable:1.0," + ",".join(
+        f"{venue}:unavailable:1.0" for venue in ("binance", "okx", "coinbase", "kucoin", "gate", "kraken", "bitstamp")
+    )
+    tidemark = first.copy(new_folder().folder).with_settings(
+        TIDEMARK_AS_OF=NEXT_WEEK.isoformat(), TIDEMARK_SIMULATION__FAULTS=everybody
+    )
+    before = tidemark.manifests()
+
+    finished = tidemark.call("run")
+
+    assert finished.code == 1, finished.said
+    assert "prices_are_there" in finished.said
+    assert tidemark.manifests() == before
