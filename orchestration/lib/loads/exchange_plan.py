@@ -30,7 +30,7 @@ class CandleWish:
         landed: Newest landed day of each venue's markets, of the venues that are down too.
         universe: Tickers to follow, upper case, the most important first.
         turnover: Turnover of 24 hours by ticker, USD over all venues.
-        most: Tokens to follow in all.
+        most: Tokens to follow in all, beyond the universe.
         last: Last day of the load.
         fills_history: Whether markets that are dead already are wanted for their past.
     """
@@ -51,6 +51,8 @@ def plan_candles(wish: CandleWish) -> dict[str, list[Market]]:
     2. Tokens of the universe come next, at the first venue where they trade.
     3. Then further tokens by turnover, up to `most` in all.
 
+    The universe is never cut: tokens that left it are followed on, and must not keep the newcomers out.
+
     A token whose venue is down keeps it and is not asked today; one without any history takes the next venue.
 
     Returns:
@@ -60,11 +62,12 @@ def plan_candles(wish: CandleWish) -> dict[str, list[Market]]:
     holders = _holders(wish, by_name)
     known = {ticker_of(market_id) for landed in wish.landed.values() for market_id in landed}
     choices = {venue: _best_by_ticker(venue, markets) for venue, markets in wish.listed.items()}
+    universe = set(wish.universe)
     wanted = dict.fromkeys([*wish.universe, *_by_turnover(choices, wish.turnover)])
     for ticker in wanted:
         if ticker in holders:
             continue
-        if len(holders) >= wish.most:
+        if len(holders) >= wish.most and ticker not in universe:
             break
         offers = [(venue, best[ticker]) for venue, best in choices.items() if ticker in best]
         trading = next(((venue, market) for venue, market in offers if market.is_active), None)
@@ -128,7 +131,7 @@ def plan_perpetuals(
         landed: Newest landed day of each venue's perpetuals, of the venues that are down too.
         whole: Venues whose list lacks nothing; behind one that does, no token is given to the next venue.
         tokens: Tickers wanted, the most important first.
-        most: Tokens to follow in all.
+        most: So many of the most important tokens are followed, beside those that were among them before.
         last: Last day of the load.
     """
     plan: dict[str, list[Perpetual]] = {
@@ -146,7 +149,8 @@ def plan_perpetuals(
             offers.setdefault(each.symbol, (venue, each))
         if venue not in whole:
             break
-    for ticker in [name for name in tokens if name in offers and name not in taken][: max(0, most - len(taken))]:
+    wanted = [name for name in tokens if name in offers or name in taken][:most]
+    for ticker in (name for name in wanted if name not in taken):
         venue, perpetual = offers[ticker]
         plan[venue].append(perpetual)
     return plan

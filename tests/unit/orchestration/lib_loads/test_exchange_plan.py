@@ -61,12 +61,12 @@ def test_a_token_keeps_its_venue_although_a_better_one_lists_it_now():
     assert plan == {"binance": [], "okx": ["SOL/USDT"]}
 
 
-def test_a_followed_token_stays_beyond_the_budget_and_without_the_universe():
-    listed = {"okx": [market("OLD"), market("NEW")]}
+def test_a_token_that_left_the_universe_stays_and_keeps_no_newcomer_out():
+    listed = {"okx": [market("OLD"), market("NEW"), market("OTHER")]}
 
-    plan = planned(listed, landed={"okx": {"OLD/USDT": LAST}}, universe=["NEW"], most=1)
+    plan = planned(listed, landed={"okx": {"OLD/USDT": LAST}}, universe=["NEW"], turnover={"OTHER": 9.0}, most=1)
 
-    assert plan == {"okx": ["OLD/USDT"]}
+    assert plan == {"okx": ["NEW/USDT", "OLD/USDT"]}
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,15 @@ def test_followed_perpetuals_stay_and_ended_ones_make_room():
     landed = {"binance": {"OLD/USDT:USDT": LAST, "ENDED/USDT:USDT": LAST}}
 
     assert followed(listed, landed=landed, tokens=["NEW"], most=2) == {"binance": ["OLD", "NEW"]}
-    assert followed(listed, landed=landed, tokens=["NEW"], most=1) == {"binance": ["OLD"]}
+    assert followed(listed, landed=landed, tokens=["OLD", "NEW"], most=1) == {"binance": ["OLD"]}
+
+
+def test_a_newcomer_among_the_largest_is_followed_although_the_places_are_taken():
+    landed = {"binance": {"OLD/USDT:USDT": LAST}}
+
+    plan = followed({"binance": ["OLD", "NEW"]}, landed=landed, tokens=["NEW", "OLD"], most=1)
+
+    assert plan == {"binance": ["OLD", "NEW"]}
 
 
 def test_perpetuals_of_a_venue_that_is_down_keep_their_places():
