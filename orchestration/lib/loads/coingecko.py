@@ -1,6 +1,6 @@
 """Loads of CoinGecko: the market list, categories, totals, and daily prices.
 
-Belongs here: from which day each coin is asked, batching. Does not: documents of coins (`coingecko_coins.py`), wire
+Belongs here: from which day each coin is asked. Does not: documents of coins (`coingecko_coins.py`), wire
 formats (`sources/coingecko`).
 
 Prices, volumes and caps of all coins come in bulk with the market list, 250 a request. Charts cost one request a coin
@@ -11,7 +11,6 @@ it. A coin without any close is asked at once.
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -21,6 +20,7 @@ from typing import Final
 from orchestration.lib.connections import Connections
 from orchestration.lib.ingestion import Ingested, Ingestion, Reach
 from orchestration.lib.landing import LandingStore
+from orchestration.lib.loads.batches import ask_in_batches
 from orchestration.lib.loads.coingecko_coins import coingecko_of, load_assets
 from orchestration.lib.loads.market_list import read_market_list
 from orchestration.lib.loads.old_days import land_by_age
@@ -44,10 +44,6 @@ from orchestration.sources.coingecko import (
 )
 from orchestration.sources.http import HistoryRangeError
 from orchestration.sources.one_by_one import OneByOne
-
-BATCH_CHARTS: Final = 250
-BATCH_SECONDS: Final = 5.0
-"""Charts landed at a time, and the longest wait before those at hand land: a killed backfill keeps what it had."""
 
 DEAD_AFTER_DAYS: Final = 30
 """A coin that left the market list and has had no price for so long is not asked any more."""
@@ -86,21 +82,16 @@ def load_market_daily(ingestion: Ingestion, connections: Connections, reach: Rea
     charts = _Charts(coingecko_of(connections), reach)
     due = due_charts(ingestion.store, reach, universe=connections.settings.live_universe)
     total = Ingested(MARKET_DAILY)
-    batch: list[Chart] = []
     one_by_one = OneByOne()
-    landed_at = time.monotonic()
-    for number, coin in enumerate(due, start=1):
-        chart = one_by_one.ask(coin.coin_id, partial(charts.fetch, coin))
-        if chart is not None:
-            batch.append(chart)
-        is_over = number == len(due) or one_by_one.stopped_by is not None
-        if is_over or len(batch) >= BATCH_CHARTS or time.monotonic() - landed_at > BATCH_SECONDS:
-            total += land_by_age(ingestion, join_charts(batch, now=reach.now), reach)
-            ingestion.report(sentence("coingecko/market_daily", number, len(due), "coins"))
-            batch, landed_at = [], time.monotonic()
-        if one_by_one.stopped_by is not None:
-            one_by_one.raise_if_nothing_came()
-            break
+
+    def ask(coin: DueChart) -> Chart | None:
+        return one_by_one.ask(coin.coin_id, partial(charts.fetch, coin))
+
+    for number, batch in ask_in_batches(due, ask, one_by_one):
+        total += land_by_age(ingestion, join_charts(batch, now=reach.now), reach)
+        ingestion.report(sentence("coingecko/market_daily", number, len(due), "coins"))
+    if one_by_one.stopped_by is not None:
+        one_by_one.raise_if_nothing_came()
     return [total.with_failures(one_by_one.report() | charts.notes())]
 
 

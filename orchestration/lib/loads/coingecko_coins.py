@@ -15,21 +15,20 @@ import polars as pl
 from orchestration.lib.connections import Connections
 from orchestration.lib.ingestion import Ingested, Ingestion, Reach, with_columns_of
 from orchestration.lib.landing import LandingStore
+from orchestration.lib.loads.batches import ask_in_batches
 from orchestration.lib.loads.market_list import read_market_list
 from orchestration.lib.loads.turns import whose_turn
 from orchestration.lib.progress import sentence
 from orchestration.sources.coingecko import (
     ASSETS,
     COIN_ACTIVITY,
+    CoinDocument,
     CoinGecko,
     parse_coins,
 )
 from orchestration.sources.http import RequestRejectedError
 from orchestration.sources.one_by_one import OneByOne
 from orchestration.sources.validation import Fetched, last_finished_day
-
-BATCH_DOCUMENTS: Final = 25
-"""Documents landed at a time: five minutes at the keyless pace."""
 
 METADATA: Final = tuple(name for name in ASSETS.values if name not in ("symbol", "name"))
 """What only documents say of a coin."""
@@ -99,14 +98,15 @@ def _load_documents(
     )
     assets, activity = Ingested(ASSETS), Ingested(COIN_ACTIVITY)
     one_by_one = OneByOne()
-    for first in range(0, len(turn), BATCH_DOCUMENTS):
-        batch = turn[first : first + BATCH_DOCUMENTS]
-        answers = [one_by_one.ask(coin_id, partial(coingecko.fetch_coin, coin_id)) for coin_id in batch]
-        described, counted = parse_coins([each for each in answers if each is not None], now=reach.now)
+
+    def ask(coin_id: str) -> CoinDocument | None:
+        return one_by_one.ask(coin_id, partial(coingecko.fetch_coin, coin_id))
+
+    for number, documents in ask_in_batches(turn, ask, one_by_one):
+        described, counted = parse_coins(documents, now=reach.now)
         assets += ingestion.land(described, reach)
         activity += ingestion.land(counted, reach)
-        ingestion.report(sentence("coingecko/coin_activity", first + len(batch), len(turn), "coins"))
-        if one_by_one.stopped_by is not None:
-            one_by_one.raise_if_nothing_came()
-            break
+        ingestion.report(sentence("coingecko/coin_activity", number, len(turn), "coins"))
+    if one_by_one.stopped_by is not None:
+        one_by_one.raise_if_nothing_came()
     return assets, activity.with_failures(one_by_one.report())

@@ -1,6 +1,6 @@
 """Loads of GeckoTerminal: pools of the day, candles of followed pools, holders of tokens.
 
-Belongs here: from which day a pool is asked, whose holders are counted when, batching. Does not: which pools are followed
+Belongs here: from which day a pool is asked, whose holders are counted when. Does not: which pools are followed
 (`followed_pools.py`), wire formats (`sources/geckoterminal`).
 """
 
@@ -17,6 +17,7 @@ import polars as pl
 from orchestration.lib.connections import Connections
 from orchestration.lib.ingestion import Ingested, Ingestion, Reach
 from orchestration.lib.landing import LandingStore
+from orchestration.lib.loads.batches import ask_in_batches
 from orchestration.lib.loads.followed_pools import SILENT_DAYS, choose_pools, listed_tickers
 from orchestration.lib.loads.market_list import read_market_list
 from orchestration.lib.loads.old_days import land_by_age
@@ -30,6 +31,7 @@ from orchestration.sources.geckoterminal import (
     POOLS,
     TOKEN_HOLDERS,
     GeckoTerminal,
+    PoolCandles,
     join_candles,
 )
 from orchestration.sources.one_by_one import OneByOne
@@ -37,9 +39,6 @@ from orchestration.sources.validation import Fetched, last_finished_day
 
 PAGES: Final = 2
 """Pages of 20 pools, of those that trend and of those that are new."""
-
-BATCH: Final = 50
-"""Pools or tokens landed at a time: two minutes at the provider's pace."""
 
 POOL_TOKEN_PACE: Final = 7
 """Tokens of followed pools are counted so many times as fast as those of the market list: all within four days."""
@@ -66,21 +65,20 @@ def load_pool_candles(ingestion: Ingestion, connections: Connections, reach: Rea
     asked = [(*row, reach.start_after(newest.get(row[0]))) for row in chosen]
     due = [row for row in asked if row[3] <= reach.last]
     total, one_by_one = Ingested(POOL_CANDLES), OneByOne()
-    for first in range(0, len(due), BATCH):
-        batch = due[first : first + BATCH]
-        answers = [
-            one_by_one.ask(
-                pool_id, partial(geckoterminal.fetch_pool_candles, network, address, start=start, now=reach.now)
-            )
-            for pool_id, network, address, start in batch
-        ]
-        fetched = join_candles([each for each in answers if each is not None], now=reach.now)
+
+    def ask(pool: tuple[str, str, str, date]) -> PoolCandles | None:
+        pool_id, network, address, start = pool
+        return one_by_one.ask(
+            pool_id, partial(geckoterminal.fetch_pool_candles, network, address, start=start, now=reach.now)
+        )
+
+    for number, answers in ask_in_batches(due, ask, one_by_one):
+        fetched = join_candles(answers, now=reach.now)
         in_reach = fetched.frame.filter(pl.col("market_date") <= reach.last)
         total += land_by_age(ingestion, Fetched(POOL_CANDLES, in_reach, fetched.rejected), reach)
-        ingestion.report(sentence(POOL_CANDLES.label, first + len(batch), len(due), "pools"))
-        if one_by_one.stopped_by is not None:
-            one_by_one.raise_if_nothing_came()
-            break
+        ingestion.report(sentence(POOL_CANDLES.label, number, len(due), "pools"))
+    if one_by_one.stopped_by is not None:
+        one_by_one.raise_if_nothing_came()
     return [total.with_failures(one_by_one.report())]
 
 
@@ -89,20 +87,17 @@ def load_token_holders(ingestion: Ingestion, connections: Connections, reach: Re
     geckoterminal = _geckoterminal(connections)
     turn = _tokens_to_count(ingestion.store, connections, reach)
     total, one_by_one = Ingested(TOKEN_HOLDERS), OneByOne()
-    for first in range(0, len(turn), BATCH):
-        batch = turn[first : first + BATCH]
-        answers = [
-            one_by_one.ask(
-                token.id, partial(geckoterminal.fetch_token_holders, token.network, token.address, now=reach.now)
-            )
-            for token in batch
-        ]
-        counted = Fetched.join(TOKEN_HOLDERS, [each for each in answers if each is not None])
-        total += ingestion.land(counted, reach)
-        ingestion.report(sentence(TOKEN_HOLDERS.label, first + len(batch), len(turn), "tokens"))
-        if one_by_one.stopped_by is not None:
-            one_by_one.raise_if_nothing_came()
-            break
+
+    def ask(token: _Contract) -> Fetched | None:
+        return one_by_one.ask(
+            token.id, partial(geckoterminal.fetch_token_holders, token.network, token.address, now=reach.now)
+        )
+
+    for number, counted in ask_in_batches(turn, ask, one_by_one):
+        total += ingestion.land(Fetched.join(TOKEN_HOLDERS, counted), reach)
+        ingestion.report(sentence(TOKEN_HOLDERS.label, number, len(turn), "tokens"))
+    if one_by_one.stopped_by is not None:
+        one_by_one.raise_if_nothing_came()
     return [total.with_failures(one_by_one.report())]
 
 

@@ -34,7 +34,8 @@ CURATED = REPOSITORY_ROOT / "orchestration" / "mappings" / "github_repositories.
 
 MOST_REPOSITORIES = 300
 REPOSITORIES_WITHOUT_TOKEN = 8
-BATCH_REPOSITORIES = 50
+BATCH_REPOSITORIES = 10
+"""Repositories landed at a time: statistics that GitHub still computes are awaited together."""
 ROTATION_DAYS = 35
 REREAD_WEEKS = 4
 """Weeks before the newest landed one that are compared again: commits are pushed late."""

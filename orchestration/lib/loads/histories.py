@@ -1,6 +1,6 @@
 """Histories that cost a request each: asked one by one, landed some at a time.
 
-Belongs here: batches and the end of a load whose host is down. Does not: who is asked and from which day (the other modules).
+Belongs here: landing them, and the end of a load whose host is down. Does not: who is asked and from which day (the other modules).
 """
 
 from __future__ import annotations
@@ -8,17 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date
-from typing import Final
 
 import polars as pl
 
 from orchestration.lib.ingestion import Ingested, Ingestion, Reach
+from orchestration.lib.loads.batches import ask_in_batches
 from orchestration.lib.progress import sentence
 from orchestration.sources.one_by_one import OneByOne
 from orchestration.sources.validation import Fetched
-
-BATCH: Final = 50
-"""Things landed at a time, so that a killed backfill keeps what it had."""
 
 
 def land_histories(
@@ -46,17 +43,17 @@ def land_histories(
         SourceError: The host is down. What came before has landed, and what has not is asked by the next run.
     """
     dataset = total.dataset
-    batch: list[Fetched] = []
-    for number, (name, start) in enumerate(due.items(), start=1):
+
+    def ask(name: str) -> Fetched | None:
         fetched = fetch(name)
-        if fetched is not None:
-            wanted = pl.col("market_date").is_between(start, reach.last)
-            batch.append(Fetched(dataset, fetched.frame.filter(wanted), fetched.rejected))
-        is_end = number == len(due) or asking.stopped_by is not None
-        if batch and (len(batch) >= BATCH or is_end):
-            total += ingestion.land(Fetched.join(dataset, batch), replace(reach, partition="year"))
-            ingestion.report(sentence(dataset.label, number, len(due), unit))
-            batch = []
-        if asking.stopped_by is not None:
-            raise asking.stopped_by
+        if fetched is None:
+            return None
+        wanted = pl.col("market_date").is_between(due[name], reach.last)
+        return Fetched(dataset, fetched.frame.filter(wanted), fetched.rejected)
+
+    for number, histories in ask_in_batches(list(due), ask, asking):
+        total += ingestion.land(Fetched.join(dataset, histories), replace(reach, partition="year"))
+        ingestion.report(sentence(dataset.label, number, len(due), unit))
+    if asking.stopped_by is not None:
+        raise asking.stopped_by
     return total.with_failures(asking.failures)

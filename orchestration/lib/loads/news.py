@@ -17,6 +17,7 @@ from orchestration.lib import progress
 from orchestration.lib.connections import Connections
 from orchestration.lib.ingestion import Ingested, Ingestion, Reach
 from orchestration.lib.landing import LandingStore
+from orchestration.lib.loads.batches import ask_in_batches
 from orchestration.lib.loads.rotation import choose_due
 from orchestration.lib.loads.step import Step
 from orchestration.sources.datasets import find_dataset
@@ -32,7 +33,6 @@ SUBJECTS = ("bitcoin", "ethereum", "cryptocurrency")
 """Asked in every run; the names of the largest tokens besides them in rotation."""
 MOST_OTHER_SUBJECTS = 20
 ROTATION_DAYS = 10
-BATCH_SUBJECTS = 12
 RECENT_DAYS = 84
 """Span that is asked for where a longer one is refused."""
 AMBIGUOUS_IN_NEWS = AMBIGUOUS_NAMES | frozenset(
@@ -81,17 +81,14 @@ def load_tone(ingestion: Ingestion, connections: Connections, reach: Reach) -> S
     due = [name for name in SUBJECTS if reach.start_after(newest.get(name)) <= reach.last]
     due += choose_due(others, newest, wanted=reach.last, last=reach.last, every_days=ROTATION_DAYS)
     asking, total = OneByOne(), Ingested(TONE_DAILY)
-    for first in range(0, len(due), BATCH_SUBJECTS):
-        batch = due[first : first + BATCH_SUBJECTS]
-        parts = []
-        for name in batch:
-            start = reach.start_after(newest.get(name))
-            request = partial(_fetch_tone, connections, name, start, reach)
-            part = asking.ask(name, request)
-            if part is not None:
-                parts.append(part)
+
+    def ask(subject: str) -> Fetched | None:
+        start = reach.start_after(newest.get(subject))
+        return asking.ask(subject, partial(_fetch_tone, connections, subject, start, reach))
+
+    for number, parts in ask_in_batches(due, ask, asking):
         total += ingestion.land(Fetched.join(TONE_DAILY, parts), reach)
-        ingestion.report(progress.sentence(TONE_DAILY.label, first + len(batch), len(due), "subjects"))
+        ingestion.report(progress.sentence(TONE_DAILY.label, number, len(due), "subjects"))
     asking.raise_if_nothing_came()
     return [total.with_failures(asking.report())]
 

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from orchestration.lib.connections import Connections, open_connections
-from orchestration.lib.loads import defillama, histories
+from orchestration.lib.loads import batches, defillama
 from orchestration.sandbox.clock import SandboxClock
 from orchestration.sandbox.defi import DefiWorld
 from orchestration.sandbox.faults import FaultKind, FaultRule
@@ -236,7 +236,7 @@ def test_a_history_that_is_refused_for_good_leaves_the_days_from_now_on(opened, 
 def test_a_load_that_stopped_half_way_goes_on_where_it_was(
     opened, ingestion, sandbox, reach, monkeypatch, new_process, world
 ):
-    monkeypatch.setattr(histories, "BATCH", 5)
+    monkeypatch.setattr(batches, "MOST_A_BATCH", 5)
     down = FaultRule(kind=FaultKind.UNAVAILABLE, host=API, skip_first=50)
     sandbox.faults.add(down)
     with pytest.raises(SourceError):

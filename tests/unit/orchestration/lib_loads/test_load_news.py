@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import polars as pl
 import pytest
 
-from orchestration.lib.loads import news
+from orchestration.lib.loads import batches, news
 from orchestration.sandbox.faults import FaultKind, FaultRule
 from orchestration.sandbox.news import FEEDS, Coverage, Newsroom
 from orchestration.sources.gdelt import TONE_DAILY
@@ -128,7 +128,7 @@ def test_where_the_whole_span_is_refused_the_last_months_are_asked(opened, inges
 
 
 def test_a_ban_stops_the_step_with_what_landed(opened, ingestion, sandbox, reach, monkeypatch):
-    monkeypatch.setattr(news, "BATCH_SUBJECTS", 2)
+    monkeypatch.setattr(batches, "MOST_A_BATCH", 2)
     sandbox.faults.add(FaultRule(kind=FaultKind.BLOCKED, host="api.gdeltproject.org", skip_first=6))
 
     (result,) = news.load_tone(ingestion, opened, reach(partition="year"))
