@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -102,7 +103,20 @@ class DataFolder:
         self.root.mkdir(parents=True, exist_ok=True)
         if self.marker.exists():
             return
-        content = {"kind": kind, "start_date": start_date.isoformat(), "created_at": datetime.now(UTC).isoformat()}
+        now = datetime.now(UTC).isoformat()
+        self._remember({"kind": kind, "start_date": start_date.isoformat(), "created_at": now})
+
+    def has_history(self) -> bool:
+        """Whether the history before daily ingestion came whole; a fill that was killed has to go on."""
+        return self.marker.exists() and "history_filled_at" in json.loads(self.marker.read_text())
+
+    def remember_history(self) -> None:
+        """Remember that the history before daily ingestion is there."""
+        if not self.has_history():
+            content = json.loads(self.marker.read_text())
+            self._remember({**content, "history_filled_at": datetime.now(UTC).isoformat()})
+
+    def _remember(self, content: Mapping[str, str]) -> None:
         temporary = self.marker.with_suffix(".tmp")
         temporary.write_text(json.dumps(content, indent=2) + "\n")
         temporary.replace(self.marker)

@@ -130,15 +130,7 @@ class Ingestion:
         dataset = fetched.dataset
         changed = fetched.frame if is_all_news else self.store.changed_rows(dataset, fetched.frame)
         loaded_at = datetime.now(UTC)
-        for partition, rows in _partitions(dataset, changed, reach):
-            self.store.write(
-                dataset,
-                rows,
-                data_source=self._data_source,
-                partition=partition,
-                loaded_at=loaded_at,
-                lag_hours=find_lag(self._lags, dataset),
-            )
+        # Refused records first: a load that is killed in between asks again only from its newest landed day on.
         refused = unseen(self.store, dataset, (*fetched.rejected, *_contradictions(dataset, fetched.frame, changed)))
         if refused:
             self.store.write_quarantine(
@@ -147,6 +139,15 @@ class Ingestion:
                 data_source=self._data_source,
                 partition=reach.last.isoformat(),
                 loaded_at=loaded_at,
+            )
+        for partition, rows in _partitions(dataset, changed, reach):
+            self.store.write(
+                dataset,
+                rows,
+                data_source=self._data_source,
+                partition=partition,
+                loaded_at=loaded_at,
+                lag_hours=find_lag(self._lags, dataset),
             )
         return Ingested(dataset, fetched.frame.height, changed.height, len(refused))
 

@@ -18,7 +18,7 @@ from orchestration.lib.landing import LandingStore, connect
 from orchestration.lib.landing_listing import list_files
 from orchestration.lib.landing_rows import typed_sql
 from orchestration.sources.datasets import INSTANT, QUARANTINE_COLUMNS, Dataset, Dtype
-from orchestration.sources.validation import Rejected
+from orchestration.sources.validation import DISAGREEING, Rejected
 
 RESOLVED_COLUMNS: Final[Mapping[str, Dtype]] = {
     "source": pl.String,
@@ -75,12 +75,21 @@ def summarise(store: LandingStore, dataset: Dataset | None = None) -> pl.DataFra
 
 
 def unseen(store: LandingStore, dataset: Dataset, rejected: Sequence[Rejected]) -> list[Rejected]:
-    """The records that are not in quarantine yet: days are read again, and what was refused is refused each time."""
+    """The records that are not in quarantine yet: days are read again, and what was refused is refused each time.
+
+    Of rows that disagree with one another all are kept when one is new, or a replay would hear one side alone.
+    """
     if not rejected or not _files(store, "quarantine", dataset):
         return list(rejected)
     with connect() as connection:
         known = set(connection.sql(f"SELECT reason, payload FROM {quarantine_sql(store, dataset)}").fetchall())
-    return [each for each in rejected if (each.reason, each.payload) not in known]
+    fresh = {(each.reason, each.payload) for each in rejected} - known
+    has_new_side = any(reason == DISAGREEING for reason, _ in fresh)
+    return [
+        each
+        for each in rejected
+        if (each.reason, each.payload) in fresh or (has_new_side and each.reason == DISAGREEING)
+    ]
 
 
 def _files(store: LandingStore, area: str, dataset: Dataset | None) -> list[Path]:

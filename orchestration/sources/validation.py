@@ -21,6 +21,9 @@ from orchestration.sources.datasets import Dataset
 CLOCK_SKEW = timedelta(minutes=5)
 """How far a provider's clock may run ahead of ours before a timestamp counts as future."""
 
+DISAGREEING = "rows of one key disagree within one answer"
+"""The reason for quarantine of every such row."""
+
 
 class UnreadableValueError(ValueError):
     """A field of a record cannot be what it should be; the message is the reason for quarantine."""
@@ -195,9 +198,7 @@ def collapse_duplicates(dataset: Dataset, frame: pl.DataFrame) -> tuple[pl.DataF
     distinct = frame.unique(maintain_order=True)
     is_ambiguous = pl.len().over(*dataset.key) > 1
     disagreeing = distinct.filter(is_ambiguous)
-    return distinct.filter(~is_ambiguous), [
-        Rejected.of("rows of one key disagree within one answer", row) for row in disagreeing.iter_rows(named=True)
-    ]
+    return distinct.filter(~is_ambiguous), [Rejected.of(DISAGREEING, row) for row in disagreeing.iter_rows(named=True)]
 
 
 REVERTING_JUMP = "price jumps 10x and reverts the next day"

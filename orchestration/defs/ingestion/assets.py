@@ -78,9 +78,8 @@ def history_asset() -> dg.AssetsDefinition:
         """All days of every provider before daily ingestion starts, in one load by calendar year. Nothing once it is there."""
         choice = choose_week(warehouse.settings)
         last = week.choose() - timedelta(days=1)
-        start = warehouse.folder.start_date()
-        if start is not None and start < last and warehouse.store().loads():
-            return dg.MaterializeResult(metadata={"status": f"filled before {start}", **rows_landed(warehouse.store())})
+        if warehouse.folder.has_history():
+            return dg.MaterializeResult(metadata={"status": "filled before", **rows_landed(warehouse.store())})
         reach = providers.reach(last=last, first=choice.first_day, partition="year")
         store = warehouse.store()
         ingestion, journal = providers.ingestion(store), SourceJournal(store.root)
@@ -97,6 +96,7 @@ def history_asset() -> dg.AssetsDefinition:
                     context.log.warning("%s: source is down, goes on without it: %s", step.name, outcome.down)
         if not any(store.files(dataset) for dataset in PRICES):
             raise SourceUnavailableError(f"no source of prices could be read, so there is nothing to build: {down}")
+        warehouse.folder.remember_history()
         return dg.MaterializeResult(
             metadata={
                 "landed": counts,
@@ -188,6 +188,7 @@ def archive_asset(settings: Settings) -> dg.AssetsDefinition:
         imported = import_archive(
             mapping, chosen.archive, store, as_of=instant_of(as_of), loaded_at=datetime.now(UTC), lags=read_lags(LAGS)
         )
+        warehouse.folder.remember_history()  # what a live run that follows has as its past
         at = datetime.now(UTC)
         SourceJournal(store.root).add(
             imported_attempt(dataset, imported, run_id=context.run_id, at=at) for dataset in datasets

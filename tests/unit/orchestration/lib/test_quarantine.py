@@ -9,11 +9,11 @@ import pytest
 
 from orchestration.lib.landing import LandingStore
 from orchestration.lib.landing_maintenance import Limits, compact
-from orchestration.lib.quarantine import summarise
+from orchestration.lib.quarantine import summarise, unseen
 from orchestration.lib.quarantine_replay import NO_PARSER, WAITS_FOR_IMPORT, replay
 from orchestration.lib.warehouse import create_raw_views, create_schemas
 from orchestration.sources.datasets import QUARANTINE_COLUMNS, find_dataset
-from orchestration.sources.validation import Rejected, UnreadableValueError, validate
+from orchestration.sources.validation import DISAGREEING, Rejected, UnreadableValueError, validate
 
 FEAR_GREED = find_dataset("alternative_me", "fear_greed")
 MARKETS = find_dataset("coingecko", "markets")
@@ -191,6 +191,21 @@ def test_rows_that_disagreed_within_an_answer_still_do(store):
     result = run(store)
 
     assert (result.accepted, result.refused) == (0, {"rows of one key disagree within one answer": 2})
+
+
+def test_a_refused_record_is_kept_once_however_often_it_is_read(store):
+    refuse(store, row(1, 101))
+    again, other = Rejected.of(REASON, row(1, 101)), Rejected.of(REASON, row(2, 102))
+
+    assert unseen(store, FEAR_GREED, [again, other]) == [other]
+
+
+def test_of_rows_that_disagree_no_side_is_kept_alone(store):
+    refuse(store, row(1, 50), row(1, 60), reason=DISAGREEING)
+    known, new = Rejected.of(DISAGREEING, row(1, 50)), Rejected.of(DISAGREEING, row(1, 70))
+
+    assert unseen(store, FEAR_GREED, [known, new]) == [known, new]
+    assert unseen(store, FEAR_GREED, [known]) == []
 
 
 def test_time_that_passed_makes_no_timestamp_from_the_future_acceptable(store):
