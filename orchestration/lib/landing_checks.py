@@ -22,6 +22,9 @@ from orchestration.sources.datasets import Dataset
 CHECK_NAME = "great_expectations"
 ANSWERED_NAME = "source_answered"
 SHOWN_FAILURES = 20
+PRICED = ("market_daily", "candles_daily")
+"""Datasets, by name, whose critical failures stop the run: a week without right prices is none. Of every other source a
+failure warns and costs its features, since landed files stay as they are and would stop every later run too."""
 JUDGED_DAYS = 7
 """Newest days a suite judges, against as many before them (more for a source of a slower cadence); all history is judged once,
 when it first lands."""
@@ -33,10 +36,13 @@ def key_of(dataset: Dataset) -> dg.AssetKey:
 
 
 def landing_check_specs(keys: list[dg.AssetKey]) -> list[dg.AssetCheckSpec]:
-    """A blocking check for every asset whose dataset has a suite."""
+    """A check for every asset whose dataset has a suite; that of prices may block."""
     return [
         dg.AssetCheckSpec(
-            CHECK_NAME, asset=key, blocking=True, description="Types, keys, ranges, freshness and coverage."
+            CHECK_NAME,
+            asset=key,
+            blocking=key.path[-1] in PRICED,
+            description="Types, keys, ranges, freshness and coverage.",
         )
         for key in keys
         if "/".join(key.path[1:]) in LANDING_SUITES
@@ -93,7 +99,7 @@ def judge_landing(
     if frame.is_empty():
         return silent_result(dataset, as_of=as_of)
     result = run_suite(frame, build(as_of=as_of, previous=previous), name=dataset.label)
-    return check_result(result, asset_key=key_of(dataset))
+    return check_result(result, asset_key=key_of(dataset), may_block=dataset.name in PRICED)
 
 
 def silent_result(dataset: Dataset, *, as_of: datetime) -> dg.AssetCheckResult:
@@ -136,9 +142,12 @@ def results_of(result: SuiteResult) -> pl.DataFrame:
     return pl.DataFrame(rows).sort("held", maintain_order=True) if rows else pl.DataFrame()
 
 
-def check_result(result: SuiteResult, *, asset_key: dg.AssetKey, check_name: str = CHECK_NAME) -> dg.AssetCheckResult:
-    """A suite's result as a check: it fails on any failure, and blocks on a critical one."""
-    severity = dg.AssetCheckSeverity.ERROR if result.is_blocking else dg.AssetCheckSeverity.WARN
+def check_result(
+    result: SuiteResult, *, asset_key: dg.AssetKey, check_name: str = CHECK_NAME, may_block: bool = True
+) -> dg.AssetCheckResult:
+    """A suite's result as a check: it fails on any failure, and blocks on a critical one unless it may not."""
+    blocks = result.is_blocking and may_block
+    severity = dg.AssetCheckSeverity.ERROR if blocks else dg.AssetCheckSeverity.WARN
     metadata: dict[str, Any] = {
         name: value if isinstance(value, (int, float, str, bool)) else dg.MetadataValue.json(value)  # type: ignore[arg-type]
         for name, value in result.as_metadata().items()

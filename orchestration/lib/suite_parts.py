@@ -17,11 +17,6 @@ NUMBER_TYPES = (
     *("Float64Dtype", "Float32Dtype", "Int64Dtype", "Int32Dtype", "Int16Dtype", "Int8Dtype"),
 )
 
-HIGHEST_PRICE = 1e9
-"""USD, or any quote currency worth about as much; no token has traded near it."""
-HIGHEST_USD_AMOUNT = 1e14
-"""USD; more than all wealth of one kind, so a market cap or volume above is a broken unit."""
-
 SHARE_EXPECTED = 0.9
 """Of the tokens of the load before."""
 

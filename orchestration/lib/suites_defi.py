@@ -9,7 +9,6 @@ from types import MappingProxyType
 
 from orchestration.lib.expectations import ExpectationSpec
 from orchestration.lib.suite_parts import (
-    HIGHEST_USD_AMOUNT,
     PreviousLoad,
     between,
     covers,
@@ -17,6 +16,7 @@ from orchestration.lib.suite_parts import (
     is_fresh,
     is_landed,
 )
+from orchestration.sources.datasets.base import HIGHEST_USD_AMOUNT
 
 METRICS = ("tvl_usd", "fees_usd", "revenue_usd", "dex_volume_usd")
 UNLOCK_CATEGORIES = (

@@ -9,8 +9,6 @@ from types import MappingProxyType
 
 from orchestration.lib.expectations import ExpectationSpec
 from orchestration.lib.suite_parts import (
-    HIGHEST_PRICE,
-    HIGHEST_USD_AMOUNT,
     PreviousLoad,
     at_least,
     between,
@@ -18,6 +16,7 @@ from orchestration.lib.suite_parts import (
     is_fresh,
     is_landed,
 )
+from orchestration.sources.datasets.base import HIGHEST_PRICE, HIGHEST_USD_AMOUNT
 
 MOST_HOLDERS = 1e9
 

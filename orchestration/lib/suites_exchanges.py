@@ -10,8 +10,6 @@ from types import MappingProxyType
 
 from orchestration.lib.expectations import ExpectationSpec
 from orchestration.lib.suite_parts import (
-    HIGHEST_PRICE,
-    HIGHEST_USD_AMOUNT,
     PreviousLoad,
     at_least,
     between,
@@ -20,6 +18,7 @@ from orchestration.lib.suite_parts import (
     is_fresh,
     is_landed,
 )
+from orchestration.sources.datasets.base import HIGHEST_PRICE, HIGHEST_USD_AMOUNT
 from orchestration.sources.datasets.exchanges import DERIVATIVES, EXCHANGES
 
 WIDEST_SPREAD = 0.5

@@ -45,6 +45,12 @@ QUARANTINE_COLUMNS: Final[Mapping[str, Dtype]] = {
 }
 """Of a quarantined record: where it was meant to go, why it was refused, and the record as JSON text."""
 
+HIGHEST_PRICE: Final = 1e9
+"""USD, or any quote currency worth about as much; no token has traded near it."""
+
+HIGHEST_USD_AMOUNT: Final = 1e14
+"""USD; more than all wealth of one kind, so a market cap, volume or TVL above is a broken unit."""
+
 DATA_SOURCES: Final = ("simulated", "archive", "live")
 
 
@@ -151,6 +157,12 @@ def below_zero(columns: Iterable[str]) -> Rule:
     """Refuse rows in which a volume, cap or supply is negative."""
     names = tuple(columns)
     return Rule(f"{' or '.join(names)} is negative", " OR ".join(f"{name} < 0" for name in names))
+
+
+def above(columns: Iterable[str], highest: float) -> Rule:
+    """Refuse rows with a value that only a broken unit can give."""
+    names = tuple(columns)
+    return Rule(f"{' or '.join(names)} is above {highest:g}", " OR ".join(f"{name} > {highest!r}" for name in names))
 
 
 def text(description: str, *, nullable: bool = False) -> Column:

@@ -10,10 +10,12 @@ from typing import Final
 import polars as pl
 
 from orchestration.sources.datasets.base import (
+    HIGHEST_PRICE,
     OBSERVED_AT,
     SEEN_DATE,
     Column,
     Dataset,
+    above,
     below_zero,
     count,
     not_above_zero,
@@ -40,7 +42,11 @@ _MARKET_DAILY = Dataset(
     },
     key=("coin_id", "market_date"),
     description="One row per coin and day.",
-    rules=(not_above_zero(("price_usd",)), below_zero(("market_cap_usd", "volume_24h_usd"))),
+    rules=(
+        not_above_zero(("price_usd",)),
+        above(("price_usd",), HIGHEST_PRICE),
+        below_zero(("market_cap_usd", "volume_24h_usd")),
+    ),
 )
 
 _SUPPLIES = ("circulating_supply_tokens", "total_supply_tokens", "max_supply_tokens")
@@ -65,7 +71,11 @@ _MARKETS = Dataset(
     },
     key=("coin_id", "market_date"),
     description="One row per coin and day: the snapshot of all coins, for universe and supply.",
-    rules=(not_above_zero(("price_usd",)), below_zero(("market_cap_usd", "volume_24h_usd", *_SUPPLIES))),
+    rules=(
+        not_above_zero(("price_usd",)),
+        above(("price_usd",), HIGHEST_PRICE),
+        below_zero(("market_cap_usd", "volume_24h_usd", *_SUPPLIES)),
+    ),
 )
 
 _ASSETS = Dataset(

@@ -11,12 +11,14 @@ from typing import Final
 import polars as pl
 
 from orchestration.sources.datasets.base import (
+    HIGHEST_USD_AMOUNT,
     INSTANT,
     MARKET_DATE,
     SEEN_DATE,
     Column,
     Dataset,
     Rule,
+    above,
     below_zero,
     flag,
     not_above_zero,
@@ -49,7 +51,10 @@ _PROTOCOLS = Dataset(
     },
     key=("protocol_id", "market_date"),
     description="One row per protocol and day read.",
-    rules=(below_zero(("tvl_usd", "borrowed_usd", "staking_usd")),),
+    rules=(
+        below_zero(("tvl_usd", "borrowed_usd", "staking_usd")),
+        above(("tvl_usd", "borrowed_usd", "staking_usd"), HIGHEST_USD_AMOUNT),
+    ),
 )
 
 _PROTOCOL_METRICS = Dataset(
@@ -64,7 +69,7 @@ _PROTOCOL_METRICS = Dataset(
     },
     key=("protocol_id", "metric", "market_date"),
     description="One row per protocol, metric and finished day: history of TVL, fees, revenue, volume. A value of 0 is no value.",
-    rules=(below_zero(("value",)),),
+    rules=(below_zero(("value",)), above(("value",), HIGHEST_USD_AMOUNT)),
 )
 
 _CHAIN_TVL = Dataset(
@@ -78,7 +83,7 @@ _CHAIN_TVL = Dataset(
     },
     key=("chain", "market_date"),
     description="One row per chain and finished day.",
-    rules=(below_zero(("tvl_usd",)),),
+    rules=(below_zero(("tvl_usd",)), above(("tvl_usd",), HIGHEST_USD_AMOUNT)),
 )
 
 _STABLECOIN_SUPPLY = Dataset(
@@ -95,7 +100,11 @@ _STABLECOIN_SUPPLY = Dataset(
     },
     key=("stablecoin_id", "market_date"),
     description="One row per stablecoin and day, and one for all.",
-    rules=(below_zero(("circulating_usd",)), not_above_zero(("price_usd",))),
+    rules=(
+        below_zero(("circulating_usd",)),
+        above(("circulating_usd",), HIGHEST_USD_AMOUNT),
+        not_above_zero(("price_usd",)),
+    ),
 )
 
 _YIELDS = Dataset(

@@ -11,12 +11,14 @@ from typing import Final
 import polars as pl
 
 from orchestration.sources.datasets.base import (
+    HIGHEST_PRICE,
     MARKET_DATE,
     OBSERVED_AT,
     SEEN_DATE,
     Column,
     Dataset,
     Rule,
+    above,
     below_zero,
     count,
     flag,
@@ -52,6 +54,7 @@ ONE_NANO_ABOVE, ONE_NANO_BELOW = "1.000000001", "0.999999999"  # 1e-9 relative: 
 
 CANDLE_RULES: Final = (
     not_above_zero(("open_quote", "high_quote", "low_quote", "close_quote")),
+    above(("open_quote", "high_quote", "low_quote", "close_quote"), HIGHEST_PRICE),
     Rule("high_quote is below low_quote", "high_quote < low_quote"),
     Rule(
         "close_quote is outside [low_quote, high_quote]",
