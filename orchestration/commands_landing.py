@@ -39,12 +39,11 @@ def compact(*, forget_lost: bool) -> int:
     folder = _landed_folder()
     now = datetime.now(UTC)
     with RunLock(folder.root), _warehouse(folder) as connection:
+        newest_cutoff = _newest_cutoff(connection) if connection else None
 
         def switch_readers() -> None:
             if connection is not None:
-                create_raw_views(
-                    connection, folder.root, input_cutoff=_newest_cutoff(connection) or now, is_verified=True
-                )
+                create_raw_views(connection, folder.root, input_cutoff=newest_cutoff or now, is_verified=True)
 
         if forget_lost:
             lost = forget_lost_files(folder.root)
@@ -55,7 +54,7 @@ def compact(*, forget_lost: bool) -> int:
         results = compact_files(
             LandingStore(folder.root),
             now=now,
-            limits=_limits(settings.retention, now),
+            limits=_limits(settings.retention, now, newest_cutoff=newest_cutoff),
             switch_readers=switch_readers,
             report=lambda _step: None,
         )
@@ -152,15 +151,16 @@ def _newest_cutoff(connection: duckdb.DuckDBPyConnection) -> datetime | None:
     return row[0] if row else None
 
 
-def _limits(retention: RetentionSettings, now: datetime) -> Limits:
-    """What settings let go, counted back from now."""
+def _limits(retention: RetentionSettings, now: datetime, *, newest_cutoff: datetime | None) -> Limits:
+    """What settings let go, counted back from now; never a row that the newest build shows."""
 
     def before(days: int | None) -> datetime | None:
         return None if days is None else now - timedelta(days=days)
 
-    return Limits(
-        quarantine_before=before(retention.quarantine_days), superseded_before=before(retention.superseded_days)
-    )
+    superseded = before(retention.superseded_days)
+    if superseded is not None and newest_cutoff is not None:
+        superseded = min(superseded, newest_cutoff)
+    return Limits(quarantine_before=before(retention.quarantine_days), superseded_before=superseded)
 
 
 def _landed_folder() -> DataFolder:

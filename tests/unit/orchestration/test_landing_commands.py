@@ -87,6 +87,28 @@ def test_compact_drops_only_what_settings_let_go(folder, capsys, monkeypatch):
     assert len(LandingStore(folder).loads()) == 3
 
 
+def test_compact_keeps_what_the_newest_build_shows_however_old_it_is(folder, monkeypatch):
+    built_at = LOADED_AT + timedelta(hours=4)
+    with connect(folder / "warehouse.duckdb") as connection:
+        connection.execute("create table quality.builds (input_cutoff timestamptz, started_at timestamptz)")
+        connection.execute("insert into quality.builds values ($at, $at)", {"at": built_at})
+        create_raw_views(connection, folder, input_cutoff=built_at)
+    LandingStore(folder).write(
+        FEAR_GREED,
+        pl.DataFrame({"market_date": [date(2025, 1, 1)], "value": [99], "classification": ["x"]}),
+        data_source="simulated",
+        partition="2025-01-01",
+        loaded_at=built_at + timedelta(days=1),  # a correction that no build has seen
+        lag_hours=0.0,
+    )
+    monkeypatch.setenv("TIDEMARK_RETENTION__SUPERSEDED_DAYS", "1")
+
+    code = main(["compact"])
+
+    assert code == 0
+    assert values_in_warehouse(folder) == [(50,), (51,), (52,)]
+
+
 def test_a_retention_of_no_days_is_refused(folder, capsys, monkeypatch):
     monkeypatch.setenv("TIDEMARK_RETENTION__SUPERSEDED_DAYS", "0")
 
