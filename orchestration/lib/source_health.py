@@ -120,7 +120,10 @@ def write_coverage(
                 select unnest(range($first, $last + 1, interval 1 day))::date as market_date
             ),
             refused as (
-                select loaded_at::date - 1 as market_date, count(*) as quarantined
+                -- The partition of a daily load is its last day, also where it caught up or time is simulated.
+                select
+                    coalesce(try_cast(landing_partition as date), loaded_at::date - 1) as market_date,
+                    count(*) as quarantined
                 from raw.quarantine
                 where source = $source and dataset = $dataset
                 group by 1
@@ -137,9 +140,15 @@ def write_coverage(
                 left join counted as before
                     on before.market_date between days.market_date - {EXPECTED_OVER_DAYS} and days.market_date - 1
                 group by days.market_date
+            ),
+            expected_on as (
+                -- In an outage longer than that, what was expected when it began.
+                select
+                    * replace (last_value(expected ignore nulls) over (order by market_date) as expected)
+                from judged
             )
             select $source, $dataset, market_date, expected, received, quarantined
-            from judged
+            from expected_on
             where (expected is not null and $is_daily) or received > 0 or quarantined > 0
             """,
             {

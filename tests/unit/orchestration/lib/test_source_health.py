@@ -121,7 +121,7 @@ def test_coverage_shows_the_day_on_which_fewer_came_than_before(store, warehouse
         [Rejected("price_usd is not above zero", "{}")] * 3,
         data_source="simulated",
         partition=SUNDAY.isoformat(),
-        loaded_at=AS_OF + timedelta(hours=1),
+        loaded_at=AS_OF + timedelta(days=400),  # a simulated day, or one that was caught up later
     )
     connection = warehouse()
 
@@ -131,6 +131,18 @@ def test_coverage_shows_the_day_on_which_fewer_came_than_before(store, warehouse
         "select market_date, expected, received, quarantined from quality.source_coverage order by 1 desc limit 2"
     ).fetchall()
     assert rows == [(SUNDAY, 4, 1, 3), (SUNDAY - timedelta(days=1), 4, 4, 0)]
+
+
+def test_in_a_long_outage_every_day_says_what_was_expected_when_it_began(store, warehouse):
+    land_prices(store, days_until(SUNDAY - timedelta(days=20), 9), ["a", "b"])
+    connection = warehouse()
+
+    write_coverage(connection, [MARKET_DAILY], as_of=AS_OF, lags=LAGS)
+
+    rows = connection.execute(
+        "select expected, received from quality.source_coverage where market_date > ?", [SUNDAY - timedelta(days=20)]
+    ).fetchall()
+    assert rows == [(2, 0)] * 20
 
 
 @pytest.mark.parametrize(("priced", "is_enough"), [(["a", "b"], True), (["a"], False), ([], False)])
