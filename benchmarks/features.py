@@ -37,6 +37,7 @@ def panel() -> pl.DataFrame:
             "market_date": days * TOKENS,
             "price_usd": prices.ravel(),
             "market_cap_usd": prices.ravel() * 1e8,
+            "is_supply_carried": [False] * (TOKENS * DAYS),
             "volume_24h_usd": generator.lognormal(14, 1, TOKENS * DAYS),
             "first_date": [days[0]] * (TOKENS * DAYS),
         }

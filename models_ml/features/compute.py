@@ -44,7 +44,8 @@ def token_features(
 
     Args:
         daily: One row a token and day: token_id, market_date, price_usd > 0, market_cap_usd and volume_24h_usd (nullable),
-            first_date (first day of the token's whole history, which may lie before the frame).
+            is_supply_carried (whether the cap is a later supply times the price), first_date (first day of the token's whole
+            history, which may lie before the frame).
         onchain: One row a token and day with the columns `ONCHAIN_COLUMNS`, or no rows.
         features: What to compute.
         facts: Sparse rows, one a token and day at whose close they were known: token_id, market_date, `FACT_COLUMNS`. None is as
@@ -96,7 +97,7 @@ def _calendar_grid(daily: pl.DataFrame) -> pl.DataFrame:
     """Every calendar day from a token's first to last row, by token and day; days without a row have null prices."""
     spans = daily.group_by("token_id").agg(start=pl.col("market_date").min(), end=pl.col("market_date").max())
     days = spans.with_columns(market_date=pl.date_ranges("start", "end")).explode("market_date")
-    columns = ["token_id", "market_date", "price_usd", "market_cap_usd", "volume_24h_usd"]
+    columns = ["token_id", "market_date", "price_usd", "market_cap_usd", "is_supply_carried", "volume_24h_usd"]
     firsts = daily.group_by("token_id").agg(first_date=pl.col("first_date").min())
     return (
         days.select("token_id", "market_date")

@@ -18,8 +18,8 @@ COMMITS_LAG_DAYS = 1
 ACTIVITY_CARRY_DAYS = 35
 """CoinGecko's page of a coin is read every four weeks; a week more allows for a run that was late."""
 
-STARS_CARRY_DAYS = 14
-"""Repositories are read every week."""
+STARS_CARRY_DAYS = 42
+"""Repositories are read every five weeks; a week more allows for a run that was late. `fct_developers_daily` carries as long."""
 
 COMMITS_A_REPOSITORY = pl.col("commits_week") / pl.col("commits_repositories")
 

@@ -10,7 +10,8 @@ import polars as pl
 
 from models_ml.features.feature import Feature
 
-SUPPLY = pl.col("market_cap_usd") / pl.col("price_usd")
+SUPPLY = pl.when(~pl.col("is_supply_carried")).then(pl.col("market_cap_usd") / pl.col("price_usd"))
+"""Null where the cap rests on a supply carried back from later days: its growth of 0 would be made up."""
 
 
 def supply_growth(window_days: int) -> Feature:
@@ -20,7 +21,7 @@ def supply_growth(window_days: int) -> Feature:
         name=f"supply_growth_{window_days}d",
         family="tokenomics",
         unit="log ratio",
-        formula=f"ln(supply[t] / supply[t-{window_days}]), supply = market cap / price",
+        formula=f"ln(supply[t] / supply[t-{window_days}]), supply = market cap / price; null where is_supply_carried",
         look_back_days=window_days,
         expr=log_supply - log_supply.shift(window_days),
     )

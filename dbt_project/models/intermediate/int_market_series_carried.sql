@@ -55,7 +55,8 @@ with released as (
         max(available_at) as available_at,
         0 as carry_days
     from {{ ref('stg_gdelt__tone_daily') }}
-    where tone is not null
+    -- Subjects asked in every run; the tokens' names rotate, and the mean would move with whose turn it is.
+    where tone is not null and query in ('bitcoin', 'ethereum', 'cryptocurrency')
     group by market_date
 ),
 

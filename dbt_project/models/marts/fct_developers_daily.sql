@@ -27,15 +27,57 @@ chosen as (
     qualify dense_rank() over (partition by token_id, week order by (feed = 'github') desc, feed desc) = 1
 ),
 
-repositories as (
+readings as (
     select
         coin_id as token_id,
+        repository,
         market_date,
-        sum(stars) as stars,
-        count(stars) as repositories
+        stars,
+        is_gone
     from {{ ref('stg_github__repositories') }}
-    where coin_id is not null and not is_gone
-    group by coin_id, market_date
+    where coin_id is not null
+),
+
+days as (
+    select distinct
+        token_id,
+        market_date
+    from readings
+),
+
+known as (
+    select distinct
+        token_id,
+        repository
+    from readings
+),
+
+reading_days as (
+    -- Repositories of one token are read on different days: on each of them all of them count, as last read.
+    select
+        days.token_id,
+        days.market_date,
+        known.repository
+    from days
+    inner join known on days.token_id = known.token_id
+),
+
+repositories as (
+    select
+        reading_days.token_id,
+        reading_days.market_date,
+        sum(readings.stars) as stars,
+        count(readings.stars) as repositories
+    from reading_days
+    asof inner join
+        readings
+        on
+            reading_days.token_id = readings.token_id
+            and reading_days.repository = readings.repository
+            and reading_days.market_date >= readings.market_date
+    -- As long as STARS_CARRY_DAYS of models_ml/features/developers.py.
+    where not readings.is_gone and readings.market_date > reading_days.market_date - 42
+    group by reading_days.token_id, reading_days.market_date
 ),
 
 facts as (

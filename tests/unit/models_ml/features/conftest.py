@@ -59,7 +59,7 @@ def sparse_facts(rng: np.random.Generator) -> pl.DataFrame:
 
         is_placed = name in ("ethereum", "holed")
         people = read_on(rng, ages, (10, 63) if name == "ethereum" else (35,), share=0 if is_placed else 0.05)
-        stars = read_on(rng, ages, (5, 42) if name == "ethereum" else (1, 9), share=0 if is_placed else 0.2)
+        stars = read_on(rng, ages, (5, 70) if name == "ethereum" else (1, 9), share=0 if is_placed else 0.2)
         known = {
             **dict.fromkeys(FACT_COLUMNS, rng.random(DAYS) > 0.1),
             "mentions": rng.random(DAYS) < 0.1,
@@ -109,6 +109,7 @@ def candles_of() -> Callable[..., pl.DataFrame]:
                     "market_date": [first + dt.timedelta(days=day) for day in range(count)],
                     "price_usd": pl.Series(prices, dtype=pl.Float64),
                     "market_cap_usd": pl.Series(np.broadcast_to(supply, count), dtype=pl.Float64),
+                    "is_supply_carried": [False] * count,
                     "volume_24h_usd": pl.Series(np.broadcast_to(volumes, count), dtype=pl.Float64),
                     "first_date": [first] * count,
                 }

@@ -93,6 +93,17 @@ def test_values_are_float32_and_finite_or_null(market):
     assert result["coverage"].null_count() == 0
 
 
+def test_a_supply_carried_back_has_no_growth(candles_of, no_onchain):
+    prices = np.linspace(1.0, 3.0, 200)
+    carried = pl.int_range(pl.len()) < 100
+    daily = candles_of(prices, supply=1e6).with_columns(is_supply_carried=carried)
+
+    growth = token_features(daily, no_onchain)["supply_growth_30d"]
+
+    assert growth[:130].null_count() == 130
+    assert growth[130:].to_list() == pytest.approx([0.0] * 70, abs=1e-6)
+
+
 def test_zero_volume_and_zero_market_cap_leave_nulls_and_no_infinity(candles_of, no_onchain):
     rng = np.random.default_rng(1)
     volumes, supply = rng.lognormal(14, 1, 200), np.full(200, 1e8)

@@ -349,7 +349,7 @@ REFERENCES = {
     "fees_30d_to_market_cap": to_cap(mean_fact("fees_usd", 30, least=15), times=30),
     "commits_growth_12w": commits_growth,
     "commits_4w": newest("commits_4w"),
-    "stars_growth_28d": growth_between("stars", 14, same="stars_repositories"),
+    "stars_growth_28d": growth_between("stars", 42, same="stars_repositories"),
     "watchlist_growth_28d": growth_between("watchlist_users", 35),
     "sentiment_up_share": newest("sentiment_up_share"),
     "reddit_subscribers_growth_28d": growth_between("reddit_subscribers", 35),

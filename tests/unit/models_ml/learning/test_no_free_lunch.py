@@ -64,7 +64,7 @@ def simulated_ics(settings):
     """Mean weekly rank IC of every rank column on the tokens of a simulated market that stand for themselves."""
     market = simulate_market(settings)
     daily = market.daily.rename({"coin_id": "token_id", "volume_usd": "volume_24h_usd"}).with_columns(
-        first_date=pl.col("market_date").min().over("token_id")
+        first_date=pl.col("market_date").min().over("token_id"), is_supply_carried=pl.lit(False)
     )
     onchain = market.on_chain.select(
         "market_date",
