@@ -131,7 +131,7 @@ def plan_perpetuals(
         landed: Newest landed day of each venue's perpetuals, of the venues that are down too.
         whole: Venues whose list lacks nothing; behind one that does, no token is given to the next venue.
         tokens: Tickers wanted, the most important first.
-        most: So many of the most important tokens are followed, beside those that were among them before.
+        most: Tokens to follow in all; a newcomer among the more important half of them is followed beyond that.
         last: Last day of the load.
     """
     plan: dict[str, list[Perpetual]] = {
@@ -149,8 +149,12 @@ def plan_perpetuals(
             offers.setdefault(each.symbol, (venue, each))
         if venue not in whole:
             break
-    wanted = [name for name in tokens if name in offers or name in taken][:most]
-    for ticker in (name for name in wanted if name not in taken):
+    # Ranks by a day's turnover come and go at the lower end, and each newcomer there would cost a history.
+    important = [name for name in tokens if name in offers or name in taken][: most // 2]
+    newcomers = [name for name in tokens if name in offers and name not in taken]
+    for ticker in dict.fromkeys(
+        [*newcomers[: max(0, most - len(taken))], *(name for name in important if name not in taken)]
+    ):
         venue, perpetual = offers[ticker]
         plan[venue].append(perpetual)
     return plan

@@ -172,15 +172,17 @@ def test_followed_perpetuals_stay_and_ended_ones_make_room():
     landed = {"binance": {"OLD/USDT:USDT": LAST, "ENDED/USDT:USDT": LAST}}
 
     assert followed(listed, landed=landed, tokens=["NEW"], most=2) == {"binance": ["OLD", "NEW"]}
-    assert followed(listed, landed=landed, tokens=["OLD", "NEW"], most=1) == {"binance": ["OLD"]}
+    assert followed(listed, landed=landed, tokens=["NEW"], most=1) == {"binance": ["OLD"]}
 
 
 def test_a_newcomer_among_the_largest_is_followed_although_the_places_are_taken():
-    landed = {"binance": {"OLD/USDT:USDT": LAST}}
+    names = ["A", "B", "C", "D"]
+    landed = {"binance": {f"{name}/USDT:USDT": LAST for name in names}}
+    listed = {"binance": [*names, "LARGE", "SMALL"]}
 
-    plan = followed({"binance": ["OLD", "NEW"]}, landed=landed, tokens=["NEW", "OLD"], most=1)
+    plan = followed(listed, landed=landed, tokens=["A", "LARGE", "B", "SMALL", "C", "D"], most=4)
 
-    assert plan == {"binance": ["OLD", "NEW"]}
+    assert plan == {"binance": [*names, "LARGE"]}
 
 
 def test_perpetuals_of_a_venue_that_is_down_keep_their_places():
