@@ -406,8 +406,9 @@ class HttpClient:
         except SourceError as error:
             self._note_failure(key, error)
             attempts = retrying.statistics.get("attempt_number", 1)
-            if attempts > 1:
-                error.args = (f"{error.args[0]} (after {attempts} attempts)", *error.args[1:])
+            tried = f" (after {attempts} attempts)" if attempts > 1 else ""
+            # A server may echo a key, and adapters quote what it said.
+            error.args = (f"{self.redact(str(error.args[0]))}{tried}", *error.args[1:])
             raise
         self._circuit.succeeded(key)
         return answer
@@ -491,14 +492,14 @@ class HttpClient:
                 "use another host or disable the source"
             )
         try:
-            payload = json.loads(text)
+            payload = json.loads(self.redact(text))
         except ValueError:
             payload = None
         raise RequestRejectedError(f"{place}: HTTP {status}: {said}", status=status, payload=payload)
 
     def _pause_asked(self, reply: _Reply) -> float | None:
         """Seconds until the source wants to be asked again: `Retry-After`, else the reset of a limit that is used up."""
-        asked = self._retry_after(reply.headers)
+        asked = read_retry_after(reply.headers.get("retry-after", ""), now=self._wall_clock())
         if asked is not None or reply.status not in (403, 429):
             return asked
         try:
@@ -509,21 +510,6 @@ class HttpClient:
         if left >= 1:
             return None
         return max(0.0, reset - self._wall_clock().timestamp() if reset >= UNIX_TIME_FROM else reset)
-
-    def _retry_after(self, headers: httpx.Headers) -> float | None:
-        value = headers.get("retry-after", "").strip()
-        if not value:
-            return None
-        try:
-            return max(0.0, float(value))
-        except ValueError:
-            pass  # not seconds: it may be a date
-        try:
-            until = email.utils.parsedate_to_datetime(value)
-        except ValueError:
-            return None
-        until = until if until.tzinfo else until.replace(tzinfo=UTC)
-        return max(0.0, (until - self._wall_clock()).total_seconds())
 
     def _is_worth_repeating(self, error: BaseException) -> bool:
         if isinstance(error, AccessRestrictedError):
@@ -575,6 +561,22 @@ class _RedactingFilter(logging.Filter):
         """Keep every record, with its text redacted."""
         record.msg, record.args = self._redact(record.getMessage()), ()
         return True
+
+
+def read_retry_after(value: str, *, now: datetime) -> float | None:
+    """Seconds that a `Retry-After` header asks to wait: a number, or a date; None where it says neither."""
+    text = value.strip()
+    if not text:
+        return None
+    try:
+        return max(0.0, float(text))
+    except ValueError:
+        pass  # not seconds: it may be a date
+    try:
+        until = email.utils.parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return max(0.0, ((until if until.tzinfo else until.replace(tzinfo=UTC)) - now).total_seconds())
 
 
 def _log_repetition(state: tenacity.RetryCallState) -> None:

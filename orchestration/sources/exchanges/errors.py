@@ -6,6 +6,7 @@ Belongs here: which of our errors an answer becomes. Does not: what is done abou
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from orchestration.sources.http import (
@@ -15,6 +16,7 @@ from orchestration.sources.http import (
     SourceError,
     SourceUnavailableError,
     UnexpectedBodyError,
+    read_retry_after,
 )
 
 REFUSED_HERE: Final = (
@@ -64,9 +66,11 @@ def translate(
         return AccessRestrictedError(f"{message}; point the exchange's base_url at another host or disable it")
     if status == 429 or isinstance(error, (ccxt.DDoSProtection, ccxt.RateLimitExceeded)):
         return RateLimitedError(message, retry_after_seconds=wait)
+    if 400 <= status < 500 and status != 408:  # ccxt takes some for an exchange that is down
+        return RequestRejectedError(f"{message}; check the market's name", status=status)
     if status >= 500 or isinstance(error, ccxt.NetworkError):
         return SourceUnavailableError(message, retry_after_seconds=wait if status >= 500 else None)
-    if isinstance(error, (ccxt.BadSymbol, ccxt.BadRequest, ccxt.NotSupported)) or status in (400, 404):
+    if isinstance(error, (ccxt.BadSymbol, ccxt.BadRequest, ccxt.NotSupported)):
         return RequestRejectedError(f"{message}; check the market's name", status=status or 400)
     if "<html" in lowered or "<!doctype" in lowered:
         return SourceUnavailableError(f"{message}; an HTML page came instead of data")
@@ -74,10 +78,5 @@ def translate(
 
 
 def _retry_after(headers: Mapping[str, Any]) -> float | None:
-    for name, value in headers.items():
-        if str(name).lower() == "retry-after":
-            try:
-                return max(0.0, float(value))
-            except ValueError:
-                return None
-    return None
+    value = next((str(value) for name, value in headers.items() if str(name).lower() == "retry-after"), "")
+    return read_retry_after(value, now=datetime.now(UTC))

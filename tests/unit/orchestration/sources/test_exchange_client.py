@@ -284,6 +284,9 @@ def test_connections_are_closed_whatever_happens():
         (ccxt.ExchangeError("Internal server error"), 500, SourceUnavailableError),
         (ccxt.BadSymbol("unknown"), 400, RequestRejectedError),
         (ccxt.ExchangeError("coinbase NotFound"), 404, RequestRejectedError),
+        (ccxt.ExchangeNotAvailable("bitstamp 404 Not Found"), 404, RequestRejectedError),
+        (ccxt.AuthenticationError("401"), 401, RequestRejectedError),
+        (ccxt.RequestTimeout("408"), 408, SourceUnavailableError),
         (ccxt.ExchangeError("odd"), 200, UnexpectedBodyError),
     ],
 )

@@ -432,3 +432,20 @@ def test_a_secret_learnt_later_is_hidden_too(time):
             http.get_json(URL)
 
     assert "t0k3n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("status", [200, 400, 401])
+def test_a_key_that_a_server_echoes_stays_out_of_what_an_adapter_says_of_it(time, status):
+    script = Script(httpx.Response(status, json={"status": {"error_message": f"API key {KEY} is invalid"}}))
+
+    def check(payload):
+        raise UnexpectedBodyError(f"provider: {payload['status']['error_message']}")
+
+    with (
+        client(script, time, secrets=[KEY], limits=HttpLimits(attempts=2)) as http,
+        pytest.raises(SourceError) as caught,
+    ):
+        http.get_json(URL, check=check)
+
+    assert KEY not in str(caught.value)
+    assert KEY not in repr(getattr(caught.value, "payload", None))
