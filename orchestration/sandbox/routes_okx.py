@@ -236,16 +236,18 @@ class _Okx:
         contract, params = self._find_contract(request), request.query_params
         if contract is None:
             return _unknown_instrument()
-        step = {"1D": MILLISECONDS_A_DAY, "1H": MILLISECONDS_A_DAY // 24}.get(params.get("period", ""))
-        if step is None:
+        hour = MILLISECONDS_A_DAY // 24
+        steps = {_DAILY: (MILLISECONDS_A_DAY, 0), "1D": (MILLISECONDS_A_DAY, -8 * hour), "1H": (hour, 0)}
+        if params.get("period", "") not in steps:
             return _bad_parameter("period")
+        step, shift = steps[params["period"]]  # a plain day is one of Hong Kong, eight hours ahead
         try:
             limit = whole_number(params, "limit") or _STATISTICS_PAGE
             begin, end = whole_number(params, "begin"), whole_number(params, "end")
         except BadParameterError as error:
             return _bad_parameter(error.name)
         last = min(self._served.clock.milliseconds, int(self._served.milliseconds_at(contract.listing.last_day + 1)))
-        times = np.arange(int(self._served.milliseconds_at(contract.first_day)) + step, last + 1, step)
+        times = np.arange(int(self._served.milliseconds_at(contract.first_day)) + step + shift, last + 1, step)
         chosen = times > (begin or 0)
         chosen &= (times < end) if end is not None else True
         return _answer(self._open_interest_rows(contract, times[chosen][::-1][: min(limit, _STATISTICS_PAGE)]))

@@ -13,7 +13,7 @@ import csv
 import io
 from calendar import monthrange
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Final
 
 from orchestration.sources.datasets import Dataset, find_dataset
@@ -100,7 +100,7 @@ def parse_series(text: str, series_id: str, *, now: datetime) -> Fetched:
         except UnreadableValueError as error:
             rejected.append(Rejected.of(str(error), {"series_id": series_id, "line": line}))
             continue
-        is_running = row is not None and row["market_date"] == now.date()
+        is_running = row is not None and row["market_date"] == now.astimezone(UTC).date()
         if row is not None and not is_running:
             rows.append(row)
     return validate(SERIES[series_id], rows, now=now, rejected=rejected)

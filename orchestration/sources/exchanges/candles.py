@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Final
 
 from orchestration.sources.exchanges.candle_formats import DAY, FORMATS, CandleFormat
@@ -159,7 +159,7 @@ async def fetch_candles(
     # Rows are read in a second thread, outside Python for the most part, while pages of another batch come.
     rounds: asyncio.Queue[_Round | BaseException | None] = asyncio.Queue(maxsize=LANES)
     batches = iter(_batches(cursors))
-    lanes = [asyncio.create_task(_read_batches(client, batches, rounds, newest=newest, now=now)) for _ in range(LANES)]
+    lanes = [asyncio.create_task(_read_batches(client, batches, rounds, now=now)) for _ in range(LANES)]
     try:
         open_lanes = LANES
         while open_lanes:
@@ -190,7 +190,6 @@ async def _read_batches(
     batches: Iterator[list[_Cursor]],
     rounds: asyncio.Queue[_Round | BaseException | None],
     *,
-    newest: date,
     now: datetime,
 ) -> None:
     """Read batch after batch, round after round, as long as there are any; the rounds go to a queue, None ends them."""
@@ -198,7 +197,7 @@ async def _read_batches(
         for waiting in batches:
             while waiting:
                 answers = await asyncio.gather(
-                    *(_ask(client, cursor, newest) for cursor in waiting), return_exceptions=True
+                    *(_ask(client, cursor, now) for cursor in waiting), return_exceptions=True
                 )
                 came = _sort_out(waiting, answers)
                 fetched = await asyncio.to_thread(_advance, came.pages, venue=client.venue.name, now=now)
@@ -240,7 +239,7 @@ def _batches(cursors: Sequence[_Cursor]) -> list[list[_Cursor]]:
     return batches
 
 
-async def _ask(client: VenueClient, cursor: _Cursor, newest: date) -> Page:
+async def _ask(client: VenueClient, cursor: _Cursor, now: datetime) -> Page:
     """The next page of a market."""
     form, market = FORMATS[client.venue.name], cursor.market
     first, last = cursor.range(form)
@@ -252,7 +251,7 @@ async def _ask(client: VenueClient, cursor: _Cursor, newest: date) -> Page:
         return rows
 
     rows = await client.ask(
-        lambda ccxt: form.ask(ccxt, market.wire_id, first, last, newest + DAY),
+        lambda ccxt: form.ask(ccxt, market.wire_id, first, last, now.astimezone(UTC).date()),
         rows_of,
         what=f"candles of {market.market_id} from {first}",
         wants_text=True,

@@ -216,7 +216,8 @@ def _read_okx_funding(answer: Any, perpetual: Perpetual) -> Answers:
 
 
 async def _ask_okx_open_interest(ccxt: Any, perpetual: Perpetual) -> Any:
-    query = {"instId": perpetual.wire_id, "period": "1D", "limit": OPEN_INTEREST_DAYS}
+    # A plain 1D is a day of Hong Kong, from 16:00 to 16:00 UTC.
+    query = {"instId": perpetual.wire_id, "period": "1Dutc", "limit": OPEN_INTEREST_DAYS}
     return await ccxt.publicGetRubikStatContractsOpenInterestHistory(query)
 
 

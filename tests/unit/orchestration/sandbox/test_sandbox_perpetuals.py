@@ -112,7 +112,9 @@ def test_open_interest_is_the_same_value_in_each_exchanges_unit(venue: Venue, sa
 
     rows = ask(
         venue.name,
-        lambda exchange: exchange.fetch_open_interest_history(symbol_of(market, contract, venue), "1d", since, 20),
+        lambda exchange: exchange.fetch_open_interest_history(
+            symbol_of(market, contract, venue), "1d", since, 20, {"period": "1Dutc"} if venue is OKX else {}
+        ),
         types=types_of(venue),
     )
 
@@ -123,6 +125,20 @@ def test_open_interest_is_the_same_value_in_each_exchanges_unit(venue: Venue, sa
     assert [row["openInterestAmount"] for row in rows] == pytest.approx((usd / price / unit).tolist(), rel=1e-3)
     if venue is not KUCOIN:  # which knows contracts only
         assert [row["openInterestValue"] for row in rows] == pytest.approx(usd.tolist(), rel=1e-6)
+
+
+def test_a_plain_day_of_okx_is_one_of_hong_kong(sandbox: RunningSandbox, ask):
+    market = sandbox.app.market
+    contract = next(iter(perpetuals_of(market, OKX, sandbox.clock.now).trading()))
+    since = sandbox.clock.milliseconds - 5 * DAY
+
+    rows = ask(
+        "okx",
+        lambda exchange: exchange.fetch_open_interest_history(symbol_of(market, contract, OKX), "1d", since, 3),
+        types=types_of(OKX),
+    )
+
+    assert {row["timestamp"] % DAY for row in rows} == {16 * 3_600_000}
 
 
 @pytest.mark.parametrize("venue", [OKX, KUCOIN], ids=lambda venue: venue.name)
