@@ -16,7 +16,7 @@ from orchestration.sources.validation import (
     Rejected,
     UnreadableValueError,
     last_finished_day,
-    read_number,
+    read_count,
     read_text,
     read_unix,
     refuse_future,
@@ -82,11 +82,11 @@ def _read_day(record: Any, *, now: datetime) -> dict[str, Any]:
         raise UnreadableValueError("record is no object")
     stamped_at = read_unix(record.get("timestamp"), column="timestamp", text_allowed=True)
     refuse_future(stamped_at, now=now, column="timestamp")
-    value = read_number(record.get("value"), column="value", text_allowed=True)
-    if value is None or value != int(value):
+    value = read_count(record.get("value"), column="value", text_allowed=True)
+    if value is None:
         raise UnreadableValueError("value is no whole number")
     return {
         "market_date": stamped_at.date(),
-        "value": int(value),
+        "value": value,
         "classification": read_text(record.get("value_classification")),
     }

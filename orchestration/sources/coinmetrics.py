@@ -109,6 +109,8 @@ class CoinMetrics:
             following = payload.get("next_page_url")
             if not following:
                 return
+            if not isinstance(following, str):
+                raise UnexpectedBodyError(f"coinmetrics: next_page_url of {path} is {following!r:.40}, no address")
             if following in seen:
                 raise UnexpectedBodyError(f"coinmetrics: paging of {path} goes in circles; nothing of it was landed")
             seen.add(following)
@@ -142,18 +144,31 @@ def refuse_error(payload: Any) -> None:
 
 
 def parse_catalogue(payload: Any) -> dict[str, tuple[str, ...]]:
-    """Read the community's daily metrics by token out of one catalogue page."""
+    """Read the community's daily metrics by token out of one catalogue page; an entry that cannot be read offers none."""
     refuse_error(payload)
     found: dict[str, tuple[str, ...]] = {}
     for entry in payload["data"]:
-        metrics = sorted(
-            metric["metric"]
-            for metric in entry.get("metrics", [])
-            if any(each.get("frequency") == "1d" and each.get("community") for each in metric.get("frequencies", []))
-        )
-        if metrics:
-            found[entry["asset"]] = tuple(metrics)
+        asset = read_text(_field(entry, "asset"))
+        names = [
+            read_text(_field(metric, "metric")) for metric in _list(entry, "metrics") if _is_community_daily(metric)
+        ]
+        metrics = sorted(name for name in names if name is not None)
+        if asset is not None and metrics:
+            found[asset] = tuple(metrics)
     return found
+
+
+def _is_community_daily(metric: Any) -> bool:
+    return any(_field(each, "frequency") == "1d" and _field(each, "community") for each in _list(metric, "frequencies"))
+
+
+def _field(record: Any, name: str) -> Any:
+    return record.get(name) if isinstance(record, dict) else None
+
+
+def _list(record: Any, name: str) -> list[Any]:
+    value = _field(record, name)
+    return value if isinstance(value, list) else []
 
 
 def parse_asset_metrics(payload: Any, *, metrics: Iterable[str], now: datetime) -> Fetched:

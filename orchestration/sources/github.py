@@ -33,8 +33,8 @@ from orchestration.sources.validation import (
     Rejected,
     UnreadableValueError,
     last_finished_day,
+    read_count,
     read_instant,
-    read_number,
     read_text,
     read_unix,
     refuse_future,
@@ -280,10 +280,10 @@ def read_repository(answer: Answer, *, repository: str, coin_id: str | None, now
         refuse_future(pushed_at, now=now, column="pushed_at")
     return {
         **head,
-        "stars": _count(payload.get("stargazers_count"), "stargazers_count"),
-        "forks": _count(payload.get("forks_count"), "forks_count"),
-        "watchers": _count(payload.get("subscribers_count"), "subscribers_count"),
-        "open_issues": _count(payload.get("open_issues_count"), "open_issues_count"),
+        "stars": read_count(payload.get("stargazers_count"), column="stargazers_count"),
+        "forks": read_count(payload.get("forks_count"), column="forks_count"),
+        "watchers": read_count(payload.get("subscribers_count"), column="subscribers_count"),
+        "open_issues": read_count(payload.get("open_issues_count"), column="open_issues_count"),
         "pushed_at": pushed_at,
         "is_archived": _flag(payload.get("archived"), "archived"),
         "is_fork": _flag(payload.get("fork"), "fork"),
@@ -321,9 +321,11 @@ def read_week(record: Any, repository: str, coin_id: str | None, *, now: datetim
     if begun_at != datetime.combine(week_start(begun_at.date()), datetime.min.time(), tzinfo=UTC):
         raise UnreadableValueError("week does not begin on a Sunday at 00:00 UTC")
     last_day = begun_at.date() + timedelta(days=6)
-    commits = _count(record.get("total"), "total")
+    commits = read_count(record.get("total"), column="total")
     days = record.get("days")
-    if isinstance(days, list) and (len(days) != 7 or sum(_count(day, "days") or 0 for day in days) != commits):
+    if isinstance(days, list) and (
+        len(days) != 7 or sum(read_count(day, column="days") or 0 for day in days) != commits
+    ):
         raise UnreadableValueError("days do not add up to total")
     if last_day > last_finished_day(now):
         return None
@@ -427,15 +429,6 @@ def _misplaced(payload: Any) -> RateLimitedError | UnexpectedBodyError:
     if "rate limit" in said.lower():
         return RateLimitedError(f"github: limit under HTTP 200: {said}")
     return UnexpectedBodyError(f"github: answer has another shape: {said}")
-
-
-def _count(value: Any, column: str) -> int | None:
-    number = read_number(value, column=column)
-    if number is None:
-        return None
-    if number != int(number):
-        raise UnreadableValueError(f"{column} is no whole number")
-    return int(number)
 
 
 def _flag(value: Any, column: str) -> bool | None:

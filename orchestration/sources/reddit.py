@@ -18,7 +18,7 @@ from orchestration.sources.validation import (
     Rejected,
     UnreadableValueError,
     last_finished_day,
-    read_number,
+    read_count,
     read_text,
     read_unix,
     refuse_future,
@@ -138,8 +138,10 @@ def read_subreddit(about: Any, *, subreddit: str, coin_id: str | None, now: date
         "subreddit": subreddit.lower(),
         "coin_id": coin_id,
         "market_date": last_finished_day(now),
-        "subscribers": _count(about.get("subscribers"), "subscribers"),
-        "active_users": _count(about.get("active_user_count") if active is None else active, "accounts_active"),
+        "subscribers": read_count(about.get("subscribers"), column="subscribers"),
+        "active_users": read_count(
+            about.get("active_user_count") if active is None else active, column="accounts_active"
+        ),
     }
 
 
@@ -185,16 +187,10 @@ def _read_post(child: Any, *, now: datetime) -> tuple[datetime, int, int]:
         raise UnreadableValueError("post is no object")
     created_at = read_unix(data.get("created_utc"), column="created_utc")
     refuse_future(created_at, now=now, column="created_utc")
-    comments, score = _count(data.get("num_comments"), "num_comments"), _count(data.get("score"), "score")
+    comments, score = (
+        read_count(data.get("num_comments"), column="num_comments"),
+        read_count(data.get("score"), column="score"),
+    )
     if comments is None or score is None or comments < 0:
         raise UnreadableValueError("num_comments or score is missing or negative")
     return created_at, comments, score
-
-
-def _count(value: Any, column: str) -> int | None:
-    number = read_number(value, column=column)
-    if number is None:
-        return None
-    if number != int(number):
-        raise UnreadableValueError(f"{column} is no whole number")
-    return int(number)

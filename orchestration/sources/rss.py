@@ -138,6 +138,6 @@ def _read_date(text: str | None) -> datetime:
         raise UnreadableValueError("pubDate is missing")
     try:
         published_at = email.utils.parsedate_to_datetime(text.strip())
+        return (published_at if published_at.tzinfo else published_at.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, TypeError, OverflowError):
         raise UnreadableValueError("pubDate is no RFC 822 date") from None
-    return (published_at if published_at.tzinfo else published_at.replace(tzinfo=UTC)).astimezone(UTC)

@@ -18,6 +18,9 @@ import polars as pl
 
 from orchestration.sources.datasets import Dataset
 
+COUNT_LIMIT = 2.0**63
+"""What a landed whole number must stay below."""
+
 CLOCK_SKEW = timedelta(minutes=5)
 """How far a provider's clock may run ahead of ours before a timestamp counts as future."""
 
@@ -94,6 +97,22 @@ def read_positive(value: object, *, column: str, text_allowed: bool = False) -> 
     return None if number == 0 else number
 
 
+def read_count(value: object, *, column: str, text_allowed: bool = False) -> int | None:
+    """Read a whole number, which may come as 12.0; None means missing.
+
+    Raises:
+        UnreadableValueError: It is no number, has a fraction, or needs more than 64 bits.
+    """
+    number = read_number(value, column=column, text_allowed=text_allowed)
+    if number is None:
+        return None
+    if number != int(number) or abs(number) >= COUNT_LIMIT:
+        raise UnreadableValueError(
+            f"{column} is no whole number" + ("" if abs(number) < COUNT_LIMIT else " of 64 bits")
+        )
+    return int(number)
+
+
 def read_text(value: object) -> str | None:
     """Read a name; None, blank and the text "null" mean missing."""
     if not isinstance(value, str) or value.strip() in ("", "null"):
@@ -115,7 +134,10 @@ def read_instant(value: object, *, column: str) -> datetime:
         raise UnreadableValueError(f"{column} is no ISO-8601 timestamp") from None
     if instant.tzinfo is None:
         raise UnreadableValueError(f"{column} has no time zone")
-    return instant.astimezone(UTC)
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError:
+        raise UnreadableValueError(f"{column} is beyond the calendar") from None
 
 
 def read_unix(value: object, *, column: str, per_second: int = 1, text_allowed: bool = False) -> datetime:

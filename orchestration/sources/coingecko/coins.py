@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
 
-from orchestration.sources.coingecko.lists import ASSETS, read_count
+from orchestration.sources.coingecko.lists import ASSETS
 from orchestration.sources.datasets import find_dataset
 from orchestration.sources.http import UnexpectedBodyError
 from orchestration.sources.validation import (
@@ -22,6 +22,7 @@ from orchestration.sources.validation import (
     Rejected,
     UnreadableValueError,
     last_finished_day,
+    read_count,
     read_number,
     read_text,
     validate,

@@ -17,6 +17,7 @@ from orchestration.sources.validation import (
     Rejected,
     UnreadableValueError,
     last_finished_day,
+    read_count,
     read_instant,
     read_number,
     read_positive,
@@ -195,18 +196,6 @@ def _part(record: Mapping[str, Any], name: str, key: str) -> Any:
     if inner is not None and not isinstance(inner, dict):
         raise UnreadableValueError(f"{name} is no object")
     return (inner or {}).get(key)
-
-
-def read_count(value: object, *, column: str) -> int | None:
-    """Read a whole number, which may come as 12.0.
-
-    Raises:
-        UnreadableValueError: It is no number, or has a fraction.
-    """
-    number = read_number(value, column=column)
-    if number is not None and number != int(number):
-        raise UnreadableValueError(f"{column} is no whole number")
-    return None if number is None else int(number)
 
 
 def as_list(payload: Any, *, what: str) -> list[Any]:

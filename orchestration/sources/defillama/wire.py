@@ -153,6 +153,8 @@ def read_points(
                 continue
             if type(stamp) is not int:  # text in some answers; integers, the common case, need no parsing
                 stamp = int(read_unix(stamp, column="date", text_allowed=True).timestamp())
+            if stamp < 0:
+                raise UnreadableValueError("date is beyond the calendar")
             if stamp > latest:
                 raise UnreadableValueError("date lies in the future")
             if type(value) is not float:

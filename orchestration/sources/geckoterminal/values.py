@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from orchestration.sources import validation
 from orchestration.sources.validation import Fetched, UnreadableValueError, read_number, read_positive
 
 
@@ -36,15 +37,8 @@ def read_above_zero(attributes: Mapping[str, Any], name: str) -> float | None:
 
 
 def read_count(attributes: Mapping[str, Any], name: str) -> int | None:
-    """A whole number.
-
-    Raises:
-        UnreadableValueError: It has a fraction.
-    """
-    number = read_number(attributes.get(name), column=name)
-    if number is not None and number != int(number):
-        raise UnreadableValueError(f"{name} is no whole number")
-    return None if number is None else int(number)
+    """A whole number, see `validation.read_count`."""
+    return validation.read_count(attributes.get(name), column=name)
 
 
 def kept_rows(fetched: Fetched) -> Sequence[Mapping[str, Any]]:

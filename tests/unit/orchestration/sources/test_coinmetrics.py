@@ -128,6 +128,16 @@ def test_the_catalogue_keeps_daily_metrics_of_the_community():
     }
 
 
+@pytest.mark.parametrize(
+    "entry",
+    [None, {"metrics": None}, {"asset": "x", "metrics": None}, {"asset": "x", "metrics": [None, {"frequencies": 5}]}],
+)
+def test_an_entry_of_the_catalogue_that_cannot_be_read_offers_nothing_and_loses_no_other(entry):
+    metric = {"metric": "TxCnt", "frequencies": [{"frequency": "1d", "community": True}]}
+
+    assert parse_catalogue({"data": [entry, {"asset": "btc", "metrics": [metric]}]}) == {"btc": ("TxCnt",)}
+
+
 def test_a_refused_request_repeats_the_providers_words():
     error = {"error": {"type": "bad_parameter", "message": "Bad parameter 'assets'. Value 'sdvwbtc' is not supported."}}
 
