@@ -1,8 +1,11 @@
 """The fault matrix: every step of ingestion under every way in which a provider fails.
 
-Each step is loaded once undisturbed, then under each kind of fault twice: struck a few times (it should get over it), and
-struck at every request. What may come of it: all rows after repeated requests, refused records in quarantine, or one clear
-error. What may not: a crash, a hang, a row that differs from the undisturbed one.
+Each step is loaded once undisturbed, then under each kind of fault: struck a few times (it should get over it), and struck at
+every request. Steps of exchanges, which read lists first, are struck a third time at the requests for the data alone. What may
+come of it: all rows after repeated requests, refused records in quarantine, or one clear error. What may not: a crash, a hang, a
+row that differs from the undisturbed one.
+
+An exchange is alone in its loads, since each token is asked at one venue and some venues would have nothing to give.
 
 Run `python -m tests.faults.fault_matrix` to write docs/results/fault-matrix.md.
 """
@@ -61,6 +64,17 @@ LIES = (FaultKind.IMPOSSIBLE_VALUES, FaultKind.FUTURE_TIMESTAMPS)
 """Kinds that change values. A zero where zero is possible, a negative rate, an unlock ten years on cannot be told from a fact at
 landing; how many such rows pass is counted and shown. Every other kind must leave each landed row as it was."""
 
+DATA_PATHS = {
+    "binance": ("/klines", "/depth", "/fundingRate"),
+    "okx": ("/candles", "/books-full", "/funding-rate-history"),
+    "coinbase": ("/candles", "/book"),
+    "kucoin": ("/market/candles", "/orderbook", "/funding-rates"),
+    "gate": ("/candlesticks", "/order_book", "/funding_rate"),
+    "kraken": ("/OHLC", "/Depth"),
+    "bitstamp": ("/ohlc", "/order_book"),
+}
+"""By venue, what the paths of requests for candles, order books and funding rates hold."""
+
 REPORT = Path(__file__).parents[2] / "docs" / "results" / "fault-matrix.md"
 
 
@@ -110,15 +124,36 @@ class FaultLab:
         self.base = LandingStore(folder / "base")
         self.hosts: dict[str, set[str]] = {}
         for step in self.steps:
-            before = len(sandbox.requests)
-            outcome = self.attempt(step, self.base)
-            if outcome.down or any(result.failures for result in outcome.results):
-                raise AssertionError(f"{step.name} failed undisturbed: {outcome}")
-            self.hosts[step.name] = {request.host for request in sandbox.requests[before:]}
+            self._load_undisturbed(step)
+        for step in self.steps:
+            if self._empty(step):  # some look at what later steps have landed
+                self._load_undisturbed(step)
+            if empty := self._empty(step):
+                raise AssertionError(f"{step.name} lands no rows of {empty}, so a fault could cost none")
+
+    def data_path(self, step: Step) -> str | None:
+        """What the paths of a step's requests for data hold; None for steps that ask for nothing else first."""
+        paths = DATA_PATHS.get(step.provider)
+        return (
+            paths
+            and paths[("candles_daily", "quotes", "derivatives").index(step.name.removeprefix(f"{step.provider}_"))]
+        )
+
+    def _load_undisturbed(self, step: Step) -> None:
+        before = len(self.sandbox.requests)
+        outcome = self.attempt(step, self.base)
+        if outcome.down or any(result.failures for result in outcome.results):
+            raise AssertionError(f"{step.name} failed undisturbed: {outcome}")
+        self.hosts[step.name] = {request.host for request in self.sandbox.requests[before:]}
+
+    def _empty(self, step: Step) -> list[str]:
+        return [dataset.label for dataset in step.datasets if self.base.newest(dataset).is_empty()]
 
     def attempt(self, step: Step, store: LandingStore) -> Outcome:
         """Run one step as a run does."""
-        with open_connections(self.settings, _silent, sandbox=self.sandbox, limits=IMPATIENT) as connections:
+        is_exchange = step.provider in DATA_PATHS
+        alone = self.settings.model_copy(update={"exchanges": (step.provider,)}) if is_exchange else self.settings
+        with open_connections(alone, _silent, sandbox=self.sandbox, limits=IMPATIENT) as connections:
             return step.attempt(
                 connections.ingestion(store),
                 connections,
@@ -127,8 +162,8 @@ class FaultLab:
                 run_id="matrix",
             )
 
-    def strike(self, step: Step, kind: FaultKind, *, times: int | None) -> Cell:
-        """Load a step while its provider misbehaves."""
+    def strike(self, step: Step, kind: FaultKind, *, times: int | None, path: str = "") -> Cell:
+        """Load a step while its provider misbehaves, at all requests or at those whose path holds something."""
         with tempfile.TemporaryDirectory(dir=self.folder) as name:
             store = LandingStore(Path(name))
             for dataset in self._known_before(step):
@@ -138,14 +173,18 @@ class FaultLab:
                     shutil.copytree(source, target, copy_function=os.link)
             for host in sorted(self.hosts[step.name]):
                 self.sandbox.faults.add(
-                    FaultRule(kind=kind, host=host, times=times, retry_after_seconds=1, delay_seconds=1.5)
+                    FaultRule(
+                        kind=kind, host=host, path_contains=path, times=times, retry_after_seconds=1, delay_seconds=1.5
+                    )
                 )
-            began = time.monotonic()
+            before, began = len(self.sandbox.requests), time.monotonic()
             try:
                 outcome = self.attempt(step, store)
             finally:
                 self.sandbox.faults.clear()
             seconds = time.monotonic() - began
+            if not any(request.fault for request in self.sandbox.requests[before:]):
+                raise AssertionError(f"{step.name} met no {kind}")
             return self._judge(outcome, store, seconds=seconds)
 
     def _known_before(self, step: Step) -> list:
@@ -167,7 +206,7 @@ class FaultLab:
         quarantined = sum(result.quarantined for result in outcome.results)
         if outcome.down and not landed:
             name = "error"
-        elif missing == 0:
+        elif missing == 0 and not outcome.down:
             name = "all rows"
         else:
             name = "part"
@@ -192,15 +231,22 @@ def open_lab() -> Iterator[FaultLab]:
         yield FaultLab(sandbox, Path(name))
 
 
-def table(lab: FaultLab, cells: dict[tuple[str, FaultKind, bool], Cell]) -> str:
-    """The matrix as Markdown: steps down, kinds across; struck twice / struck always."""
+def strike_all(lab: FaultLab, step: Step, kind: FaultKind) -> list[Cell]:
+    """A step struck twice, always, and for exchanges always where data are asked for."""
+    cells = [lab.strike(step, kind, times=STRUCK_TIMES), lab.strike(step, kind, times=None)]
+    path = lab.data_path(step)
+    return cells if path is None else [*cells, lab.strike(step, kind, times=None, path=path)]
+
+
+def table(lab: FaultLab, cells: dict[tuple[str, FaultKind], list[Cell]]) -> str:
+    """The matrix as Markdown: steps down, kinds across; struck twice / always / always at the data."""
     kinds = list(FaultKind)
     lines = [
         "| step | " + " | ".join(kind.value.replace("_", " ") for kind in kinds) + " |",
         "|---" * (len(kinds) + 1) + "|",
     ]
     for step in lab.steps:
-        shown = [f"{cells[step.name, kind, False].shown} / {cells[step.name, kind, True].shown}" for kind in kinds]
+        shown = [" / ".join(cell.shown for cell in cells[step.name, kind]) for kind in kinds]
         lines.append(f"| {step.name} | " + " | ".join(shown) + " |")
     return "\n".join(lines)
 
@@ -210,36 +256,34 @@ def main(only: list[str]) -> int:
     began = time.monotonic()
     logging.getLogger("orchestration.sources").setLevel(logging.ERROR)  # thousands of repeated requests, on purpose
     with open_lab() as lab:
-        cells = {}
+        cells: dict[tuple[str, FaultKind], list[Cell]] = {}
         for step in [each for each in lab.steps if not only or each.name in only]:
             for kind in FaultKind:
-                for is_lasting in (False, True):
-                    cell = lab.strike(step, kind, times=None if is_lasting else STRUCK_TIMES)
-                    cells[step.name, kind, is_lasting] = cell
-            for kind in FaultKind:
-                twice, always = cells[step.name, kind, False], cells[step.name, kind, True]
+                struck = cells[step.name, kind] = strike_all(lab, step, kind)
                 sys.stdout.write(
-                    f"{step.name:32} {kind:26} {twice.shown:24} {always.shown:24} {twice.seconds:5.1f} {always.seconds:5.1f} "
-                    f"{twice.wrong + always.wrong} {always.said[:80]}\n"
+                    f"{step.name:32} {kind:26} {' / '.join(cell.shown for cell in struck):60} "
+                    f"{sum(cell.seconds for cell in struck):5.1f} {sum(cell.wrong for cell in struck)} {struck[-1].said[:80]}\n"
                 )
             sys.stdout.flush()
         if only:
             return 0
         text = table(lab, cells)
-    slow = [name for name, cell in cells.items() if cell.seconds > LONGEST_CELL_SECONDS]
-    wrong = sum(cell.wrong for (_, kind, _), cell in cells.items() if kind not in LIES)
-    lies = sum(cell.wrong for (_, kind, _), cell in cells.items() if kind in LIES)
+    loads = [(kind, cell) for (_, kind), struck in cells.items() for cell in struck]
+    slow = [cell for _, cell in loads if cell.seconds > LONGEST_CELL_SECONDS]
+    wrong = sum(cell.wrong for kind, cell in loads if kind not in LIES)
+    lies = sum(cell.wrong for kind, cell in loads if kind in LIES)
     REPORT.write_text(
         f"""# Fault matrix
 
 Written by `make fault-matrix`. Every step of ingestion against a sandbox that misbehaves; in each cell first what came of it
-when the provider was struck {STRUCK_TIMES} times, then when it was struck at every request.
+when the provider was struck {STRUCK_TIMES} times, then when it was struck at every request, and of exchanges, which read lists
+first, when it was struck at every request for candles, order books or funding rates. An exchange is alone in its loads.
 
 - **all rows**: everything landed after repeated requests.
 - **part**: some rows landed, each saying what the undisturbed one says; what is missing was refused into quarantine or named as failed.
 - **error**: nothing landed, and one clear error says why.
 
-{len(cells)} loads; rows that say something else than the undisturbed load: {wrong};
+{len(loads)} loads; rows that say something else than the undisturbed load: {wrong};
 loads over {LONGEST_CELL_SECONDS:g} s: {len(slow)}; crashes: 0
 (a crash ends the command). Under *impossible values* and *future timestamps* the provider lies: {lies} rows passed that nothing at
 landing can tell from a fact, such as a zero where zero is possible or an unlock ten years on; the warehouse's cleaning sees them next.
@@ -248,7 +292,7 @@ landing can tell from a fact, such as a zero where zero is possible or an unlock
 """,
         encoding="utf-8",
     )
-    sys.stdout.write(f"{len(cells)} loads in {time.monotonic() - began:.0f} s, {wrong} wrong rows: {REPORT}\n")
+    sys.stdout.write(f"{len(loads)} loads in {time.monotonic() - began:.0f} s, {wrong} wrong rows: {REPORT}\n")
     return 1 if wrong or slow else 0
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from orchestration.lib.loads import STEPS
 from orchestration.sandbox.faults import FaultKind
-from tests.faults.fault_matrix import LIES, LONGEST_CELL_SECONDS, STRUCK_TIMES, open_lab
+from tests.faults.fault_matrix import DATA_PATHS, LIES, LONGEST_CELL_SECONDS, STRUCK_TIMES, open_lab
 
 TELLING = (FaultKind.RATE_LIMITED, FaultKind.HTML_PAGE, FaultKind.TRUNCATED, FaultKind.WRONG_TYPES)
 
@@ -19,10 +19,10 @@ def lab():
         yield opened
 
 
-def judge(lab, name, kind, *, times):
+def judge(lab, name, kind, *, times, path=""):
     step = next(each for each in lab.steps if each.name == name)
 
-    cell = lab.strike(step, kind, times=times)
+    cell = lab.strike(step, kind, times=times, path=path)
 
     assert cell.seconds < LONGEST_CELL_SECONDS
     assert cell.wrong == 0 or kind in LIES
@@ -38,6 +38,25 @@ def judge(lab, name, kind, *, times):
 @pytest.mark.parametrize("name", [step.name for step in STEPS])
 def test_a_provider_that_always_fails_costs_its_rows_and_nothing_else(lab, name, kind):
     judge(lab, name, kind, times=None)
+
+
+VENUE_STEPS = [step.name for step in STEPS if step.provider in DATA_PATHS]
+
+
+@pytest.mark.parametrize("name", VENUE_STEPS)
+def test_damaged_data_of_an_exchange_are_refused_or_an_error_and_never_a_number(lab, name):
+    path = lab.data_path(next(step for step in lab.steps if step.name == name))
+
+    judge(lab, name, FaultKind.WRONG_TYPES, times=None, path=path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", list(FaultKind), ids=str)
+@pytest.mark.parametrize("name", VENUE_STEPS)
+def test_an_exchange_gets_through_every_fault_of_its_data(lab, name, kind):
+    path = lab.data_path(next(step for step in lab.steps if step.name == name))
+
+    judge(lab, name, kind, times=None, path=path)
 
 
 @pytest.mark.slow

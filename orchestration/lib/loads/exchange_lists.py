@@ -167,6 +167,9 @@ class ExchangeRun:
                 frames = [before, tickers[name].frame] if name in tickers else [before]
                 known = (frame.select("market_id", "volume_quote").drop_nulls().iter_rows() for frame in frames)
                 found[name] = dict(row for rows in known for row in rows)
+                if not found[name]:  # Coinbase's tickers tell no volume, the candles of its markets do
+                    candles = _last_landed(ingestion.store, VENUES[name].dataset("candles_daily"))
+                    found[name] = dict(candles.select("market_id", "volume_quote").drop_nulls().iter_rows())
             self._turnovers[reach.last] = found
         return self._turnovers[reach.last]
 
