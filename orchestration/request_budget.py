@@ -94,7 +94,8 @@ def main() -> int:
         f"""# Requests a run makes
 
 Written by `make request-budget`: counted at the sandbox, {TOKENS} tokens, {FIRST} to {LAST}, with the history of a free plan
-(CoinGecko: 365 days) and every keyless source on. Limits that were set: {MOST_FIRST:,} for the first run, {MOST_DAILY:,} for a day.
+(CoinGecko: 365 days), every keyless source on, and GitHub with its free token; without one it is asked for eight repositories.
+Limits that were set: {MOST_FIRST:,} for the first run, {MOST_DAILY:,} for a day.
 
 {text}
 

@@ -132,6 +132,11 @@ class FaultPlan:
         self._matched.append(0)
         self._struck.append(0)
 
+    @property
+    def struck(self) -> int:
+        """Requests that the present rules have struck."""
+        return sum(self._struck)
+
     def clear(self) -> None:
         """Drop all rules and their counts: the providers behave again."""
         self._rules, self._matched, self._struck = [], [], []

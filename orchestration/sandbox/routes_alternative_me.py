@@ -19,6 +19,7 @@ from orchestration.sandbox.served import ServedMarket
 
 HOST = "api.alternative.me"
 HOSTS = (HOST,)
+LIMITS = (60, 60.0)
 BLOCKED_STATUS = 403
 
 _DATE_FORMATS = {"us": "%m-%d-%Y", "cn": "%Y/%m/%d", "kr": "%Y-%m-%d", "world": "%d-%m-%Y"}

@@ -24,6 +24,7 @@ from orchestration.sandbox.tokens import FULL_COVERAGE
 
 HOST = "community-api.coinmetrics.io"
 HOSTS = (HOST,)
+LIMITS = (10, 6.0)
 BLOCKED_STATUS = 403
 PUBLICATION_LAG = timedelta(hours=24)
 FORBIDDEN_METRICS = frozenset(

@@ -16,6 +16,7 @@ from orchestration.sandbox.macro import MacroSeries
 from orchestration.sandbox.served import ServedMarket
 
 HOSTS = ("fred.stlouisfed.org",)
+LIMITS = (1, 1.0)
 BLOCKED_STATUS = 403
 
 

@@ -177,13 +177,14 @@ class FaultLab:
                         kind=kind, host=host, path_contains=path, times=times, retry_after_seconds=1, delay_seconds=1.5
                     )
                 )
-            before, began = len(self.sandbox.requests), time.monotonic()
+            began = time.monotonic()
             try:
                 outcome = self.attempt(step, store)
             finally:
+                struck = self.sandbox.faults.struck
                 self.sandbox.faults.clear()
             seconds = time.monotonic() - began
-            if not any(request.fault for request in self.sandbox.requests[before:]):
+            if not struck:
                 raise AssertionError(f"{step.name} met no {kind}")
             return self._judge(outcome, store, seconds=seconds)
 

@@ -49,6 +49,22 @@ def test_recorded_markets_with_sparkline_are_read():
     assert fetched.frame.height > 0
 
 
+@pytest.mark.parametrize(
+    ("name", "days"),
+    [
+        ("coingecko_v3/coins_contract_address_market_chart_response.json", 5),
+        ("coingecko_v3/coins_contract_address_market_chart_range_response.json", 5),
+        ("coingecko_oas/coins_id_contract_contract_address_market_chart_range.json", 2),
+        ("coingecko_oas/coins_id_contract_contract_address_market_chart.json", 0),
+        ("coingecko_oas/coins_id_market_chart.json", 0),
+    ],
+)
+def test_charts_of_other_routes_have_the_same_shape_and_intraday_points_close_no_day(name, days):
+    fetched = parse_market_chart(recorded(name), coin_id="a-coin", symbol="abc", now=NOW)
+
+    assert (fetched.frame.height, fetched.rejected) == (days, ())
+
+
 def test_a_recorded_daily_chart_gives_the_closes_of_the_days_before():
     fetched = parse_market_chart(
         recorded("coingecko_v3/coins_id_market_chart_response.json"), coin_id="bitcoin", symbol="btc", now=NOW
@@ -75,6 +91,20 @@ def test_a_documented_intraday_range_holds_no_close():
 
     assert fetched.frame.is_empty()
     assert fetched.rejected == ()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "coingecko_v3/coins_platform_id_contract_address_response.json",
+        "coingecko_oas/coins_id_contract_contract_address.json",
+    ],
+)
+def test_a_coin_found_by_its_contract_is_read(name):
+    asset, activity = parse_coins([CoinDocument.of(recorded(name))], now=NOW)
+
+    assert (asset.rejected, activity.rejected) == ((), ())
+    assert asset.frame.row(0, named=True)["platform"] is not None
 
 
 @pytest.mark.parametrize("name", ["coingecko_v3/coins_id_response.json", "coingecko_oas/coins_id.json"])
