@@ -28,6 +28,9 @@ from orchestration.sources.datasets.base import (
 from orchestration.sources.datasets.coingecko import VOLUME_24H
 from orchestration.sources.datasets.exchanges import candles
 
+IRREGULAR_DAYS = 90
+"""Cadence of what happens when it happens: listings, events, changes of a taxonomy. A source silent for so long has ended."""
+
 _MARKET_CAP_SNAPSHOTS = Dataset(
     source="coinmarketcap",
     name="market_cap_snapshots",
@@ -113,6 +116,7 @@ _PERPETUALS = Dataset(
     key=("market_id",),
     description="One row per perpetual, dated by its listing. Only those that were still listed in 2026, so survivors.",
     rules=(not_above_zero(("multiplier",)),),
+    cadence_days=IRREGULAR_DAYS,
 )
 
 _CATEGORIES = Dataset(
@@ -218,6 +222,7 @@ _MARKET_EVENTS = Dataset(
     },
     key=("event_id",),
     description="Hindsight. One row per event that somebody later found important: for charts and event studies.",
+    cadence_days=IRREGULAR_DAYS,
 )
 
 _TWITTER = Dataset(
@@ -275,6 +280,7 @@ _ECOSYSTEMS = Dataset(
     key=("ecosystem", "market_date"),
     description=f"Hindsight. One row per ecosystem and day on which it entered or left the taxonomy. {_EC_NOTE}",
     rules=(Rule("action is neither add nor remove", "action NOT IN ('add', 'remove')"),),
+    cadence_days=IRREGULAR_DAYS,
 )
 
 _ECOSYSTEM_LINKS = Dataset(
@@ -289,6 +295,7 @@ _ECOSYSTEM_LINKS = Dataset(
     key=("parent", "child", "market_date"),
     description=f"Hindsight. One row per pair of ecosystems and day on which the link was made or cut. {_EC_NOTE}",
     rules=(Rule("action is neither add nor remove", "action NOT IN ('add', 'remove')"),),
+    cadence_days=IRREGULAR_DAYS,
 )
 
 _ECOSYSTEM_REPOSITORIES = Dataset(
@@ -306,6 +313,7 @@ _ECOSYSTEM_REPOSITORIES = Dataset(
         "Hindsight. One row per token, repository and day on which it entered the ecosystem: at most 300 repositories a token, and "
         f"matched by name. {_EC_NOTE}"
     ),
+    cadence_days=IRREGULAR_DAYS,
 )
 
 _ECOSYSTEM_REPOSITORY_COUNTS = Dataset(
