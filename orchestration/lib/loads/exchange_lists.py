@@ -7,7 +7,7 @@ Does not: the choice of markets (`exchange_plan.py`), landing (`exchanges.py`).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -110,9 +110,13 @@ class ExchangeRun:
         return self._candles[key]
 
     def book_plan(self, ingestion: Ingestion, reach: Reach) -> Mapping[str, list[Market]]:
-        """Markets whose order book is read, by venue."""
+        """Markets whose order book is read, by venue; to be asked once the candles of `told_by_candles` have landed."""
         most = self.connections.settings.order_book_tokens
-        return plan_books(self.lists(reach).markets, self._turnover(ingestion, reach), most=most)
+        turnover = dict(self._turnover(ingestion, reach))
+        for venue in told_by_candles(self.names):
+            candles = _last_landed(ingestion.store, VENUES[venue].dataset("candles_daily"))
+            turnover[venue] = dict(candles.select("market_id", "volume_quote").drop_nulls().iter_rows())
+        return plan_books(self.lists(reach).markets, turnover, most=most)
 
     def perpetuals(self, reach: Reach) -> Mapping[str, ListedPerpetuals | SourceError]:
         """Perpetuals of the venues that have any, or why there is no list, in the order of the venues' word."""
@@ -167,9 +171,6 @@ class ExchangeRun:
                 frames = [before, tickers[name].frame] if name in tickers else [before]
                 known = (frame.select("market_id", "volume_quote").drop_nulls().iter_rows() for frame in frames)
                 found[name] = dict(row for rows in known for row in rows)
-                if not found[name]:  # Coinbase's tickers tell no volume, the candles of its markets do
-                    candles = _last_landed(ingestion.store, VENUES[name].dataset("candles_daily"))
-                    found[name] = dict(candles.select("market_id", "volume_quote").drop_nulls().iter_rows())
             self._turnovers[reach.last] = found
         return self._turnovers[reach.last]
 
@@ -204,6 +205,11 @@ class ExchangeRun:
             return listed, await fetch_tickers(client, listed.markets, now=reach.now)
         except SourceError as error:
             return listed, error
+
+
+def told_by_candles(venues: Iterable[str]) -> list[str]:
+    """Venues whose turnover stands in their candles and not in their tickers."""
+    return [venue for venue in venues if not VENUES[venue].has_ticker_volume]
 
 
 def _last_landed(store: LandingStore, dataset: Dataset) -> pl.DataFrame:

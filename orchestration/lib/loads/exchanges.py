@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from orchestration.lib.connections import Connections
 from orchestration.lib.ingestion import Ingested, Ingestion, Reach
 from orchestration.lib.loads.exchange_derivatives import load_derivatives
-from orchestration.lib.loads.exchange_lists import exchange_run
+from orchestration.lib.loads.exchange_lists import exchange_run, told_by_candles
 from orchestration.lib.loads.old_days import land_by_age
 from orchestration.lib.loads.step import Load, Step
 from orchestration.lib.progress import sentence
@@ -122,6 +122,8 @@ def _steps_of(venue: str) -> list[VenueStep]:
             provider=venue,
             load=_of(venue, load_quotes),
             datasets=(dataset("tickers"), dataset("order_books")),
+            # Which books are read depends on the turnover at all venues.
+            needs=tuple(VENUES[name].dataset("candles_daily") for name in told_by_candles(EXCHANGES)),
             has_history=False,
         ),
     ]

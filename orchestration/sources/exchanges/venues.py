@@ -30,6 +30,7 @@ class Venue:
         markets_cost: What the list of markets costs, in units of the least interval between two requests.
         tickers_cost: What all tickers cost.
         book_cost: What an order book costs.
+        has_ticker_volume: Whether its tickers tell the volume; where they do not, the candles do.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Venue:
     markets_cost: float = 1.0
     tickers_cost: float = 1.0
     book_cost: float = 1.0
+    has_ticker_volume: bool = True
 
     def dataset(self, name: str) -> Dataset:
         """One of its datasets, `candles_daily` for instance."""
@@ -63,7 +65,13 @@ _LISTED: Final = (
     ),
     # Books of more than 400 levels come from an address of its own, half as often.
     Venue(name="okx", ccxt_id="okx", host="www.okx.com", options=SPOT_ONLY, book_levels=5000, book_cost=2.0),
-    Venue(name="coinbase", ccxt_id="coinbaseexchange", host="api.exchange.coinbase.com", quotes=("USD", "USDT")),
+    Venue(
+        name="coinbase",
+        ccxt_id="coinbaseexchange",
+        host="api.exchange.coinbase.com",
+        quotes=("USD", "USDT"),
+        has_ticker_volume=False,
+    ),
     Venue(
         name="kucoin",
         ccxt_id="kucoin",

@@ -192,6 +192,27 @@ def test_order_books_are_read_once_a_token_where_it_trades_most(run):
     )
 
 
+def test_books_chosen_by_candles_are_the_same_in_the_run_that_lands_the_candles_and_in_the_next(run):
+    def read_books() -> tuple[set[str], int]:
+        process = run(exchanges=("coinbase", "gate"))
+        for name in ("coinbase_candles_daily", "gate_candles_daily"):
+            process.load(STEPS[name])
+        landed = [process.load(STEPS[name], partition="day")[1].landed for name in ("coinbase_quotes", "gate_quotes")]
+        return set(process.store.newest(find_dataset("coinbase", "order_books"))["symbol"]), sum(landed)
+
+    first, landed = read_books()
+
+    assert len(first) > 5
+    assert landed > len(first)
+    assert read_books() == (first, 0)
+
+
+def test_order_books_wait_for_the_candles_they_are_chosen_by():
+    candles = find_dataset("coinbase", "candles_daily")
+
+    assert all(candles in step.needs for step in exchanges.STEPS if step.name.endswith("_quotes"))
+
+
 def test_funding_is_asked_of_few_perpetuals_and_once_a_week(run):
     first = run(derivative_tokens=12)
     landed = first.load_all("_derivatives")
