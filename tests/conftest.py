@@ -289,11 +289,12 @@ def next_week(first: Tidemark, new_folder: Callable[[], Tidemark]) -> WatchedRun
     around = folder.parent
     tidemark = first.copy(folder).with_settings(TIDEMARK_AS_OF=NEXT_WEEK.isoformat())
     stop, result = around / "stop", around / "reads.json"
+    log = folder / "run.log"
+    log.unlink()  # it tells of the first run's steps, and this run has not begun before its own
     reader = subprocess.Popen([sys.executable, "-c", READER, str(tidemark.published), str(stop), str(result)])
     try:
         with tidemark.started("run") as running:
-            log = tidemark.folder / "run.log"
-            wait_until(lambda: "STEP_START" in log.read_text(), seconds=120, what="the first step")
+            wait_until(lambda: log.exists() and "STEP_START" in log.read_text(), seconds=300, what="the first step")
             before = len(dagster_runs(tidemark.folder))
             refused = tidemark.call("run")
             after = len(dagster_runs(tidemark.folder))
