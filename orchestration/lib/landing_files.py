@@ -26,6 +26,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -152,10 +153,19 @@ def loaded_at_of(load_id: str) -> datetime:
 
 @contextmanager
 def connect() -> Iterator[duckdb.DuckDBPyConnection]:
-    """An in-memory DuckDB in UTC, for reading landed files."""
-    with duckdb.connect() as connection:
-        connection.execute("SET TimeZone = 'UTC'")
+    """A session in UTC of an in-memory DuckDB, for reading landed files; it sees no temporary table of another session."""
+    with _database().cursor() as connection:
         yield connection
+
+
+@cache
+def _database() -> duckdb.DuckDBPyConnection:
+    """One of the process: opening one takes longer than most of what is asked."""
+    connection = duckdb.connect()
+    connection.execute("SET GLOBAL TimeZone = 'UTC'")
+    # Kept over a run, it would fill the memory with files read once.
+    connection.execute("SET GLOBAL enable_external_file_cache = false")
+    return connection
 
 
 def read_parquet_sql(files: Iterable[Path], *, filename: bool = False) -> str:
