@@ -28,14 +28,24 @@ print(json.dumps({
 }))
 """
 
+LIBRARIES = """
+import time
+began = time.monotonic()
+import dagster, dagster_dbt
+print(time.monotonic() - began)
+"""
 
-def test_definitions_load_within_ten_seconds(fresh):
+
+def test_definitions_load_in_little_more_than_their_libraries_take(fresh):
+    # Together five seconds on an idle machine; ten are what an operator may wait for.
+    libraries = subprocess.run([sys.executable, "-c", LIBRARIES], capture_output=True, text=True, check=True)
+
     finished = fresh.call("check-definitions")
 
     assert finished.code == 0, finished.said
     said = re.search(r"loaded in ([\d.]+) s", finished.out)
     assert said is not None
-    assert float(said[1]) < 10
+    assert float(said[1]) < 3 * float(libraries.stdout)
     assert not fresh.folder.exists()
 
 
