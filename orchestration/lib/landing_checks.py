@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import duckdb
 import polars as pl
 
 from orchestration.lib.expectations import SuiteResult, run_suite
 from orchestration.lib.ingestion import Ingested
-from orchestration.lib.landing import LandingStore, read_parquet_sql
+from orchestration.lib.landing import LandingStore, connect, read_parquet_sql
 from orchestration.lib.metadata import markdown_table
 from orchestration.lib.suites_landing import LANDING_SUITES, PreviousLoad
 from orchestration.sources.datasets import Dataset
@@ -117,8 +116,7 @@ def _newest_rows(files: list[Path], dataset: Dataset, *, as_of: datetime, since:
     """The newest load of every key known at `as_of`, of those that became known after `since` or of all."""
     keys = ", ".join(dataset.key)
     after = "" if since is None else f"and available_at > '{since.isoformat()}'::timestamptz"
-    with duckdb.connect(config={"threads": 2}) as connection:
-        connection.execute("set TimeZone = 'UTC'")
+    with connect(threads=2) as connection:
         rows = connection.sql(
             f"select * from {read_parquet_sql(files)} "
             f"where coalesce(available_at <= '{as_of.isoformat()}'::timestamptz, true) {after} "

@@ -152,16 +152,20 @@ def loaded_at_of(load_id: str) -> datetime:
 
 
 @contextmanager
-def connect() -> Iterator[duckdb.DuckDBPyConnection]:
-    """A session in UTC of an in-memory DuckDB, for reading landed files; it sees no temporary table of another session."""
-    with _database().cursor() as connection:
+def connect(*, threads: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A session in UTC of an in-memory DuckDB, for reading landed files; it sees no temporary table of another session.
+
+    Args:
+        threads: How many may work for it, by default as many as there are cores.
+    """
+    with _database(threads).cursor() as connection:
         yield connection
 
 
 @cache
-def _database() -> duckdb.DuckDBPyConnection:
+def _database(threads: int | None) -> duckdb.DuckDBPyConnection:
     """One of the process: opening one takes longer than most of what is asked."""
-    connection = duckdb.connect()
+    connection = duckdb.connect(config={"threads": threads} if threads else {})
     connection.execute("SET GLOBAL TimeZone = 'UTC'")
     # Kept over a run, it would fill the memory with files read once.
     connection.execute("SET GLOBAL enable_external_file_cache = false")

@@ -150,8 +150,7 @@ def _compact_folder(
     """Compact each year of a folder that has several files or rows to drop; yields the rows dropped."""
     for year, members in _by_year(files).items():
         kept = _kept_sql(folder, files, members, limits)
-        with connect() as connection:
-            connection.execute("SET threads = 2")
+        with connect(threads=2) as connection:
             surplus = _count(connection, _source_sql(folder, members)) - _count(connection, f"({kept})")
             if len(members) < 2 and not surplus:
                 continue

@@ -68,6 +68,7 @@ class ExchangeRun:
     _lists: dict[date, Lists] = field(default_factory=dict)
     _candles: dict[tuple[date, str], dict[str, list[Market]]] = field(default_factory=dict)
     _turnovers: dict[date, dict[str, dict[str, float]]] = field(default_factory=dict)
+    _books: dict[date, dict[str, list[Market]]] = field(default_factory=dict)
     _followed: dict[tuple[date, str], dict[str, list[Perpetual]]] = field(default_factory=dict)
     _perpetuals: dict[date, dict[str, ListedPerpetuals | SourceError]] = field(default_factory=dict)
 
@@ -111,12 +112,13 @@ class ExchangeRun:
 
     def book_plan(self, ingestion: Ingestion, reach: Reach) -> Mapping[str, list[Market]]:
         """Markets whose order book is read, by venue; to be asked once the candles of `told_by_candles` have landed."""
-        most = self.connections.settings.order_book_tokens
-        turnover = dict(self._turnover(ingestion, reach))
-        for venue in told_by_candles(self.names):
-            candles = _last_landed(ingestion.store, VENUES[venue].dataset("candles_daily"))
-            turnover[venue] = dict(candles.select("market_id", "volume_quote").drop_nulls().iter_rows())
-        return plan_books(self.lists(reach).markets, turnover, most=most)
+        if reach.last not in self._books:
+            turnover = dict(self._turnover(ingestion, reach))
+            for venue in told_by_candles(self.names):
+                turnover[venue] = _volumes(_last_landed(ingestion.store, VENUES[venue].dataset("candles_daily")))
+            most = self.connections.settings.order_book_tokens
+            self._books[reach.last] = plan_books(self.lists(reach).markets, turnover, most=most)
+        return self._books[reach.last]
 
     def perpetuals(self, reach: Reach) -> Mapping[str, ListedPerpetuals | SourceError]:
         """Perpetuals of the venues that have any, or why there is no list, in the order of the venues' word."""
@@ -167,10 +169,8 @@ class ExchangeRun:
             tickers = self.lists(reach).tickers
             found: dict[str, dict[str, float]] = {}
             for name in self.names:
-                before = _last_landed(ingestion.store, VENUES[name].dataset("tickers"))
-                frames = [before, tickers[name].frame] if name in tickers else [before]
-                known = (frame.select("market_id", "volume_quote").drop_nulls().iter_rows() for frame in frames)
-                found[name] = dict(row for rows in known for row in rows)
+                before = _volumes(_last_landed(ingestion.store, VENUES[name].dataset("tickers")))
+                found[name] = before | (_volumes(tickers[name].frame) if name in tickers else {})
             self._turnovers[reach.last] = found
         return self._turnovers[reach.last]
 
@@ -210,6 +210,11 @@ class ExchangeRun:
 def told_by_candles(venues: Iterable[str]) -> list[str]:
     """Venues whose turnover stands in their candles and not in their tickers."""
     return [venue for venue in venues if not VENUES[venue].has_ticker_volume]
+
+
+def _volumes(frame: pl.DataFrame) -> dict[str, float]:
+    """Turnover by market of a frame that tells it, tickers or candles."""
+    return dict(frame.select("market_id", "volume_quote").drop_nulls().iter_rows())
 
 
 def _last_landed(store: LandingStore, dataset: Dataset) -> pl.DataFrame:
