@@ -79,9 +79,8 @@ def pool_wait_seconds(tidemark):
 
 def go_on(tidemark, run_id, runs_of, **settings):
     """Run again after a kill and hold that it starts its work at once and completes."""
-    loading = tidemark.call(
-        "check-definitions"
-    ).seconds  # what the code needs on this machine now; planning needs as much
+    # What the code needs on this machine now; planning the run and simulating its market need about as much again.
+    loading = tidemark.call("check-definitions").seconds
     began = time.time()
     finished = tidemark.run(**settings)
     statuses = dict(runs_of(tidemark.folder))
@@ -99,7 +98,7 @@ def test_a_run_killed_inside_dbt_takes_dbt_along_and_is_taken_up_by_the_next(own
     run_id, writers = kill_without_dbt(own, wait_for, **week)
 
     assert writers
-    wait_for(lambda: not any(map(is_alive, writers)), seconds=15, what="dbt to end with its run")
+    wait_for(lambda: not any(map(is_alive, writers)), seconds=5, what="dbt to end with its run")
 
     go_on(own, run_id, runs_of, **week)
 
