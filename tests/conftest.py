@@ -211,6 +211,7 @@ class WatchedRun:
     refused: Finished
     runs_before_refusal: int
     runs_after_refusal: int
+    was_refused_meanwhile: bool
     reads: int
     read_errors: list[str]
     weeks_read: list[str]
@@ -225,7 +226,7 @@ def tree_of(folder: Path) -> dict[str, tuple[int, int]]:
     return found
 
 
-def wait_until(condition: Callable[[], bool], *, seconds: float, what: str) -> None:
+def wait_until(condition: Callable[[], bool], *, what: str, seconds: float = LONGEST_RUN_SECONDS) -> None:
     """Poll until something holds.
 
     Raises:
@@ -294,17 +295,20 @@ def next_week(first: Tidemark, new_folder: Callable[[], Tidemark]) -> WatchedRun
     reader = subprocess.Popen([sys.executable, "-c", READER, str(tidemark.published), str(stop), str(result)])
     try:
         with tidemark.started("run") as running:
-            wait_until(lambda: log.exists() and "STEP_START" in log.read_text(), seconds=300, what="the first step")
+            wait_until(lambda: log.exists() and "STEP_START" in log.read_text(), what="the first step")
             before = len(dagster_runs(tidemark.folder))
             refused = tidemark.call("run")
             after = len(dagster_runs(tidemark.folder))
+            meanwhile = running.process.poll() is None
             finished = running.wait()
     finally:
         stop.touch()
         reader.wait(timeout=60)
     assert finished.code == 0, finished.said
     seen = json.loads(result.read_text())
-    return WatchedRun(tidemark, finished, refused, before, after, seen["reads"], seen["errors"], seen["weeks"])
+    return WatchedRun(
+        tidemark, finished, refused, before, after, meanwhile, seen["reads"], seen["errors"], seen["weeks"]
+    )
 
 
 def dagster_runs(folder: Path) -> list[tuple[str, str]]:

@@ -18,7 +18,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -44,10 +44,7 @@ NOW = datetime(2024, 8, 26, 0, 45, tzinfo=UTC)
 LONGEST_CELL_SECONDS = 30.0
 STRUCK_TIMES = 2
 
-IMPATIENT = HttpLimits(
-    connect_seconds=2.0,
-    read_seconds=0.25,
-    total_seconds=0.6,
+PATIENT = HttpLimits(
     attempts=4,
     first_pause_seconds=0.01,
     rate_limited_pause_seconds=0.01,
@@ -55,7 +52,13 @@ IMPATIENT = HttpLimits(
     failures_to_open=2,
     cool_down_seconds=0.5,
 )
-"""Waits cut to what a local server needs, so that a matrix takes minutes; the order of events is that of a real run."""
+"""Short pauses, so that a matrix takes minutes, and all the time an answer may need: a busy machine is no fault of the provider."""
+
+IMPATIENT = replace(PATIENT, connect_seconds=2.0, read_seconds=0.25, total_seconds=0.6)
+"""For `SLOW` kinds alone: an answer that is fed slowly takes longer than this."""
+
+SLOW = (FaultKind.TIMEOUT, FaultKind.DRIP)
+SLOW_ANSWER_SECONDS = 1.5
 
 HOW_FOUND = ("found_as",)
 """Columns that say by which of several lists a row came; a pool refused in one may stand in the other."""
@@ -149,11 +152,11 @@ class FaultLab:
     def _empty(self, step: Step) -> list[str]:
         return [dataset.label for dataset in step.datasets if self.base.newest(dataset).is_empty()]
 
-    def attempt(self, step: Step, store: LandingStore) -> Outcome:
+    def attempt(self, step: Step, store: LandingStore, *, limits: HttpLimits = PATIENT) -> Outcome:
         """Run one step as a run does."""
         is_exchange = step.provider in DATA_PATHS
         alone = self.settings.model_copy(update={"exchanges": (step.provider,)}) if is_exchange else self.settings
-        with open_connections(alone, _silent, sandbox=self.sandbox, limits=IMPATIENT) as connections:
+        with open_connections(alone, _silent, sandbox=self.sandbox, limits=limits) as connections:
             return step.attempt(
                 connections.ingestion(store),
                 connections,
@@ -174,12 +177,17 @@ class FaultLab:
             for host in sorted(self.hosts[step.name]):
                 self.sandbox.faults.add(
                     FaultRule(
-                        kind=kind, host=host, path_contains=path, times=times, retry_after_seconds=1, delay_seconds=1.5
+                        kind=kind,
+                        host=host,
+                        path_contains=path,
+                        times=times,
+                        retry_after_seconds=1,
+                        delay_seconds=SLOW_ANSWER_SECONDS,
                     )
                 )
             began = time.monotonic()
             try:
-                outcome = self.attempt(step, store)
+                outcome = self.attempt(step, store, limits=IMPATIENT if kind in SLOW else PATIENT)
             finally:
                 struck = self.sandbox.faults.struck
                 self.sandbox.faults.clear()

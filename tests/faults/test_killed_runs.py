@@ -24,7 +24,7 @@ def kill_in(tidemark, step, wait_for, *, delay=0.5, **settings):
     """Start a run and kill it with its children a moment after a step began; returns the id of the run."""
     with tidemark.started("run", **settings) as running:
         (tidemark.folder / "run.log").unlink(missing_ok=True)
-        wait_for(lambda: f"{step} - STEP_START" in log_of(tidemark), seconds=400, what=step)
+        wait_for(lambda: f"{step} - STEP_START" in log_of(tidemark), what=step)
         time.sleep(delay)
         assert running.process.poll() is None, "the run ended before it could be killed"
         running.kill_group()
@@ -35,7 +35,7 @@ def kill_without_dbt(tidemark, wait_for, **settings):
     """Start a run and, while dbt writes, kill it alone as `kill -9` does; returns the id of the run and dbt's processes."""
     with tidemark.started("run", **settings) as running:
         (tidemark.folder / "run.log").unlink(missing_ok=True)
-        wait_for(lambda: dbt_children(running.process.pid), seconds=400, what="dbt")
+        wait_for(lambda: dbt_children(running.process.pid), what="dbt")
         time.sleep(2.5)
         writers = dbt_children(running.process.pid)
         running.kill()
@@ -98,7 +98,7 @@ def test_a_run_killed_inside_dbt_takes_dbt_along_and_is_taken_up_by_the_next(own
     run_id, writers = kill_without_dbt(own, wait_for, **week)
 
     assert writers
-    wait_for(lambda: not any(map(is_alive, writers)), seconds=5, what="dbt to end with its run")
+    wait_for(lambda: not any(map(is_alive, writers)), what="dbt to end with its run")
 
     go_on(own, run_id, runs_of, **week)
 

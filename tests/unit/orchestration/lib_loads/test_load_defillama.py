@@ -26,15 +26,13 @@ SUNDAY = date(2025, 1, 5)
 API = "api.llama.fi"
 
 
-IMPATIENT = HttpLimits(
-    attempts=2, first_pause_seconds=0.01, rate_limited_pause_seconds=0.01, read_seconds=5.0, total_seconds=10.0
-)
+QUICK = HttpLimits(attempts=2, first_pause_seconds=0.01, rate_limited_pause_seconds=0.01)
 
 
 @pytest.fixture(scope="module")
 def opened() -> Iterator[Connections]:
     """Connections of a simulated run that wait for nothing."""
-    with open_connections(Settings(simulation={"tokens": 130}), lambda text: None, limits=IMPATIENT) as connections:
+    with open_connections(Settings(simulation={"tokens": 130}), lambda text: None, limits=QUICK) as connections:
         connections.reach(last=SUNDAY, first=FIRST_DAY, partition="year")
         yield connections
 

@@ -23,7 +23,7 @@ from orchestration.sources.http import HttpLimits, SourceError
 
 FIRST, SUNDAY = date(2024, 9, 2), date(2025, 1, 5)
 STEPS = {step.name: step for step in exchanges.STEPS}
-IMPATIENT = HttpLimits(attempts=2, first_pause_seconds=0.01, rate_limited_pause_seconds=0.01, read_seconds=2.0)
+QUICK = HttpLimits(attempts=2, first_pause_seconds=0.01, rate_limited_pause_seconds=0.01)
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def run(market, tmp_path) -> Iterator:
 
         def start(**settings) -> Run:
             manager = open_connections(
-                Settings(source="simulated", **settings), lambda text: None, sandbox=sandbox, limits=IMPATIENT
+                Settings(source="simulated", **settings), lambda text: None, sandbox=sandbox, limits=QUICK
             )
             connections = manager.__enter__()
             opened.append(manager)

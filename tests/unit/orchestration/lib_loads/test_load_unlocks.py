@@ -22,13 +22,13 @@ from orchestration.sources.validation import Fetched
 FIRST_DAY = date(2022, 1, 3)
 SUNDAY = date(2025, 1, 5)
 HOST = "defillama-datasets.llama.fi"
-IMPATIENT = HttpLimits(attempts=2, first_pause_seconds=0.01, rate_limited_pause_seconds=0.01)
+QUICK = HttpLimits(attempts=2, first_pause_seconds=0.01, rate_limited_pause_seconds=0.01)
 
 
 @pytest.fixture(scope="module")
 def opened() -> Iterator[Connections]:
     """Connections of a simulated run that wait for nothing."""
-    with open_connections(Settings(simulation={"tokens": 250}), lambda text: None, limits=IMPATIENT) as connections:
+    with open_connections(Settings(simulation={"tokens": 250}), lambda text: None, limits=QUICK) as connections:
         connections.reach(last=SUNDAY, first=FIRST_DAY, partition="year")
         yield connections
 

@@ -206,14 +206,14 @@ def test_a_book_stands_still_within_an_hour_and_moves_with_the_next(market: Simu
 
 def test_ten_times_the_tokens_cost_at_most_about_ten_times_as_much():
     def seconds(market) -> float:
-        started = time.perf_counter()
+        started = time.process_time()
         for venue in OTHERS:
             markets = exchange(market, venue, datetime(2022, 8, 1, tzinfo=UTC))
             listings = markets.trading()
             markets.quotations(listings)
             for listing in listings[:20]:
                 markets.candles(listing)
-        return time.perf_counter() - started
+        return time.process_time() - started
 
     small, large = (simulate_market(SimulationSettings(tokens=tokens, end=date(2022, 9, 1))) for tokens in (600, 6000))
 

@@ -1,6 +1,5 @@
 """How well simple features rank the next 14 days: as documented by default, not at all in the null setting."""
 
-import time
 from datetime import date
 
 import numpy as np
@@ -130,12 +129,3 @@ def test_the_null_market_itself_has_no_drift_that_regimes_tell(null_market: Simu
     )
 
     assert (by_regime["mean"] / by_regime["standard_error"]).abs().max() < 3.0
-
-
-@pytest.mark.parametrize("is_null", [False, True])
-def test_a_market_of_default_size_is_made_in_under_three_seconds(is_null: bool):
-    started = time.perf_counter()
-
-    simulate_market(SimulationSettings(is_null=is_null))
-
-    assert time.perf_counter() - started < 3.0

@@ -29,26 +29,14 @@ def test_the_port_is_free_and_no_thread_is_left_after_the_block(market: Simulate
         taker.bind(("127.0.0.1", port))
 
 
-def test_it_starts_and_stops_in_well_under_a_second(market: SimulatedMarket):
-    started = time.monotonic()
+def test_it_stops_quietly_while_an_answer_is_still_waiting(market: SimulatedMarket, capfd: pytest.CaptureFixture):
+    plan = FaultPlan([FaultRule(kind=FaultKind.TIMEOUT, delay_seconds=3600.0)])
+    threads = threading.active_count()
 
-    with running_sandbox(market, NOW):
-        pass
+    with running_sandbox(market, NOW, faults=plan) as sandbox, pytest.raises(httpx.ReadTimeout):
+        httpx.get(f"{sandbox.base_url}/api.alternative.me/fng/", timeout=0.1, trust_env=False)
 
-    assert time.monotonic() - started < 1.0
-
-
-def test_it_stops_at_once_and_quietly_while_an_answer_is_still_waiting(
-    market: SimulatedMarket, capfd: pytest.CaptureFixture
-):
-    plan = FaultPlan([FaultRule(kind=FaultKind.TIMEOUT, delay_seconds=60.0)])
-
-    with running_sandbox(market, NOW, faults=plan) as sandbox:
-        with pytest.raises(httpx.ReadTimeout):
-            httpx.get(f"{sandbox.base_url}/api.alternative.me/fng/", timeout=0.1, trust_env=False)
-        stopping = time.monotonic()
-
-    assert time.monotonic() - stopping < 3.0
+    assert threading.active_count() == threads, "nobody waits for the answer any more"
     assert capfd.readouterr() == ("", "")
 
 
@@ -110,18 +98,3 @@ def test_moving_the_clock_shows_the_next_week(sandbox: RunningSandbox, http: htt
     sandbox.clock.now = datetime(2025, 1, 13, 0, 30, tzinfo=UTC)
 
     assert newest_close() - before == 7 * 86_400_000
-
-
-def test_a_thousand_candles_and_a_whole_chart_take_a_few_milliseconds(sandbox: RunningSandbox, http: httpx.Client):
-    urls = [
-        f"{sandbox.url_for('api.binance.com')}/api/v3/klines?symbol=BTCUSDT&interval=1d&limit=1000",
-        f"{sandbox.url_for('api.coingecko.com')}/api/v3/coins/bitcoin/market_chart?vs_currency=usd&days=max&interval=daily",
-    ]
-
-    for url in urls:
-        timings = []
-        for _ in range(7):
-            started = time.perf_counter()
-            http.get(url)
-            timings.append(time.perf_counter() - started)
-        assert sorted(timings)[3] < 0.05  # about 3 ms each on an idle machine

@@ -35,9 +35,7 @@ from orchestration.sources.http import HttpLimits, SourceError
 
 NOW = datetime(2025, 1, 6, 0, 45, tzinfo=UTC)
 START, LAST = date(2022, 1, 3), date(2025, 1, 5)
-IMPATIENT = HttpLimits(
-    read_seconds=0.5, total_seconds=1.0, attempts=2, first_pause_seconds=0.01, rate_limited_pause_seconds=0.01
-)
+QUICK = HttpLimits(attempts=2, first_pause_seconds=0.01, rate_limited_pause_seconds=0.01)
 WITH_PERPETUALS = ("binance", "okx", "kucoin", "gate")
 SIMULATED_NAMES = {"coinbase": "coinbase"}
 
@@ -57,7 +55,7 @@ def no_faults(sandbox):
 
 @pytest.fixture
 def venues(sandbox):
-    opened = Venues(lambda name: VenueSettings(prefix=sandbox.base_url, limits=IMPATIENT))
+    opened = Venues(lambda name: VenueSettings(prefix=sandbox.base_url, limits=QUICK))
     yield opened
     opened.close()
 
