@@ -10,7 +10,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from orchestration.sources.datasets import find_dataset
-from orchestration.sources.http import HttpClient, Query, UnexpectedBodyError
+from orchestration.sources.errors import UnexpectedBodyError
+from orchestration.sources.http import HttpClient, Query
 from orchestration.sources.validation import (
     Fetched,
     Rejected,
@@ -40,7 +41,7 @@ def fetch_fear_greed(http: HttpClient, *, now: datetime, base_url: str = BASE_UR
         Rows of `alternative_me/fear_greed`, oldest first.
 
     Raises:
-        SourceError: See `http.py`.
+        SourceError: See `errors.py`.
     """
     params: Query = {"limit": days, "format": "json"}
     payload = http.get_json(f"{base_url.rstrip('/')}/fng/", params=params, check=refuse_error)

@@ -15,7 +15,8 @@ from typing import Any, Final
 import httpx
 
 from orchestration.sources.datasets import find_dataset
-from orchestration.sources.http import HttpClient, RequestRejectedError, UnexpectedBodyError
+from orchestration.sources.errors import RequestRejectedError, UnexpectedBodyError
+from orchestration.sources.http import HttpClient
 from orchestration.sources.validation import (
     Fetched,
     Rejected,
@@ -60,7 +61,7 @@ class CoinMetrics:
             Metrics by token, both sorted; a token without any is absent.
 
         Raises:
-            SourceError: See `http.py`.
+            SourceError: See `errors.py`.
         """
         catalogue: dict[str, tuple[str, ...]] = {}
         queries = [{}] if assets is None else [{"assets": ",".join(batch)} for batch in _batches(assets)]
@@ -84,7 +85,7 @@ class CoinMetrics:
             Rows of `coinmetrics/asset_metrics` with feed `community`, provisional ones with status `flash`.
 
         Raises:
-            SourceError: See `http.py`.
+            SourceError: See `errors.py`.
         """
         assets_by_metrics: dict[tuple[str, ...], list[str]] = {}
         for asset, metrics in sorted(metrics_by_asset.items()):

@@ -17,7 +17,8 @@ from datetime import UTC, date, datetime
 from typing import Any, Final
 
 from orchestration.sources.datasets import Dataset, find_dataset
-from orchestration.sources.http import HttpClient, Query, UnexpectedBodyError
+from orchestration.sources.errors import UnexpectedBodyError
+from orchestration.sources.http import HttpClient, Query
 from orchestration.sources.validation import (
     Fetched,
     Rejected,
@@ -66,7 +67,7 @@ def fetch_series(http: HttpClient, series_id: str, *, start: date, now: datetime
         Rows of the series' dataset with feed `fred`, oldest first.
 
     Raises:
-        SourceError: See `http.py`.
+        SourceError: See `errors.py`.
     """
     first = start.replace(day=1) if SERIES[series_id] is MONTHLY else start
     params: Query = {"id": series_id, "cosd": first.isoformat()}

@@ -15,14 +15,13 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
 from orchestration.sources.datasets import find_dataset
-from orchestration.sources.http import (
+from orchestration.sources.errors import (
     AccessRestrictedError,
-    HttpClient,
-    Query,
     RateLimitedError,
     RequestRejectedError,
     UnexpectedBodyError,
 )
+from orchestration.sources.http import HttpClient, Query
 from orchestration.sources.validation import (
     Fetched,
     Rejected,
@@ -59,7 +58,7 @@ def fetch_tone(
         Rows of `gdelt/tone_daily`, oldest first; none for a subject that nobody writes about.
 
     Raises:
-        SourceError: See `http.py`.
+        SourceError: See `errors.py`.
     """
     first = min(start, end - SHORTEST_SPAN)
     query: Query = {

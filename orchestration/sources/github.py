@@ -18,15 +18,13 @@ from functools import partial
 from typing import Any, Final
 
 from orchestration.sources.datasets import find_dataset
-from orchestration.sources.http import (
+from orchestration.sources.errors import (
     AccessRestrictedError,
-    Answer,
-    HttpClient,
-    Query,
     RateLimitedError,
     RequestRejectedError,
     UnexpectedBodyError,
 )
+from orchestration.sources.http import Answer, HttpClient, Query
 from orchestration.sources.one_by_one import OneByOne
 from orchestration.sources.validation import (
     Fetched,

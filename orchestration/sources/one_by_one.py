@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-from orchestration.sources.http import (
+from orchestration.sources.errors import (
     AccessRestrictedError,
     RateLimitedError,
     RequestRejectedError,
@@ -61,7 +61,7 @@ class OneByOne:
         """Raise the last error where things were asked for and none came.
 
         Raises:
-            SourceError: See `http.py`.
+            SourceError: See `errors.py`.
         """
         if self._last is not None and not self.answered:
             raise self._last

@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from orchestration.sources.datasets import find_dataset
-from orchestration.sources.http import HttpClient, Query, RequestRejectedError, UnexpectedBodyError
+from orchestration.sources.errors import RequestRejectedError, UnexpectedBodyError
+from orchestration.sources.http import HttpClient, Query
 from orchestration.sources.validation import (
     Fetched,
     Rejected,
@@ -66,7 +67,7 @@ class Reddit:
             One row of `reddit/subreddits`; what was posted stays null where a post cannot be read.
 
         Raises:
-            SourceError: See `http.py`; a community that is private or gone is a `RequestRejectedError`.
+            SourceError: See `errors.py`; a community that is private or gone is a `RequestRejectedError`.
         """
         about = self._get(f"/r/{subreddit}/about", {"raw_json": 1}, kind="t5")
         posts = self._get(f"/r/{subreddit}/new", {"limit": MOST_POSTS, "raw_json": 1}, kind="Listing")

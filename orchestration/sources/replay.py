@@ -17,13 +17,13 @@ from orchestration.sources.alternative_me import parse_fear_greed
 from orchestration.sources.coingecko import kept, parse_market_chart, parse_markets
 from orchestration.sources.coinmetrics import parse_asset_metrics
 from orchestration.sources.defillama.replay import read_kept_pool, read_kept_protocol, read_kept_stablecoin
+from orchestration.sources.errors import SourceError
 from orchestration.sources.fred import read_kept_line
 from orchestration.sources.gdelt import read_kept_day
 from orchestration.sources.geckoterminal.candles import read_kept_candle
 from orchestration.sources.geckoterminal.holders import read_kept_holders
 from orchestration.sources.geckoterminal.pools import read_kept_pool as read_kept_dex_pool
 from orchestration.sources.github import read_kept_repository, read_kept_week
-from orchestration.sources.http import SourceError
 from orchestration.sources.reddit import read_kept_subreddit
 from orchestration.sources.rss import read_kept_item
 from orchestration.sources.validation import (

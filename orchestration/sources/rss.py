@@ -17,7 +17,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from xml.etree import ElementTree
 
 from orchestration.sources.datasets import find_dataset
-from orchestration.sources.http import HttpClient, UnexpectedBodyError
+from orchestration.sources.errors import UnexpectedBodyError
+from orchestration.sources.http import HttpClient
 from orchestration.sources.validation import Fetched, Rejected, UnreadableValueError, refuse_future, validate
 
 HEADLINES: Final = find_dataset("rss", "headlines")
@@ -39,7 +40,7 @@ def fetch_feed(http: HttpClient, feed: str, url: str, *, now: datetime) -> Fetch
         Rows of `rss/headlines`, newest first.
 
     Raises:
-        SourceError: See `http.py`.
+        SourceError: See `errors.py`.
     """
     return http.get_parsed(url, headers=ACCEPT, parse=lambda text: parse_feed(text, feed, now=now))
 

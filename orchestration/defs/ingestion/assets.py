@@ -29,7 +29,7 @@ from orchestration.lib.weeks import instant_of
 from orchestration.settings import Settings, load_settings
 from orchestration.sources.datasets import DATASETS, Dataset, find_dataset
 from orchestration.sources.datasets.exchanges import EXCHANGES
-from orchestration.sources.http import SourceUnavailableError
+from orchestration.sources.errors import SourceUnavailableError
 
 RETRY = dg.RetryPolicy(max_retries=2, delay=30, backoff=dg.Backoff.EXPONENTIAL)
 """For whole steps; single requests are retried in the HTTP client."""

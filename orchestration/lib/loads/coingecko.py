@@ -42,7 +42,7 @@ from orchestration.sources.coingecko import (
     join_charts,
     oldest_public_day,
 )
-from orchestration.sources.http import HistoryRangeError
+from orchestration.sources.errors import HistoryRangeError
 from orchestration.sources.one_by_one import OneByOne
 
 DEAD_AFTER_DAYS: Final = 30

@@ -26,7 +26,7 @@ from orchestration.sources.coingecko import (
     CoinGecko,
     parse_coins,
 )
-from orchestration.sources.http import RequestRejectedError
+from orchestration.sources.errors import RequestRejectedError
 from orchestration.sources.one_by_one import OneByOne
 from orchestration.sources.validation import Fetched, last_finished_day
 

@@ -38,7 +38,7 @@ from orchestration.sources.defillama.metrics import (
 )
 from orchestration.sources.defillama.protocols import ProtocolList
 from orchestration.sources.defillama.wire import Host
-from orchestration.sources.http import RequestRejectedError, ResponseTooLargeError
+from orchestration.sources.errors import RequestRejectedError, ResponseTooLargeError
 from orchestration.sources.one_by_one import OneByOne
 from orchestration.sources.validation import Fetched
 

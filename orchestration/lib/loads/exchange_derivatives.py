@@ -18,6 +18,7 @@ from orchestration.lib.ingestion import Ingested, Ingestion, Reach
 from orchestration.lib.loads.exchange_lists import exchange_run
 from orchestration.lib.loads.old_days import land_by_age
 from orchestration.sources.datasets.exchanges import DERIVATIVES
+from orchestration.sources.errors import SourceError
 from orchestration.sources.exchanges.derivatives import (
     OfPerpetuals,
     fetch_funding,
@@ -25,7 +26,6 @@ from orchestration.sources.exchanges.derivatives import (
     fetch_open_interest_now,
 )
 from orchestration.sources.exchanges.venues import VENUES
-from orchestration.sources.http import SourceError
 from orchestration.sources.validation import Fetched
 
 AGAIN_AFTER = timedelta(days=7)

@@ -21,13 +21,13 @@ from orchestration.lib.loads.exchange_plan import CandleWish, plan_books, plan_c
 from orchestration.lib.loads.market_list import read_market_list
 from orchestration.sources.datasets import Dataset
 from orchestration.sources.datasets.exchanges import DERIVATIVES
+from orchestration.sources.errors import SourceError
 from orchestration.sources.exchanges.client import Venues, VenueSettings
 from orchestration.sources.exchanges.derivatives import ListedPerpetuals, fetch_perpetuals
 from orchestration.sources.exchanges.markets import Market, MarketList, fetch_market_list
 from orchestration.sources.exchanges.perpetuals import Perpetual
 from orchestration.sources.exchanges.quotes import fetch_tickers
 from orchestration.sources.exchanges.venues import VENUES
-from orchestration.sources.http import SourceError
 from orchestration.sources.validation import Fetched
 
 

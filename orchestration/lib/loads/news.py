@@ -21,8 +21,8 @@ from orchestration.lib.loads.batches import ask_in_batches
 from orchestration.lib.loads.rotation import choose_due
 from orchestration.lib.loads.step import Step
 from orchestration.sources.datasets import find_dataset
+from orchestration.sources.errors import RequestRejectedError, SourceError
 from orchestration.sources.gdelt import TONE_DAILY, fetch_tone
-from orchestration.sources.http import RequestRejectedError, SourceError
 from orchestration.sources.one_by_one import OneByOne
 from orchestration.sources.rss import HEADLINES, fetch_feed
 from orchestration.sources.validation import Fetched

@@ -15,7 +15,7 @@ from orchestration.lib.landing import LandingStore
 from orchestration.lib.loads.step import Step
 from orchestration.settings import REPOSITORY_ROOT
 from orchestration.sources.datasets import find_dataset
-from orchestration.sources.http import RequestRejectedError
+from orchestration.sources.errors import RequestRejectedError
 from orchestration.sources.one_by_one import OneByOne
 from orchestration.sources.reddit import SUBREDDITS, Reddit
 from orchestration.sources.validation import Fetched

@@ -14,7 +14,7 @@ from orchestration.lib.ingestion import Ingested, Ingestion, Reach
 from orchestration.lib.source_journal import Attempt, SourceJournal
 from orchestration.settings import Settings
 from orchestration.sources.datasets import Dataset
-from orchestration.sources.http import SourceError
+from orchestration.sources.errors import SourceError
 
 Load = Callable[[Ingestion, Connections, Reach], Sequence[Ingested]]
 

@@ -39,7 +39,7 @@ from orchestration.sources.defillama.unlocks import (
     fetch_slugs,
 )
 from orchestration.sources.defillama.wire import Host
-from orchestration.sources.http import RequestRejectedError
+from orchestration.sources.errors import RequestRejectedError
 from orchestration.sources.one_by_one import OneByOne
 from orchestration.sources.validation import Fetched
 

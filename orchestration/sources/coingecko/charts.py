@@ -19,7 +19,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from orchestration.sources.coingecko.lists import MARKET_DAILY
-from orchestration.sources.http import UnexpectedBodyError
+from orchestration.sources.errors import UnexpectedBodyError
 from orchestration.sources.validation import (
     CLOCK_SKEW,
     Fetched,

@@ -23,14 +23,13 @@ from orchestration.sources.coingecko.lists import (
     parse_markets,
     parse_members,
 )
-from orchestration.sources.http import (
+from orchestration.sources.errors import (
     AccessRestrictedError,
     HistoryRangeError,
-    HttpClient,
-    Query,
     RateLimitedError,
     RequestRejectedError,
 )
+from orchestration.sources.http import HttpClient, Query
 from orchestration.sources.validation import Fetched, Rejected
 
 BASE_URL: Final = "https://api.coingecko.com/api/v3"
@@ -78,7 +77,7 @@ class CoinGecko:
             Rows of `coingecko/markets`.
 
         Raises:
-            SourceError: See `http.py`.
+            SourceError: See `errors.py`.
         """
         pages = self._market_pages(category=category, max_coins=max_coins)
         return Fetched.join(MARKETS, [parse_markets(page, now=now) for page in pages])
@@ -105,7 +104,7 @@ class CoinGecko:
 
         Raises:
             HistoryRangeError: The plan gives no history as old as `start`; `oldest_public_day` is the first it gives.
-            SourceError: See `http.py`.
+            SourceError: See `errors.py`.
         """
         age_days = (now.astimezone(UTC).date() - start).days
         query: Query
@@ -124,7 +123,7 @@ class CoinGecko:
         """Fetch all category ids with their display names.
 
         Raises:
-            SourceError: See `http.py`.
+            SourceError: See `errors.py`.
         """
         return parse_categories(self._get("/coins/categories/list", {}))
 
@@ -135,7 +134,7 @@ class CoinGecko:
             Rows of `coingecko/category_daily`.
 
         Raises:
-            SourceError: See `http.py`.
+            SourceError: See `errors.py`.
         """
         return parse_category_daily(self._get("/coins/categories", {"order": "market_cap_desc"}), now=now)
 
@@ -146,7 +145,7 @@ class CoinGecko:
             One row of `coingecko/global_daily`.
 
         Raises:
-            SourceError: See `http.py`.
+            SourceError: See `errors.py`.
         """
         return parse_global_daily(self._get("/global", {}), now=now)
 
@@ -157,7 +156,7 @@ class CoinGecko:
             Rows of `coingecko/assets` with id, ticker and name, the rest null; rows of `coingecko/contracts`.
 
         Raises:
-            SourceError: See `http.py`.
+            SourceError: See `errors.py`.
         """
         payload = self._get("/coins/list", {"include_platform": "true", "status": "active"})
         return parse_coin_list(payload, now=now), parse_contracts(payload, now=now)
@@ -170,7 +169,7 @@ class CoinGecko:
 
         Raises:
             RequestRejectedError: The plan does not give the list.
-            SourceError: See `http.py`.
+            SourceError: See `errors.py`.
         """
         return parse_coin_list(self._get("/coins/list", {"include_platform": "false", "status": "inactive"}), now=now)
 
@@ -190,7 +189,7 @@ class CoinGecko:
             Rows of `coingecko/asset_categories`.
 
         Raises:
-            SourceError: See `http.py`.
+            SourceError: See `errors.py`.
         """
         parts = []
         for category_id in category_ids:
@@ -206,7 +205,7 @@ class CoinGecko:
         """Fetch one coin's metadata, community, developers, votes and links; prices and tickers are left out.
 
         Raises:
-            SourceError: See `http.py`.
+            SourceError: See `errors.py`.
         """
         query: Query = {"localization": False, "tickers": False, "market_data": False, "sparkline": False}
         more: Query = {"community_data": True, "developer_data": True, "include_categories_details": True}

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from orchestration.sources.coingecko.lists import ASSETS
 from orchestration.sources.datasets import find_dataset
-from orchestration.sources.http import UnexpectedBodyError
+from orchestration.sources.errors import UnexpectedBodyError
 from orchestration.sources.validation import (
     Fetched,
     Rejected,

@@ -16,7 +16,7 @@ from orchestration.sources.coingecko.lists import (
     parse_contracts,
     parse_global_daily,
 )
-from orchestration.sources.http import UnexpectedBodyError
+from orchestration.sources.errors import UnexpectedBodyError
 from orchestration.sources.validation import Fetched, UnreadableValueError
 
 Rows = Sequence[Mapping[str, Any]]

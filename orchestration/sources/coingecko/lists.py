@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from orchestration.sources.datasets import find_dataset
-from orchestration.sources.http import UnexpectedBodyError
+from orchestration.sources.errors import UnexpectedBodyError
 from orchestration.sources.validation import (
     Fetched,
     Rejected,

@@ -17,7 +17,7 @@ import polars as pl
 from orchestration.sources.datasets import find_dataset
 from orchestration.sources.defillama.protocols import read_optional
 from orchestration.sources.defillama.wire import Host, read_points, with_columns_of
-from orchestration.sources.http import UnexpectedBodyError
+from orchestration.sources.errors import UnexpectedBodyError
 from orchestration.sources.validation import Fetched, Rejected, UnreadableValueError, read_number, validate_frame
 
 CHAIN_TVL: Final = find_dataset("defillama", "chain_tvl")
@@ -28,7 +28,7 @@ def fetch_chains(host: Host) -> tuple[pl.DataFrame, tuple[Rejected, ...]]:
     """Fetch the chains: `chain`, `coin_id` (null where unknown) and `tvl_usd`, the largest first; and what was refused.
 
     Raises:
-        SourceError: See `http.py`.
+        SourceError: See `errors.py`.
     """
     return parse_chains(host.get_list("/v2/chains"))
 
@@ -61,7 +61,7 @@ def fetch_chain_tvl(host: Host, chain: str, *, coin_id: str | None, now: datetim
     """Fetch what was locked on a chain, or with `ALL_CHAINS` on all of them, at the close of every finished day.
 
     Raises:
-        SourceError: See `http.py`.
+        SourceError: See `errors.py`.
     """
     path = "/v2/historicalChainTvl" if chain == ALL_CHAINS else f"/v2/historicalChainTvl/{quote(chain, safe='')}"
     return parse_chain_tvl(host.get_list(path), chain=chain, coin_id=coin_id, now=now)

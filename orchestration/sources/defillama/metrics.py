@@ -21,7 +21,8 @@ import polars as pl
 
 from orchestration.sources.datasets import find_dataset
 from orchestration.sources.defillama.wire import Host, read_points, with_columns_of
-from orchestration.sources.http import Query, UnexpectedBodyError
+from orchestration.sources.errors import UnexpectedBodyError
+from orchestration.sources.http import Query
 from orchestration.sources.validation import (
     Fetched,
     Rejected,
@@ -87,7 +88,7 @@ def fetch_overview(host: Host, flow: Flow, *, family_of: Mapping[str, str], now:
         now: Instant of the request.
 
     Raises:
-        SourceError: See `http.py`.
+        SourceError: See `errors.py`.
     """
     payload = host.get_object(f"/overview/{flow.kind}", params={**NO_CHARTS, **flow.params}, holding="protocols")
     return parse_overview(payload, flow, family_of=family_of, now=now)
@@ -146,7 +147,7 @@ def fetch_tvl_history(host: Host, slug: str, *, protocol_id: str, now: datetime)
     Raises:
         ResponseTooLargeError: The answer is beyond the cap of the client.
         UnexpectedBodyError: It is another protocol's answer, or holds no series.
-        SourceError: See `http.py`.
+        SourceError: See `errors.py`.
     """
     return parse_tvl_history(host.get_object(f"/protocol/{slug}", holding="tvl"), protocol_id=protocol_id, now=now)
 
@@ -172,7 +173,7 @@ def fetch_flow_history(host: Host, flow: Flow, slug: str, *, protocol_id: str, n
 
     Raises:
         UnexpectedBodyError: It holds no series.
-        SourceError: See `http.py`.
+        SourceError: See `errors.py`.
     """
     params: Query = {**flow.params, "excludeTotalDataChartBreakdown": True}
     payload = host.get_object(f"/summary/{flow.kind}/{slug}", params=params, holding="totalDataChart")

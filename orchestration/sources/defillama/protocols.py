@@ -19,7 +19,7 @@ import polars as pl
 from orchestration.sources.datasets import find_dataset
 from orchestration.sources.defillama.families import FAMILY_PREFIX, family_rows
 from orchestration.sources.defillama.wire import Host
-from orchestration.sources.http import UnexpectedBodyError
+from orchestration.sources.errors import UnexpectedBodyError
 from orchestration.sources.validation import (
     Fetched,
     Rejected,
@@ -96,7 +96,7 @@ def fetch_protocols(host: Host, *, coins: Mapping[str, str], now: datetime) -> P
         now: Instant of the request.
 
     Raises:
-        SourceError: See `http.py`.
+        SourceError: See `errors.py`.
     """
     return parse_protocols(host.get_list("/protocols"), coins=coins, now=now)
 
@@ -106,7 +106,7 @@ def fetch_family_coin(host: Host, slug: str, *, protocol_id: str) -> str | None:
 
     Raises:
         UnexpectedBodyError: The answer is another family's.
-        SourceError: See `http.py`.
+        SourceError: See `errors.py`.
     """
     payload = host.get_object(f"/protocol/{slug}")
     if payload.get("id") != protocol_id:

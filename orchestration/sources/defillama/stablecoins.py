@@ -14,7 +14,8 @@ from typing import Any, Final
 
 from orchestration.sources.datasets import find_dataset
 from orchestration.sources.defillama.wire import Host, read_points, with_columns_of
-from orchestration.sources.http import Query, UnexpectedBodyError
+from orchestration.sources.errors import UnexpectedBodyError
+from orchestration.sources.http import Query
 from orchestration.sources.validation import (
     Fetched,
     Rejected,
@@ -34,7 +35,7 @@ def fetch_stablecoins(host: Host, *, now: datetime) -> Fetched:
     """Fetch the supply of every stablecoin now, as of the last finished day.
 
     Raises:
-        SourceError: See `http.py`.
+        SourceError: See `errors.py`.
     """
     return parse_stablecoins(
         host.get_object("/stablecoins", params={"includePrices": True}, holding="peggedAssets"), now=now
@@ -71,7 +72,7 @@ def fetch_supply_history(
     """Fetch the supply of one stablecoin, or of all together, at the close of every finished day.
 
     Raises:
-        SourceError: See `http.py`.
+        SourceError: See `errors.py`.
     """
     params: Query | None = None if stablecoin_id == ALL_COINS else {"stablecoin": stablecoin_id}
     payload = host.get_list("/stablecoincharts/all", params=params)

@@ -28,7 +28,7 @@ import polars as pl
 from orchestration.sources.defillama.protocols import read_optional
 from orchestration.sources.defillama.unlock_rows import UNLOCK_EVENTS, UNLOCK_SCHEDULES, ScheduleRows
 from orchestration.sources.defillama.wire import Host
-from orchestration.sources.http import UnexpectedBodyError
+from orchestration.sources.errors import UnexpectedBodyError
 from orchestration.sources.validation import (
     Fetched,
     UnreadableValueError,
@@ -74,7 +74,7 @@ def fetch_index(host: Host, *, now: datetime) -> Schedules:
     """Fetch the index: nearly all schedules in one compact answer.
 
     Raises:
-        SourceError: See `http.py`.
+        SourceError: See `errors.py`.
     """
     return parse_index(host.get_object("/emissionsIndex", holding="data"), now=now)
 
@@ -83,7 +83,7 @@ def fetch_slugs(host: Host) -> list[str]:
     """List the schedules that have a file. The list is not complete: some files are not on it.
 
     Raises:
-        SourceError: See `http.py`.
+        SourceError: See `errors.py`.
     """
     return sorted({slug for each in host.get_list("/emissionsProtocolsList") if (slug := read_text(each))})
 
@@ -93,7 +93,7 @@ def fetch_schedule(host: Host, slug: str, *, now: datetime) -> Schedules:
 
     Raises:
         RequestRejectedError: There is none (404).
-        SourceError: See `http.py`.
+        SourceError: See `errors.py`.
     """
     return parse_schedule(host.get_object(f"/emissions/{quote(slug, safe='')}"), slug=slug, now=now)
 

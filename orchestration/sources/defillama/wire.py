@@ -24,7 +24,8 @@ from typing import Any, Final
 
 import polars as pl
 
-from orchestration.sources.http import HttpClient, Query, RequestRejectedError, UnexpectedBodyError
+from orchestration.sources.errors import RequestRejectedError, UnexpectedBodyError
+from orchestration.sources.http import HttpClient, Query
 from orchestration.sources.validation import (
     CLOCK_SKEW,
     Rejected,
@@ -63,7 +64,7 @@ class Host:
 
         Raises:
             UnexpectedBodyError: It is something else.
-            SourceError: See `http.py`.
+            SourceError: See `errors.py`.
         """
         found: list[Any] = self._get(path, params, list)
         return found
@@ -78,7 +79,7 @@ class Host:
 
         Raises:
             UnexpectedBodyError: It is something else.
-            SourceError: See `http.py`.
+            SourceError: See `errors.py`.
         """
         found: dict[str, Any] = self._get(path, params, dict, holding)
         return found

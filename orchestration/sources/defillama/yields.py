@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from orchestration.sources.datasets import find_dataset
 from orchestration.sources.defillama.wire import Host
-from orchestration.sources.http import UnexpectedBodyError
+from orchestration.sources.errors import UnexpectedBodyError
 from orchestration.sources.validation import (
     Fetched,
     Rejected,
@@ -31,7 +31,7 @@ def fetch_yields(host: Host, *, now: datetime) -> Fetched:
     """Fetch all pools above a million USD, as of the last finished day.
 
     Raises:
-        SourceError: See `http.py`.
+        SourceError: See `errors.py`.
     """
     return parse_yields(host.get_object("/pools", holding="data"), now=now)
 

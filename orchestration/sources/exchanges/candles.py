@@ -18,12 +18,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any, Final
 
+from orchestration.sources.errors import AccessRestrictedError, RateLimitedError, SourceError, UnexpectedBodyError
 from orchestration.sources.exchanges.candle_formats import DAY, FORMATS, CandleFormat
 from orchestration.sources.exchanges.candle_rows import Page, Span, land_ready, read_pages
 from orchestration.sources.exchanges.client import VenueClient
 from orchestration.sources.exchanges.errors import NotAskedError
 from orchestration.sources.exchanges.markets import Market
-from orchestration.sources.http import AccessRestrictedError, RateLimitedError, SourceError, UnexpectedBodyError
 from orchestration.sources.validation import Fetched, last_finished_day
 
 BATCH_MARKETS: Final = 50

@@ -19,18 +19,18 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeVar
 from urllib.parse import urlsplit
 
-from orchestration.sources.exchanges.errors import BannedError, NotAskedError, translate
-from orchestration.sources.exchanges.venues import VENUES, Venue
-from orchestration.sources.exchanges.wire import call_under_way, watch_answers
-from orchestration.sources.http import (
+from orchestration.sources.errors import (
     AccessRestrictedError,
-    HttpLimits,
     RateLimitedError,
     RequestRejectedError,
     SourceError,
     SourceUnavailableError,
     UnexpectedBodyError,
 )
+from orchestration.sources.exchanges.errors import BannedError, NotAskedError, translate
+from orchestration.sources.exchanges.venues import VENUES, Venue
+from orchestration.sources.exchanges.wire import call_under_way, watch_answers
+from orchestration.sources.http import HttpLimits
 from orchestration.sources.pace import CircuitBreaker, Pace
 
 LOGGER = logging.getLogger(__name__)
@@ -120,7 +120,7 @@ class VenueClient:
             wants_text: Whether a page of candles may stay text, see `wire.py`.
 
         Raises:
-            SourceError: See `http.py`; `BannedError` where the venue has shut us out for a while, `NotAskedError` where so
+            SourceError: See `errors.py`; `BannedError` where the venue has shut us out for a while, `NotAskedError` where so
                 many requests had failed before that this one was not made.
         """
         async with self._slots:

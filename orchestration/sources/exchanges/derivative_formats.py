@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from orchestration.sources.errors import UnexpectedBodyError
 from orchestration.sources.exchanges.perpetuals import Perpetual, Settlement, Standing, token_of
-from orchestration.sources.http import UnexpectedBodyError
 from orchestration.sources.validation import Rejected, UnreadableValueError, read_number, read_unix
 
 OPEN_INTEREST_DAYS: Final = 30

@@ -18,12 +18,12 @@ from typing import Any, Final, TypeVar
 
 import polars as pl
 
+from orchestration.sources.errors import AccessRestrictedError, RateLimitedError, SourceError
 from orchestration.sources.exchanges.client import VenueClient
 from orchestration.sources.exchanges.derivative_formats import FORMATS
 from orchestration.sources.exchanges.errors import NotAskedError
 from orchestration.sources.exchanges.perpetuals import Perpetual, Settlement, Standing
 from orchestration.sources.exchanges.venues import VENUES
-from orchestration.sources.http import AccessRestrictedError, RateLimitedError, SourceError
 from orchestration.sources.validation import CLOCK_SKEW, Fetched, Rejected, last_finished_day, validate, validate_frame
 
 MOST_PAGES: Final = 40
@@ -62,7 +62,7 @@ async def fetch_perpetuals(client: VenueClient, *, now: datetime) -> ListedPerpe
     """List the perpetuals that trade against USDT, by name.
 
     Raises:
-        SourceError: See `http.py`.
+        SourceError: See `errors.py`.
     """
     form = FORMATS[client.venue.name]
     found, rejected = await client.ask(
@@ -174,7 +174,7 @@ async def fetch_open_interest_now(client: VenueClient, perpetuals: Sequence[Perp
     """What is open now of many perpetuals, as the close of the last finished day: one request, or none where the list said it.
 
     Raises:
-        SourceError: See `http.py`.
+        SourceError: See `errors.py`.
     """
     form, dataset = FORMATS[client.venue.name], VENUES[client.venue.name].dataset("open_interest")
     standings = {each.market_id: each.standing for each in perpetuals if each.standing is not None}

@@ -9,15 +9,15 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from orchestration.sources.http import (
+from orchestration.sources.errors import (
     AccessRestrictedError,
     RateLimitedError,
     RequestRejectedError,
     SourceError,
     SourceUnavailableError,
     UnexpectedBodyError,
-    read_retry_after,
 )
+from orchestration.sources.http import read_retry_after
 
 REFUSED_HERE: Final = (
     "restricted location",

@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from orchestration.sources.errors import UnexpectedBodyError
 from orchestration.sources.exchanges.client import VenueClient
 from orchestration.sources.exchanges.venues import Venue
 from orchestration.sources.exchanges.wire import records_seen
-from orchestration.sources.http import UnexpectedBodyError
 
 UNREAD_SHARE: Final = 0.05
 """Entries of a list that ccxt may leave out without our speaking of it: some venues list the odd pair that is no market."""
@@ -49,7 +49,7 @@ async def fetch_market_list(client: VenueClient) -> MarketList:
     """List the spot markets.
 
     Raises:
-        SourceError: See `http.py`.
+        SourceError: See `errors.py`.
     """
 
     def read(table: Any) -> MarketList:
@@ -68,7 +68,7 @@ async def fetch_markets(client: VenueClient) -> list[Market]:
     """The markets of `fetch_market_list` alone.
 
     Raises:
-        SourceError: See `http.py`.
+        SourceError: See `errors.py`.
     """
     return (await fetch_market_list(client)).markets
 

@@ -14,11 +14,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestration.sources.errors import AccessRestrictedError, RateLimitedError, SourceError, UnexpectedBodyError
 from orchestration.sources.exchanges.client import VenueClient
 from orchestration.sources.exchanges.errors import NotAskedError
 from orchestration.sources.exchanges.markets import Market
 from orchestration.sources.exchanges.venues import VENUES
-from orchestration.sources.http import AccessRestrictedError, RateLimitedError, SourceError, UnexpectedBodyError
 from orchestration.sources.validation import (
     Fetched,
     Rejected,
@@ -48,7 +48,7 @@ async def fetch_tickers(client: VenueClient, markets: Sequence[Market], *, now: 
     """Fetch the rolling 24 hours of all markets in one request.
 
     Raises:
-        SourceError: See `http.py`.
+        SourceError: See `errors.py`.
     """
     spare_bad_tickers(client.client)
     return await client.ask(

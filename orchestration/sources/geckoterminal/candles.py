@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from orchestration.sources.datasets import find_dataset
+from orchestration.sources.errors import UnexpectedBodyError
 from orchestration.sources.geckoterminal.values import kept_rows
-from orchestration.sources.http import UnexpectedBodyError
 from orchestration.sources.validation import (
     Fetched,
     Rejected,

@@ -9,17 +9,16 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any, Final
 
-from orchestration.sources.geckoterminal.candles import PoolCandles, oldest_second, read_candles
-from orchestration.sources.geckoterminal.holders import TOKEN_HOLDERS, parse_token_holders
-from orchestration.sources.geckoterminal.pools import POOLS, parse_pools
-from orchestration.sources.http import (
+from orchestration.sources.errors import (
     AccessRestrictedError,
-    HttpClient,
-    Query,
     RateLimitedError,
     RequestRejectedError,
     UnexpectedBodyError,
 )
+from orchestration.sources.geckoterminal.candles import PoolCandles, oldest_second, read_candles
+from orchestration.sources.geckoterminal.holders import TOKEN_HOLDERS, parse_token_holders
+from orchestration.sources.geckoterminal.pools import POOLS, parse_pools
+from orchestration.sources.http import HttpClient, Query
 from orchestration.sources.validation import Fetched, Rejected, last_finished_day, validate
 
 BASE_URL: Final = "https://api.geckoterminal.com/api/v2"
@@ -71,7 +70,7 @@ class GeckoTerminal:
             Rows of `geckoterminal/pools`.
 
         Raises:
-            SourceError: See `http.py`.
+            SourceError: See `errors.py`.
         """
         return self._pool_pages("/networks/trending_pools", found_as="trending", now=now, pages=pages)
 
@@ -86,7 +85,7 @@ class GeckoTerminal:
             Rows of `geckoterminal/pools`.
 
         Raises:
-            SourceError: See `http.py`.
+            SourceError: See `errors.py`.
         """
         parts = []
         for first in range(0, len(addresses), MOST_ADDRESSES):
@@ -110,7 +109,7 @@ class GeckoTerminal:
             Candles, to be joined with those of other pools (`join_candles`).
 
         Raises:
-            SourceError: See `http.py`.
+            SourceError: See `errors.py`.
         """
         path, pool_id = f"/networks/{network}/pools/{pool_address}/ohlcv/day", f"{network}_{pool_address}"
         limit = min(MOST_CANDLES, (now.astimezone(UTC).date() - start).days + 1)
@@ -140,7 +139,7 @@ class GeckoTerminal:
             One row of `geckoterminal/token_holders`; all is null in it where GeckoTerminal does not know the token.
 
         Raises:
-            SourceError: See `http.py`.
+            SourceError: See `errors.py`.
         """
         try:
             payload = self._get(f"/networks/{network}/tokens/{token_address}/info", {})

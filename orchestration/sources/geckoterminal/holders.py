@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from orchestration.sources.datasets import find_dataset
+from orchestration.sources.errors import UnexpectedBodyError
 from orchestration.sources.geckoterminal.values import kept_rows, object_in, read_amount, read_count
-from orchestration.sources.http import UnexpectedBodyError
 from orchestration.sources.validation import (
     Fetched,
     Rejected,

@@ -12,7 +12,7 @@ from orchestration.lib.source_health import price_cover, write_coverage, write_h
 from orchestration.lib.source_journal import Attempt
 from orchestration.lib.warehouse import create_raw_views, create_schemas
 from orchestration.sources.datasets import find_dataset
-from orchestration.sources.http import SourceUnavailableError
+from orchestration.sources.errors import SourceUnavailableError
 from orchestration.sources.validation import Rejected
 
 AS_OF = datetime(2025, 1, 6, tzinfo=UTC)

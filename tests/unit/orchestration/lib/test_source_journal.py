@@ -5,7 +5,7 @@ import pytest
 from orchestration.lib.ingestion import Ingested
 from orchestration.lib.source_journal import Attempt, SourceJournal
 from orchestration.sources.datasets import find_dataset
-from orchestration.sources.http import SourceUnavailableError
+from orchestration.sources.errors import SourceUnavailableError
 
 AT = datetime(2025, 1, 6, 1, tzinfo=UTC)
 FEAR_GREED = find_dataset("alternative_me", "fear_greed")

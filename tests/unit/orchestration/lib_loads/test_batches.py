@@ -4,7 +4,7 @@ import pytest
 
 from orchestration.lib.loads import batches
 from orchestration.lib.loads.batches import BATCH_SECONDS, ask_in_batches
-from orchestration.sources.http import SourceUnavailableError
+from orchestration.sources.errors import SourceUnavailableError
 from orchestration.sources.one_by_one import MOST_FAILURES_IN_A_ROW, OneByOne
 
 

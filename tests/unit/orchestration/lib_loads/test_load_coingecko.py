@@ -31,7 +31,8 @@ from orchestration.sources.coingecko import (
     MARKET_DAILY,
     MARKETS,
 )
-from orchestration.sources.http import HttpLimits, SourceError
+from orchestration.sources.errors import SourceError
+from orchestration.sources.http import HttpLimits
 from orchestration.sources.one_by_one import OTHERS
 
 FIRST_DAY = date(2022, 1, 3)

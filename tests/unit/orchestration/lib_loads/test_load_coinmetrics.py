@@ -8,7 +8,7 @@ import pytest
 from orchestration.lib.loads import coinmetrics
 from orchestration.sandbox.faults import FaultKind, FaultRule
 from orchestration.sources.coinmetrics import ASSET_METRICS, CoinMetrics
-from orchestration.sources.http import SourceError
+from orchestration.sources.errors import SourceError
 
 SUNDAY = date(2025, 1, 5)
 PUBLISHED = SUNDAY - timedelta(days=1)  # a day late

@@ -19,7 +19,8 @@ from orchestration.sources.defillama.metrics import PROTOCOL_METRICS
 from orchestration.sources.defillama.protocols import PROTOCOLS
 from orchestration.sources.defillama.stablecoins import STABLECOIN_SUPPLY
 from orchestration.sources.defillama.yields import YIELDS
-from orchestration.sources.http import HttpLimits, SourceError
+from orchestration.sources.errors import SourceError
+from orchestration.sources.http import HttpLimits
 
 FIRST_DAY = date(2022, 1, 3)
 SUNDAY = date(2025, 1, 5)

@@ -19,7 +19,8 @@ from orchestration.sandbox.settings import SimulationSettings
 from orchestration.settings import Settings
 from orchestration.sources.datasets import find_dataset
 from orchestration.sources.datasets.exchanges import EXCHANGES
-from orchestration.sources.http import HttpLimits, SourceError
+from orchestration.sources.errors import SourceError
+from orchestration.sources.http import HttpLimits
 
 FIRST, SUNDAY = date(2024, 9, 2), date(2025, 1, 5)
 STEPS = {step.name: step for step in exchanges.STEPS}

@@ -8,8 +8,8 @@ import pytest
 from orchestration.lib.loads.fred import load_series
 from orchestration.sandbox.faults import FaultKind, FaultRule
 from orchestration.sandbox.macro import MacroSeries, released_at
+from orchestration.sources.errors import SourceError
 from orchestration.sources.fred import DAILY, MONTHLY, SERIES, WEEKLY
-from orchestration.sources.http import SourceError
 
 FIRST_DAY, SUNDAY = date(2022, 1, 3), date(2025, 1, 5)
 

@@ -17,8 +17,9 @@ from orchestration.sandbox.faults import FaultKind, FaultRule
 from orchestration.sandbox.runner import RunningSandbox
 from orchestration.sandbox.served import ServedMarket
 from orchestration.sources.coingecko import MARKETS
+from orchestration.sources.errors import SourceError
 from orchestration.sources.geckoterminal import NETWORKS, POOL_CANDLES, POOLS, TOKEN_HOLDERS
-from orchestration.sources.http import HttpLimits, SourceError
+from orchestration.sources.http import HttpLimits
 
 FIRST_DAY = date(2022, 1, 3)
 SUNDAY = date(2025, 1, 5)

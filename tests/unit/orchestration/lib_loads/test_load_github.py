@@ -8,8 +8,8 @@ import pytest
 from orchestration.lib.loads import github
 from orchestration.sandbox.developers import DeveloperActivity
 from orchestration.sandbox.faults import FaultKind, FaultRule
+from orchestration.sources.errors import SourceError
 from orchestration.sources.github import COMMITS_WEEKLY, REPOSITORIES
-from orchestration.sources.http import SourceError
 from orchestration.sources.one_by_one import OTHERS
 
 FIRST_DAY = date(2022, 1, 3)

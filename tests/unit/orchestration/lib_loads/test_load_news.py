@@ -8,8 +8,8 @@ import pytest
 from orchestration.lib.loads import batches, news
 from orchestration.sandbox.faults import FaultKind, FaultRule
 from orchestration.sandbox.news import FEEDS, Coverage, Newsroom
+from orchestration.sources.errors import SourceError
 from orchestration.sources.gdelt import TONE_DAILY
-from orchestration.sources.http import SourceError
 from orchestration.sources.one_by_one import OTHERS
 from orchestration.sources.rss import HEADLINES
 

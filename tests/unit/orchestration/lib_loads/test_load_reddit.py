@@ -10,7 +10,7 @@ from orchestration.lib.loads import reddit, steps_of
 from orchestration.sandbox.faults import FaultKind, FaultRule
 from orchestration.sandbox.news import community
 from orchestration.settings import Settings
-from orchestration.sources.http import SourceError
+from orchestration.sources.errors import SourceError
 from orchestration.sources.reddit import SUBREDDITS
 
 SUNDAY = date(2025, 1, 5)

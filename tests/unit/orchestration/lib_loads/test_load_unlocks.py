@@ -16,7 +16,8 @@ from orchestration.sandbox.unlocks import UnlockSchedules
 from orchestration.settings import Settings
 from orchestration.sources.datasets import COMMON_COLUMNS
 from orchestration.sources.defillama.unlocks import UNLOCK_EVENTS, UNLOCK_SCHEDULES, Schedules
-from orchestration.sources.http import HttpLimits, SourceError
+from orchestration.sources.errors import SourceError
+from orchestration.sources.http import HttpLimits
 from orchestration.sources.validation import Fetched
 
 FIRST_DAY = date(2022, 1, 3)

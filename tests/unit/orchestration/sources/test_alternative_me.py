@@ -6,7 +6,8 @@ import httpx
 import pytest
 
 from orchestration.sources.alternative_me import fetch_fear_greed, parse_fear_greed
-from orchestration.sources.http import HttpClient, HttpLimits, UnexpectedBodyError
+from orchestration.sources.errors import UnexpectedBodyError
+from orchestration.sources.http import HttpClient, HttpLimits
 
 NOW = datetime(2025, 1, 6, 0, 30, tzinfo=UTC)
 

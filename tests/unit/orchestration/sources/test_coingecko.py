@@ -13,15 +13,14 @@ from orchestration.sources.coingecko import (
     parse_markets,
     refuse_error,
 )
-from orchestration.sources.http import (
+from orchestration.sources.errors import (
     AccessRestrictedError,
     HistoryRangeError,
-    HttpClient,
-    HttpLimits,
     RateLimitedError,
     RequestRejectedError,
     UnexpectedBodyError,
 )
+from orchestration.sources.http import HttpClient, HttpLimits
 
 NOW = datetime(2025, 1, 6, 0, 30, tzinfo=UTC)
 BASE = "https://api.coingecko.com/api/v3"

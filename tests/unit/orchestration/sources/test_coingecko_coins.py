@@ -16,7 +16,8 @@ from orchestration.sources.coingecko import (
     parse_contracts,
     parse_global_daily,
 )
-from orchestration.sources.http import HttpClient, HttpLimits, UnexpectedBodyError
+from orchestration.sources.errors import UnexpectedBodyError
+from orchestration.sources.http import HttpClient, HttpLimits
 from orchestration.sources.validation import UnreadableValueError
 
 NOW = datetime(2025, 1, 6, 0, 30, tzinfo=UTC)

@@ -6,7 +6,8 @@ import httpx
 import pytest
 
 from orchestration.sources.coinmetrics import CoinMetrics, parse_asset_metrics, parse_catalogue
-from orchestration.sources.http import HttpClient, HttpLimits, RequestRejectedError, UnexpectedBodyError
+from orchestration.sources.errors import RequestRejectedError, UnexpectedBodyError
+from orchestration.sources.http import HttpClient, HttpLimits
 
 NOW = datetime(2025, 1, 6, 0, 30, tzinfo=UTC)
 SANDBOX = "http://127.0.0.1:8000/community-api.coinmetrics.io/v4"

@@ -22,13 +22,8 @@ from orchestration.sources.defillama.protocols import fetch_family_coin, parse_p
 from orchestration.sources.defillama.stablecoins import parse_stablecoins, parse_supply_history
 from orchestration.sources.defillama.wire import Host
 from orchestration.sources.defillama.yields import parse_yields
-from orchestration.sources.http import (
-    HttpClient,
-    HttpLimits,
-    RequestRejectedError,
-    ResponseTooLargeError,
-    UnexpectedBodyError,
-)
+from orchestration.sources.errors import RequestRejectedError, ResponseTooLargeError, UnexpectedBodyError
+from orchestration.sources.http import HttpClient, HttpLimits
 from orchestration.sources.replay import READERS
 from orchestration.sources.validation import UnreadableValueError
 

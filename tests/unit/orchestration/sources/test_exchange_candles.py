@@ -7,16 +7,12 @@ import ccxt.async_support as ccxt
 import polars as pl
 import pytest
 
+from orchestration.sources.errors import AccessRestrictedError, RequestRejectedError, SourceUnavailableError
 from orchestration.sources.exchanges.candles import BATCH_MARKETS, OTHERS, fetch_candles
 from orchestration.sources.exchanges.client import VenueClient, VenueSettings
 from orchestration.sources.exchanges.markets import Market
 from orchestration.sources.exchanges.venues import VENUES
-from orchestration.sources.http import (
-    AccessRestrictedError,
-    HttpLimits,
-    RequestRejectedError,
-    SourceUnavailableError,
-)
+from orchestration.sources.http import HttpLimits
 
 NOW = datetime(2025, 1, 6, 0, 30, tzinfo=UTC)
 TODAY, LAST = date(2025, 1, 6), date(2025, 1, 5)

@@ -5,19 +5,19 @@ import asyncio
 import ccxt.async_support as ccxt
 import pytest
 
-from orchestration.sources.exchanges.client import VenueClient, Venues, VenueSettings, open_client, rewrite_urls
-from orchestration.sources.exchanges.errors import BannedError, NotAskedError, translate
-from orchestration.sources.exchanges.venues import VENUES
-from orchestration.sources.exchanges.wire import TextPage, as_text_page
-from orchestration.sources.http import (
+from orchestration.sources.errors import (
     AccessRestrictedError,
-    HttpLimits,
     RateLimitedError,
     RequestRejectedError,
     SourceError,
     SourceUnavailableError,
     UnexpectedBodyError,
 )
+from orchestration.sources.exchanges.client import VenueClient, Venues, VenueSettings, open_client, rewrite_urls
+from orchestration.sources.exchanges.errors import BannedError, NotAskedError, translate
+from orchestration.sources.exchanges.venues import VENUES
+from orchestration.sources.exchanges.wire import TextPage, as_text_page
+from orchestration.sources.http import HttpLimits
 
 
 class FakeClock:

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 import polars as pl
 import pytest
 
+from orchestration.sources.errors import UnexpectedBodyError
 from orchestration.sources.exchanges.client import VenueClient, VenueSettings
 from orchestration.sources.exchanges.derivative_formats import FORMATS
 from orchestration.sources.exchanges.derivatives import (
@@ -17,7 +18,7 @@ from orchestration.sources.exchanges.derivatives import (
 )
 from orchestration.sources.exchanges.perpetuals import Perpetual, token_of
 from orchestration.sources.exchanges.venues import VENUES
-from orchestration.sources.http import HttpLimits, UnexpectedBodyError
+from orchestration.sources.http import HttpLimits
 
 NOW = datetime(2025, 1, 6, 0, 45, tzinfo=UTC)
 LAST = date(2025, 1, 5)

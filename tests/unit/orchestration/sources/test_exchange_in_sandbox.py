@@ -20,6 +20,7 @@ from orchestration.sandbox.served import ServedMarket
 from orchestration.sandbox.server import busiest_window
 from orchestration.sandbox.settings import SimulationSettings
 from orchestration.settings import Settings
+from orchestration.sources.errors import SourceError
 from orchestration.sources.exchanges.candles import fetch_candles
 from orchestration.sources.exchanges.client import Venues, VenueSettings
 from orchestration.sources.exchanges.derivatives import (
@@ -31,7 +32,7 @@ from orchestration.sources.exchanges.derivatives import (
 from orchestration.sources.exchanges.markets import fetch_market_list, fetch_markets
 from orchestration.sources.exchanges.quotes import fetch_order_books, fetch_tickers
 from orchestration.sources.exchanges.venues import VENUES
-from orchestration.sources.http import HttpLimits, SourceError
+from orchestration.sources.http import HttpLimits
 
 NOW = datetime(2025, 1, 6, 0, 45, tzinfo=UTC)
 START, LAST = date(2022, 1, 3), date(2025, 1, 5)

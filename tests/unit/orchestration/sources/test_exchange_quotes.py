@@ -4,10 +4,10 @@ from datetime import UTC, date, datetime
 
 import pytest
 
+from orchestration.sources.errors import UnexpectedBodyError
 from orchestration.sources.exchanges.markets import Market, parse_markets
 from orchestration.sources.exchanges.quotes import parse_tickers, read_order_book, spare_bad_tickers
 from orchestration.sources.exchanges.venues import VENUES
-from orchestration.sources.http import UnexpectedBodyError
 from orchestration.sources.validation import UnreadableValueError
 
 NOW = datetime(2025, 1, 6, 0, 30, tzinfo=UTC)

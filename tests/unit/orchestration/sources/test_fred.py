@@ -5,8 +5,9 @@ from datetime import UTC, date, datetime
 import httpx
 import pytest
 
+from orchestration.sources.errors import UnexpectedBodyError
 from orchestration.sources.fred import DAILY, MONTHLY, SERIES, fetch_series, parse_series, read_kept_line
-from orchestration.sources.http import HttpClient, HttpLimits, UnexpectedBodyError
+from orchestration.sources.http import HttpClient, HttpLimits
 
 NOW = datetime(2025, 1, 6, 0, 45, tzinfo=UTC)
 

@@ -6,15 +6,9 @@ from datetime import UTC, date, datetime
 import httpx
 import pytest
 
+from orchestration.sources.errors import RateLimitedError, RequestRejectedError, SourceError, UnexpectedBodyError
 from orchestration.sources.gdelt import fetch_tone, parse_tone, read_answer, read_kept_day
-from orchestration.sources.http import (
-    HttpClient,
-    HttpLimits,
-    RateLimitedError,
-    RequestRejectedError,
-    SourceError,
-    UnexpectedBodyError,
-)
+from orchestration.sources.http import HttpClient, HttpLimits
 
 NOW = datetime(2025, 1, 6, 0, 45, tzinfo=UTC)
 START, END = date(2025, 1, 1), date(2025, 1, 5)

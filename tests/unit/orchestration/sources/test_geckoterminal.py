@@ -6,6 +6,13 @@ from datetime import UTC, date, datetime
 import httpx
 import pytest
 
+from orchestration.sources.errors import (
+    AccessRestrictedError,
+    RateLimitedError,
+    RequestRejectedError,
+    SourceUnavailableError,
+    UnexpectedBodyError,
+)
 from orchestration.sources.geckoterminal import (
     NETWORKS,
     GeckoTerminal,
@@ -17,15 +24,7 @@ from orchestration.sources.geckoterminal import (
 from orchestration.sources.geckoterminal.candles import read_kept_candle
 from orchestration.sources.geckoterminal.holders import read_kept_holders
 from orchestration.sources.geckoterminal.pools import read_kept_pool
-from orchestration.sources.http import (
-    AccessRestrictedError,
-    HttpClient,
-    HttpLimits,
-    RateLimitedError,
-    RequestRejectedError,
-    SourceUnavailableError,
-    UnexpectedBodyError,
-)
+from orchestration.sources.http import HttpClient, HttpLimits
 
 NOW = datetime(2025, 1, 6, 0, 30, tzinfo=UTC)
 SUNDAY = date(2025, 1, 5)

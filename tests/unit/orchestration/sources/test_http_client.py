@@ -8,18 +8,16 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
-from orchestration.sources.http import (
+from orchestration.sources.errors import (
     AccessRestrictedError,
-    HttpClient,
-    HttpLimits,
     RateLimitedError,
     RequestRejectedError,
     ResponseTooLargeError,
     SourceError,
     SourceUnavailableError,
     UnexpectedBodyError,
-    pace_key,
 )
+from orchestration.sources.http import HttpClient, HttpLimits, pace_key
 
 URL = "https://provider.example/data"
 KEY = "CG-s3cr3t-key"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestration.sources.http import (
+from orchestration.sources.errors import (
     AccessRestrictedError,
     RateLimitedError,
     RequestRejectedError,

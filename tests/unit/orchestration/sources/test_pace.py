@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestration.sources.http import HttpClient, HttpLimits, SourceUnavailableError
+from orchestration.sources.errors import SourceUnavailableError
+from orchestration.sources.http import HttpClient, HttpLimits
 from orchestration.sources.pace import CircuitBreaker, Pace
 
 

@@ -7,14 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 import httpx
 import pytest
 
-from orchestration.sources.http import (
-    AccessRestrictedError,
-    HttpClient,
-    HttpLimits,
-    RequestRejectedError,
-    SourceError,
-    UnexpectedBodyError,
-)
+from orchestration.sources.errors import AccessRestrictedError, RequestRejectedError, SourceError, UnexpectedBodyError
+from orchestration.sources.http import HttpClient, HttpLimits
 from orchestration.sources.reddit import Reddit, parse_subreddit, read_kept_subreddit
 
 NOW = datetime(2025, 1, 6, 0, 45, tzinfo=UTC)

@@ -6,7 +6,8 @@ from datetime import UTC, date, datetime, timedelta
 import httpx
 import pytest
 
-from orchestration.sources.http import AccessRestrictedError, HttpClient, HttpLimits, UnexpectedBodyError
+from orchestration.sources.errors import AccessRestrictedError, UnexpectedBodyError
+from orchestration.sources.http import HttpClient, HttpLimits
 from orchestration.sources.rss import LONGEST_TITLE, fetch_feed, normalise_url, parse_feed, read_kept_item
 
 NOW = datetime(2025, 1, 6, 0, 45, tzinfo=UTC)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from orchestration.sources.defillama.unlocked_series import releases_of_series
 from orchestration.sources.defillama.unlocks import fetch_schedule, fetch_slugs, parse_index, parse_schedule
 from orchestration.sources.defillama.wire import Host
-from orchestration.sources.http import HttpClient, HttpLimits, RequestRejectedError, UnexpectedBodyError
+from orchestration.sources.errors import RequestRejectedError, UnexpectedBodyError
+from orchestration.sources.http import HttpClient, HttpLimits
 from orchestration.sources.validation import UnreadableValueError
 
 NOW = datetime(2025, 1, 6, 0, 45, tzinfo=UTC)
