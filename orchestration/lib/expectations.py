@@ -22,6 +22,7 @@ import polars as pl
 if TYPE_CHECKING:
     from great_expectations.core import ExpectationValidationResult
     from great_expectations.datasource.fluent.interfaces import Batch
+    from great_expectations.expectations.expectation import Expectation
 
 Severity = Literal["critical", "warning"]
 
@@ -148,9 +149,8 @@ def run_suite(
     rows = _with_derived(frame.to_pandas() if isinstance(frame, pl.DataFrame) else frame, suite)
     if not suite:
         return SuiteResult(name=name, success=True, rows=len(rows), results=())
-    validated = _validate(rows, suite, name=name, sample_rows=sample_rows)
-    results = tuple(_result(spec, outcome, rows) for spec, outcome in zip(suite, validated, strict=True))
-    return SuiteResult(name=name, success=all(result.success for result in results), rows=len(rows), results=results)
+    checked = _validate(rows, suite, name=name, sample_rows=sample_rows)
+    return SuiteResult(name=name, success=all(result.success for result in checked), rows=len(rows), results=checked)
 
 
 def _with_derived(frame: pd.DataFrame, suite: Sequence[ExpectationSpec]) -> pd.DataFrame:
@@ -170,32 +170,51 @@ def _with_derived(frame: pd.DataFrame, suite: Sequence[ExpectationSpec]) -> pd.D
 
 def _validate(
     rows: pd.DataFrame, suite: Sequence[ExpectationSpec], *, name: str, sample_rows: int
-) -> list["ExpectationValidationResult"]:
-    """Results in the order of the suite, which Great Expectations does not keep."""
-    gx = _great_expectations()
+) -> tuple[ExpectationResult, ...]:
+    """Results in the order of the suite, which Great Expectations does not keep.
+
+    Nearly all hold, and looking for the rows that break one costs as much as counting them, so rows are only looked for
+    where the counts say that there are some.
+    """
+    expectations = _expectations(suite, name=name)
+    batch = _batch(rows, name=name)
+    counts = _outcomes(batch, expectations, name=name, result_format={"result_format": "BASIC"})
+    broken = [place for place, outcome in counts.items() if outcome.result.get("unexpected_count")]
+    shown = {"result_format": "SUMMARY", "partial_unexpected_count": sample_rows}
+    samples = _outcomes(batch, [expectations[place] for place in broken], name=name, result_format=shown)
+    outcomes = counts | samples
+    return tuple(_result(spec, outcomes[place], rows) for place, spec in enumerate(suite))
+
+
+def _expectations(suite: Sequence[ExpectationSpec], *, name: str) -> list["Expectation"]:
+    _great_expectations()  # the package quietly first
     from great_expectations.exceptions import ExpectationNotFoundError
     from great_expectations.expectations.registry import get_expectation_impl
 
-    expectations = []
+    built = []
     for place, spec in enumerate(suite):
         facts: dict[str, Any] = {**spec.arguments, "severity": spec.severity, "meta": {"place": place}}
         if spec.column:
             facts["column"] = spec.column
         try:
             build = get_expectation_impl(spec.expectation)
-            expectations.append(build(**facts))
+            built.append(build(**facts))
         except (ExpectationNotFoundError, ValueError, TypeError) as error:
             raise ExpectationSpecError(
                 f"suite {name}: {spec.expectation} on {spec.subject} cannot be built: {error}"
             ) from error
-    outcome = _batch(rows, name=name).validate(
-        gx.ExpectationSuite(name=name, expectations=expectations),
-        result_format={"result_format": "SUMMARY", "partial_unexpected_count": sample_rows},
-    )
-    places = {
-        result.expectation_config.meta["place"]: result for result in outcome.results if result.expectation_config
-    }
-    return [places[place] for place in range(len(suite))]
+    return built
+
+
+def _outcomes(
+    batch: "Batch", expectations: list["Expectation"], *, name: str, result_format: dict[str, Any]
+) -> dict[int, "ExpectationValidationResult"]:
+    """What Great Expectations found, by place in the suite."""
+    if not expectations:
+        return {}
+    suite = _great_expectations().ExpectationSuite(name=name, expectations=expectations)
+    results = batch.validate(suite, result_format=result_format).results
+    return {result.expectation_config.meta["place"]: result for result in results if result.expectation_config}
 
 
 def _great_expectations() -> ModuleType:
@@ -224,16 +243,15 @@ def _batch(rows: pd.DataFrame, *, name: str) -> "Batch":
 def _result(spec: ExpectationSpec, outcome: "ExpectationValidationResult", rows: pd.DataFrame) -> ExpectationResult:
     facts = outcome.result
     count = facts.get("unexpected_count")
-    offending = rows.loc[facts.get("partial_unexpected_index_list") or []]
+    places = facts.get("partial_unexpected_index_list")
+    offending = rows.loc[places].to_dict(orient="records") if places else []
     return ExpectationResult(
         expectation=spec.expectation,
         column=spec.subject,
         success=bool(outcome.success),
         severity=spec.severity,
         unexpected_count=None if count is None else int(count),
-        sample=tuple(
-            {str(column): _plain(value) for column, value in row.items()} for row in offending.to_dict(orient="records")
-        ),
+        sample=tuple({str(column): _plain(value) for column, value in row.items()} for row in offending),
         detail=_detail(spec, outcome),
     )
 
