@@ -211,7 +211,6 @@ class WatchedRun:
     refused: Finished
     runs_before_refusal: int
     runs_after_refusal: int
-    was_refused_meanwhile: bool
     reads: int
     read_errors: list[str]
     weeks_read: list[str]
@@ -299,16 +298,13 @@ def next_week(first: Tidemark, new_folder: Callable[[], Tidemark]) -> WatchedRun
             before = len(dagster_runs(tidemark.folder))
             refused = tidemark.call("run")
             after = len(dagster_runs(tidemark.folder))
-            meanwhile = running.process.poll() is None
             finished = running.wait()
     finally:
         stop.touch()
         reader.wait(timeout=60)
     assert finished.code == 0, finished.said
     seen = json.loads(result.read_text())
-    return WatchedRun(
-        tidemark, finished, refused, before, after, meanwhile, seen["reads"], seen["errors"], seen["weeks"]
-    )
+    return WatchedRun(tidemark, finished, refused, before, after, seen["reads"], seen["errors"], seen["weeks"])
 
 
 def dagster_runs(folder: Path) -> list[tuple[str, str]]:

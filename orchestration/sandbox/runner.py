@@ -22,7 +22,7 @@ from orchestration.sandbox.market import SimulatedMarket
 from orchestration.sandbox.server import LoggedRequest, SandboxApp, create_app
 
 _LOOPBACK = "127.0.0.1"
-_START_SECONDS = 60.0
+_START_SECONDS = 10.0
 _STOP_SECONDS = 10.0
 
 
@@ -83,7 +83,7 @@ def running_sandbox(
         latency_seconds: Typical wait before an answer.
 
     Raises:
-        SandboxStartError: The server did not start within a minute.
+        SandboxStartError: The server did not start within ten seconds.
     """
     app = create_app(
         market,

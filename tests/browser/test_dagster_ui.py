@@ -33,7 +33,7 @@ pytestmark = [
 SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 SWITCHES += ["--disable-sync", "--no-first-run"]
 START_SECONDS = 120
-PAGE_MILLISECONDS = 120_000
+PAGE_MILLISECONDS = 30_000
 GROUPS = ["ingestion", "staging", "reference", "intermediate", "marts", "learning", "indices", "screens", "quality"]
 GROUPS += ["api", "publishing"]
 
@@ -248,7 +248,7 @@ def test_a_run_launched_in_the_ui_starts_though_a_dead_run_holds_the_pool_and_su
     page.get_by_role("button", name="Launch Run").last.click()
     page.wait_for_url("**/runs/**")
 
-    wait_for(lambda: ("build_week", "STARTED") in ui.runs(), what="the start of the launched run")
+    wait_for(lambda: ("build_week", "STARTED") in ui.runs(), seconds=30, what="the start of the launched run")
     wait_for(lambda: ui.runs()[0][1] in ("SUCCESS", "FAILURE"), what="the end of the launched run")
     assert ui.runs()[0] == ("build_week", "SUCCESS")
     status = ui.ask(f'{{runOrError(runId: "{dead}") {{... on Run {{status}}}}}}')["runOrError"]["status"]
@@ -277,5 +277,5 @@ def test_a_stopped_ui_leaves_no_process_and_nothing_in_the_project(
         ui.process.send_signal(stop)
         ui.process.wait(timeout=60)
 
-    wait_for(lambda: not processes_of(fresh.folder), what="the end of all processes of the UI")
+    wait_for(lambda: not processes_of(fresh.folder), seconds=30, what="the end of all processes of the UI")
     assert {path.name for path in project.iterdir()} - before == set()

@@ -12,8 +12,9 @@ def test_a_second_run_is_refused_in_one_line_that_names_the_holder(next_week):
     assert "one run at a time" in line
 
 
-def test_a_second_run_does_not_wait_for_the_first(next_week):
-    assert next_week.was_refused_meanwhile
+def test_a_second_run_is_refused_within_seconds(next_week):
+    # Two of them idle; the rest is room for whatever else the machine does.
+    assert next_week.refused.seconds < 15
 
 
 def test_a_second_run_leaves_the_first_undisturbed(next_week):

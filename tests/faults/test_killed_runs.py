@@ -98,7 +98,7 @@ def test_a_run_killed_inside_dbt_takes_dbt_along_and_is_taken_up_by_the_next(own
     run_id, writers = kill_without_dbt(own, wait_for, **week)
 
     assert writers
-    wait_for(lambda: not any(map(is_alive, writers)), what="dbt to end with its run")
+    wait_for(lambda: not any(map(is_alive, writers)), seconds=5, what="dbt to end with its run")
 
     go_on(own, run_id, runs_of, **week)
 
