@@ -243,8 +243,8 @@ def _batch(rows: pd.DataFrame, *, name: str) -> "Batch":
 def _result(spec: ExpectationSpec, outcome: "ExpectationValidationResult", rows: pd.DataFrame) -> ExpectationResult:
     facts = outcome.result
     count = facts.get("unexpected_count")
-    places = facts.get("partial_unexpected_index_list")
-    offending = rows.loc[places].to_dict(orient="records") if places else []
+    numbers = facts.get("partial_unexpected_index_list")
+    offending = rows.loc[numbers].to_dict(orient="records") if numbers else []
     return ExpectationResult(
         expectation=spec.expectation,
         column=spec.subject,

@@ -36,6 +36,7 @@ from orchestration.sandbox.runner import RunningSandbox, running_sandbox
 from orchestration.sandbox.settings import SimulationSettings
 from orchestration.settings import Settings
 from orchestration.sources.http import HttpLimits
+from tests.limits import QUICK
 
 START, END = date(2024, 1, 1), date(2024, 9, 1)
 LAST = date(2024, 8, 25)
@@ -44,15 +45,8 @@ NOW = datetime(2024, 8, 26, 0, 45, tzinfo=UTC)
 LONGEST_CELL_SECONDS = 30.0
 STRUCK_TIMES = 2
 
-PATIENT = HttpLimits(
-    attempts=4,
-    first_pause_seconds=0.01,
-    rate_limited_pause_seconds=0.01,
-    longest_pause_seconds=2.0,
-    failures_to_open=2,
-    cool_down_seconds=0.5,
-)
-"""Short pauses, so that a matrix takes minutes, and all the time an answer may need: a busy machine is no fault of the provider."""
+PATIENT = replace(QUICK, attempts=4, longest_pause_seconds=2.0, failures_to_open=2, cool_down_seconds=0.5)
+"""Waits between requests cut, so that a matrix takes minutes; the order of events is that of a real run."""
 
 IMPATIENT = replace(PATIENT, connect_seconds=2.0, read_seconds=0.25, total_seconds=0.6)
 """For `SLOW` kinds alone: an answer that is fed slowly takes longer than this."""

@@ -20,14 +20,11 @@ from orchestration.sources.defillama.protocols import PROTOCOLS
 from orchestration.sources.defillama.stablecoins import STABLECOIN_SUPPLY
 from orchestration.sources.defillama.yields import YIELDS
 from orchestration.sources.errors import SourceError
-from orchestration.sources.http import HttpLimits
+from tests.limits import QUICK
 
 FIRST_DAY = date(2022, 1, 3)
 SUNDAY = date(2025, 1, 5)
 API = "api.llama.fi"
-
-
-QUICK = HttpLimits(attempts=2, first_pause_seconds=0.01, rate_limited_pause_seconds=0.01)
 
 
 @pytest.fixture(scope="module")

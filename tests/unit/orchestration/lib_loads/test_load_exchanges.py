@@ -20,11 +20,10 @@ from orchestration.settings import Settings
 from orchestration.sources.datasets import find_dataset
 from orchestration.sources.datasets.exchanges import EXCHANGES
 from orchestration.sources.errors import SourceError
-from orchestration.sources.http import HttpLimits
+from tests.limits import QUICK
 
 FIRST, SUNDAY = date(2024, 9, 2), date(2025, 1, 5)
 STEPS = {step.name: step for step in exchanges.STEPS}
-QUICK = HttpLimits(attempts=2, first_pause_seconds=0.01, rate_limited_pause_seconds=0.01)
 
 
 @pytest.fixture(scope="module")

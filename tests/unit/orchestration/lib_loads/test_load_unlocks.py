@@ -17,13 +17,12 @@ from orchestration.settings import Settings
 from orchestration.sources.datasets import COMMON_COLUMNS
 from orchestration.sources.defillama.unlocks import UNLOCK_EVENTS, UNLOCK_SCHEDULES, Schedules
 from orchestration.sources.errors import SourceError
-from orchestration.sources.http import HttpLimits
 from orchestration.sources.validation import Fetched
+from tests.limits import QUICK
 
 FIRST_DAY = date(2022, 1, 3)
 SUNDAY = date(2025, 1, 5)
 HOST = "defillama-datasets.llama.fi"
-QUICK = HttpLimits(attempts=2, first_pause_seconds=0.01, rate_limited_pause_seconds=0.01)
 
 
 @pytest.fixture(scope="module")

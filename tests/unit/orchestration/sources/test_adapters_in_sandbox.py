@@ -8,7 +8,8 @@ import pytest
 from orchestration.sources.alternative_me import fetch_fear_greed
 from orchestration.sources.coingecko import CoinGecko
 from orchestration.sources.coinmetrics import CoinMetrics
-from orchestration.sources.http import HttpClient, HttpLimits
+from orchestration.sources.http import HttpClient
+from tests.limits import QUICK
 
 sandbox_runner = pytest.importorskip("orchestration.sandbox.runner")
 sandbox_market = pytest.importorskip("orchestration.sandbox.market")
@@ -16,9 +17,9 @@ sandbox_faults = pytest.importorskip("orchestration.sandbox.faults")
 
 NOW = datetime(2025, 1, 6, 0, 30, tzinfo=UTC)
 NEWEST = date(2025, 1, 5)
-PATIENT = HttpLimits(attempts=3, first_pause_seconds=0.01, rate_limited_pause_seconds=0.01)
+PATIENT = replace(QUICK, attempts=3)
 IMPATIENT = replace(PATIENT, read_seconds=1.5, total_seconds=2.0)
-"""For the test of answers that take a minute; in any other a busy machine must not look like a slow provider."""
+"""For the test of answers that take a minute."""
 
 
 @pytest.fixture(scope="module")

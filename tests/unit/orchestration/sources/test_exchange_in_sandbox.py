@@ -32,11 +32,10 @@ from orchestration.sources.exchanges.derivatives import (
 from orchestration.sources.exchanges.markets import fetch_market_list, fetch_markets
 from orchestration.sources.exchanges.quotes import fetch_order_books, fetch_tickers
 from orchestration.sources.exchanges.venues import VENUES
-from orchestration.sources.http import HttpLimits
+from tests.limits import QUICK
 
 NOW = datetime(2025, 1, 6, 0, 45, tzinfo=UTC)
 START, LAST = date(2022, 1, 3), date(2025, 1, 5)
-QUICK = HttpLimits(attempts=2, first_pause_seconds=0.01, rate_limited_pause_seconds=0.01)
 WITH_PERPETUALS = ("binance", "okx", "kucoin", "gate")
 SIMULATED_NAMES = {"coinbase": "coinbase"}
 
