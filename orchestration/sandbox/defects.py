@@ -42,9 +42,9 @@ class Defect:
     """One wrong field of one row.
 
     Attributes:
-        kind: gap, bad_tick, zero_cap, duplicate, late or revised.
+        kind: gap, bad_tick, zero_cap, duplicate, late, revised, wash_volume or fake_cap.
         source: coingecko or binance.
-        field: Column as landed: price_usd, market_cap_usd or close_quote.
+        field: Column as landed: price_usd, market_cap_usd, volume_24h_usd or close_quote.
         true_value: What a provider without fault serves.
         served_value: What is served until `resolved_at`; None where nothing is.
         resolved_at: When the true value appears; None for never.
@@ -63,7 +63,7 @@ class Defect:
 def make_defects(settings: SimulationSettings, tokens: list[Token], lifetimes: Lifetimes, panel: Panel) -> pl.DataFrame:
     """One row per defect, day and field, ordered by source, token, day and field.
 
-    In one provider's feed no two defects share a token's day.
+    In one provider's feed no two defects share a token's day, but for made-up volumes, which stand beside any other.
     """
     random = settings.random(Stream.DEFECTS)
     alive = lifetimes.alive(settings.day_count)
@@ -82,6 +82,9 @@ def make_defects(settings: SimulationSettings, tokens: list[Token], lifetimes: L
         *candles.gaps(rates.candle_gaps),
         *candles.bad_ticks(rates.candle_bad_ticks),
     ]
+    # Claims have a stream of their own, so that all other defects are the same with and without them.
+    charts.draw_from(settings.random(Stream.CLAIMS))
+    found += [*charts.fake_caps(rates.fake_caps), *charts.wash_volumes(rates.wash_volumes)]
     frame = pl.DataFrame([asdict(defect) for defect in found], schema=dict(DEFECT_SCHEMA))
     return frame.sort("source", "coin_id", "market_date", "field")
 
@@ -107,6 +110,11 @@ class _Cells:
         self._free = present & (days >= first + _QUIET_START_DAYS) & (days <= last - _QUIET_END_DAYS)
         self._free[:, [token.coin_id in SPARED for token in tokens]] = False
         self._present_count = int(present.sum())
+        self._volume_free = self._free.copy()
+
+    def draw_from(self, random: np.random.Generator) -> None:
+        """Take what follows from another random stream."""
+        self._random = random
 
     def gaps(self, rate: float) -> Iterator[Defect]:
         """Runs of 1 to 3 absent days."""
@@ -143,6 +151,27 @@ class _Cells:
             yield from self._rows(
                 "revised", day, index, served=1.0 + error, resolved_at=self._end_of(day) + timedelta(days=1)
             )
+
+    def fake_caps(self, rate: float) -> Iterator[Defect]:
+        """Runs of days whose market cap is a hundred million times the usual volume."""
+        for day, index, length in self._runs(rate, shortest=10, longest=60):
+            claim = 1e8 * float(np.median(self._panel.volume[day : day + length, index]))
+            for offset in range(length):
+                truth = self._truth(day + offset, index, "market_cap_usd")
+                moved = truth / self._truth(day, index, "market_cap_usd")
+                yield self._row("fake_cap", day + offset, index, "market_cap_usd", served=claim * moved / truth)
+
+    def wash_volumes(self, rate: float) -> Iterator[Defect]:
+        """Runs of days on which a steady volume, ten to forty times the usual one, is made up."""
+        self._free = self._volume_free
+        for number, (day, index, length) in enumerate(self._runs(rate, shortest=40, longest=150)):
+            level = float(np.median(self._panel.volume[day : day + length, index])) * self._random.uniform(10.0, 40.0)
+            for offset in range(length):
+                volume = level * float(np.exp(self._random.normal(0.0, 0.04)))
+                if number % 2:
+                    volume = float(f"{volume:.2g}")
+                truth = float(self._panel.volume[day + offset, index])
+                yield self._row("wash_volume", day + offset, index, "volume_24h_usd", served=volume / truth)
 
     def _runs(
         self, rate: float, *, shortest: int = 1, longest: int = 1, half_on_sundays: bool = False
@@ -188,6 +217,8 @@ class _Cells:
     def _truth(self, day: int, index: int, name: str) -> float:
         if name == "market_cap_usd":
             return float(self._panel.cap[day, index])
+        if name == "volume_24h_usd":
+            return float(self._panel.volume[day, index])
         price = self._panel.close[day, index]
         return float(price if name == "price_usd" else price / self._panel.usdt_rate[day])
 

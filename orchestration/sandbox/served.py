@@ -21,7 +21,7 @@ from orchestration.sandbox.tokens import Token
 Floats = NDArray[np.float64]
 Days = NDArray[np.int64]
 
-_CHART_COLUMN = {"price_usd": 0, "market_cap_usd": 1, "volume_usd": 2}
+_CHART_COLUMN = {"price_usd": 0, "market_cap_usd": 1, "volume_24h_usd": 2}
 
 
 @dataclass(frozen=True)

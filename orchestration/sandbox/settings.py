@@ -37,6 +37,7 @@ class Stream(IntEnum):
     DEVELOPERS = 21
     MACRO = 22
     NEWS = 23
+    CLAIMS = 24
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +89,9 @@ class DefectRates:
         duplicates: Points of CoinGecko's charts that are served twice with equal values.
         late_rows: Points of CoinGecko's charts that appear 1 or 2 days late.
         revised_rows: Points of CoinGecko's charts that are served 3 to 8 % off during their first day.
+        wash_volumes: Runs of 40 to 150 days in which CoinGecko's charts show ten to forty times a token's usual volume, nearly the same
+            every day, in half of the runs in round numbers.
+        fake_caps: Runs of 10 to 60 days in which CoinGecko's charts show a market cap of a hundred million days' volume.
         candle_gaps: Runs of 1 to 3 missing days in Binance's candles.
         candle_bad_ticks: Binance candles whose close is ten times too high or too low.
         missing_sentiment_days: Fear & Greed days without a value, per 1,000 days.
@@ -99,6 +103,8 @@ class DefectRates:
     duplicates: float = 22.0
     late_rows: float = 25.0
     revised_rows: float = 25.0
+    wash_volumes: float = 3.0
+    fake_caps: float = 1.0
     candle_gaps: float = 25.0
     candle_bad_ticks: float = 15.0
     missing_sentiment_days: float = 3.0
@@ -113,6 +119,8 @@ class DefectRates:
             duplicates=0.0,
             late_rows=0.0,
             revised_rows=0.0,
+            wash_volumes=0.0,
+            fake_caps=0.0,
             candle_gaps=0.0,
             candle_bad_ticks=0.0,
             missing_sentiment_days=0.0,

@@ -65,8 +65,8 @@ candidates as (
     inner join {{ ref('stg_coingecko__assets') }} as coins on named.bare_symbol = coins.symbol
     where named.multiple > 1
     union
-    -- Tokens that only an exchange has are series of their own.
-    select
+    -- Tokens that only exchanges have, and what candles of the market were found to be.
+    select distinct
         named.source,
         named.market_id,
         named.symbol,
@@ -75,7 +75,6 @@ candidates as (
     from named
     inner join {{ ref('int_closes_resolved') }} as closes
         on named.source = closes.source and named.market_id = closes.market_id
-    where closes.linked_date is null
 ),
 
 compared as (

@@ -1,4 +1,5 @@
--- Calendar days between a token's first and last price; a missing or held-back price is carried at most three days, flagged.
+-- Calendar days between a token's first and last price, cleaned (int_daily_cleaned); a missing or held-back price is carried at most three
+-- days, flagged. After them a token that has no price has no row: it may be dead, and nobody could have sold it.
 -- A free plan gives market caps of one year. Before its first one, an exchange's price times the supply of that day stands in:
 -- hindsight, flagged is_supply_carried, and never done for archive rows.
 with kept as (
@@ -8,11 +9,13 @@ with kept as (
         price_usd,
         market_cap_usd,
         volume_24h_usd,
+        trusted_volume_24h_usd,
+        wash_mark,
         price_source,
+        sources_agreeing,
         data_source,
         available_at
-    from {{ ref('int_daily_screened') }}
-    where not is_bad_tick
+    from {{ ref('int_daily_cleaned') }}
 ),
 
 followed as (
@@ -22,7 +25,10 @@ followed as (
         price_usd,
         market_cap_usd,
         volume_24h_usd,
+        trusted_volume_24h_usd,
+        wash_mark,
         price_source,
+        sources_agreeing,
         data_source,
         available_at,
         coalesce(
@@ -42,6 +48,9 @@ carried as (
         data_source,
         available_at,
         volume_24h_usd,
+        trusted_volume_24h_usd,
+        wash_mark,
+        sources_agreeing,
         market_date as priced_date,
         unnest(range(market_date, least(next_date, market_date + 4), interval 1 day))::date as market_date
     from followed
@@ -67,6 +76,9 @@ judged as (
         carried.data_source,
         carried.available_at,
         carried.volume_24h_usd,
+        carried.trusted_volume_24h_usd,
+        carried.wash_mark,
+        carried.sources_agreeing,
         carried.priced_date,
         carried.market_date,
         coalesce(
@@ -86,7 +98,10 @@ select
     price_usd,
     case when is_supply_carried then supply_tokens * price_usd else market_cap_usd end as market_cap_usd,
     case when market_date = priced_date then volume_24h_usd end as volume_24h_usd,
+    case when market_date = priced_date then trusted_volume_24h_usd end as trusted_volume_24h_usd,
+    case when market_date = priced_date then wash_mark end as wash_mark,
     price_source,
+    sources_agreeing,
     data_source,
     market_date > priced_date as is_carried,
     is_supply_carried,

@@ -18,6 +18,7 @@ BORN = {
     "marts.fct_listings": "listed_date",
     "marts.dim_token_names": "coalesce(valid_from, date '1900-01-01')",
     "intermediate.int_perpetuals_linked": "linked_date",
+    "intermediate.int_series_linked": "linked_date",
 }
 """Day from which a row of a table without `market_date` exists."""
 

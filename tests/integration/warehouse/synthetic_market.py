@@ -37,7 +37,7 @@ def market_frames(tokens: int = 36) -> dict[str, tuple[Dataset, pl.DataFrame]]:
     defects = DefectRates(gaps=150, bad_ticks=150, zero_caps=60, candle_gaps=100, candle_bad_ticks=100)
     market = simulate_market(SimulationSettings(tokens=tokens, start=START, end=END, birth_share=0.4, defects=defects))
     served = ServedMarket(market, SandboxClock(datetime(END.year, END.month, END.day, 1, tzinfo=UTC)))
-    charts = pl.concat([_chart(served, index) for index in range(len(market.members))] + _placed_charts())
+    charts = pl.concat([served_chart(served, index) for index in range(len(market.members))] + _placed_charts())
     frames = [
         (CHARTS, charts.filter(~((pl.col("coin_id") == "ethereum") & pl.col("market_date").is_in(around(-1, 1))))),
         (ASSETS, pl.concat([market.tokens.select("coin_id", "symbol", "name"), _placed_coins()])),
@@ -95,13 +95,14 @@ def _before_end(dataset: Dataset, frame: pl.DataFrame) -> pl.DataFrame:
     return frame.filter(pl.col("market_date") < END) if dataset.is_dated else frame
 
 
-def _chart(served: ServedMarket, index: int) -> pl.DataFrame:
+def served_chart(served: ServedMarket, index: int) -> pl.DataFrame:
+    """Closed days of a token as CoinGecko's charts have them."""
     days, values = served.chart(index)
     token = served.market.members[index]
     return _charts(
         token.coin_id,
         token.symbol,
-        [START + timedelta(days=int(day)) for day in days],
+        [served.market.settings.start + timedelta(days=int(day)) for day in days],
         *(values[:, n] for n in range(3)),
     )
 
@@ -143,15 +144,16 @@ def _categories(market: SimulatedMarket) -> pl.DataFrame:
 def _candles(served: ServedMarket, index: int) -> pl.DataFrame:
     token, listed = served.market.members[index], served.market.lifetimes.listed[index]
     if listed < 0:
-        return _candle_frame(f"{token.symbol}/USDT", token.symbol, "USDT", None, [], [], [])
+        return candle_frame(f"{token.symbol}/USDT", token.symbol, "USDT", None, [], [], [])
     days, rows = served.candles(index)
     dates = [START + timedelta(days=int(day)) for day in days]
-    return _candle_frame(f"{token.symbol}/USDT", token.symbol, "USDT", None, dates, rows[:, 3], rows[:, 3] * rows[:, 4])
+    return candle_frame(f"{token.symbol}/USDT", token.symbol, "USDT", None, dates, rows[:, 3], rows[:, 3] * rows[:, 4])
 
 
-def _candle_frame(
+def candle_frame(
     market_id: str, symbol: str | None, quote: str, name: str | None, days: list[date], close: object, volume: object
 ) -> pl.DataFrame:
+    """Daily candles of one market that closed where they opened."""
     prices = {"market_date": days, "close_quote": close, "volume_quote": volume}
     frame = pl.DataFrame(prices, schema={"market_date": pl.Date, "close_quote": pl.Float64, "volume_quote": pl.Float64})
     return frame.select(
@@ -169,9 +171,9 @@ def _candle_frame(
 def _placed_candles() -> list[pl.DataFrame]:
     """A market of another quote that opens after the cut, earlier in the alphabet; a coin nobody else has."""
     return [
-        _candle_frame("RIV/USDT", "RIV", "USDT", None, around(-20, 28), [2.01] * 49, [1e6] * 49),
-        _candle_frame("RIV/USD", "RIV", "USD", None, around(2, 28), [2.01] * 27, [1e6] * 27),
-        _candle_frame("LONE/USDT", "LONE", "USDT", None, around(-8, 28), np.linspace(1, 2, 37), [1e6] * 37),
+        candle_frame("RIV/USDT", "RIV", "USDT", None, around(-20, 28), [2.01] * 49, [1e6] * 49),
+        candle_frame("RIV/USD", "RIV", "USD", None, around(2, 28), [2.01] * 27, [1e6] * 27),
+        candle_frame("LONE/USDT", "LONE", "USDT", None, around(-8, 28), np.linspace(1, 2, 37), [1e6] * 37),
     ]
 
 
@@ -181,7 +183,7 @@ def _other_names(market: SimulatedMarket, dataset: Dataset, *, days: list[date],
     rows = market.daily.join(chosen, on="coin_id").filter(pl.col("market_date").is_in(days))
     return pl.concat(
         [
-            _candle_frame(
+            candle_frame(
                 f"slug-{coin_id}" if dataset is COINMARKETCAP else f"{part['symbol'][0]}/USD",
                 part["symbol"][0],
                 "USD",
@@ -200,12 +202,12 @@ def _placed_slugs() -> list[pl.DataFrame]:
     twins, prices, volume = around(-5, 28), np.linspace(3, 5, 34), np.linspace(2e6, 3e6, 34)
     late = around(-15, 28)
     return [
-        _candle_frame("twin-old", None, "USD", None, twins, prices, volume),
-        _candle_frame("twin-new", "TWN", "USD", "Twin", twins, prices, volume),
-        _candle_frame("namesake", "BTC", "USD", "Bitcoin", around(-40, 28), [0.07] * 69, [1e6] * 69),
-        _candle_frame("unnamed", None, "USD", None, around(-40, 0), [2.0] * 41, [1e6] * 41),
-        _candle_frame("unnamed", "RIV", "USD", "rival-old", around(1, 28), [2.0] * 28, [1e6] * 28),
-        _candle_frame("gaps", "GAP", "USD", "Gap", late[::5], [1.0] * len(late[::5]), [1e6] * len(late[::5])),
+        candle_frame("twin-old", None, "USD", None, twins, prices, volume),
+        candle_frame("twin-new", "TWN", "USD", "Twin", twins, prices, volume),
+        candle_frame("namesake", "BTC", "USD", "Bitcoin", around(-40, 28), [0.07] * 69, [1e6] * 69),
+        candle_frame("unnamed", None, "USD", None, around(-40, 0), [2.0] * 41, [1e6] * 41),
+        candle_frame("unnamed", "RIV", "USD", "rival-old", around(1, 28), [2.0] * 28, [1e6] * 28),
+        candle_frame("gaps", "GAP", "USD", "Gap", late[::5], [1.0] * len(late[::5]), [1e6] * len(late[::5])),
     ]
 
 

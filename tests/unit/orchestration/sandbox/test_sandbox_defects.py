@@ -1,12 +1,13 @@
 """Every listed defect is really served, and nothing else differs from the truth or changes as the clock moves."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 
 import httpx
 import polars as pl
 import pytest
 
-from orchestration.sandbox.market import SimulatedMarket
+from orchestration.sandbox.market import SimulatedMarket, simulate_market
 from orchestration.sandbox.runner import RunningSandbox
 from orchestration.sandbox.settings import SimulationSettings
 
@@ -43,7 +44,7 @@ def test_every_kind_of_defect_occurs(market: SimulatedMarket):
 
     assert kinds["kind"].to_list() == [
         ["bad_tick", "gap"],
-        ["bad_tick", "duplicate", "gap", "late", "revised", "zero_cap"],
+        ["bad_tick", "duplicate", "fake_cap", "gap", "late", "revised", "wash_volume", "zero_cap"],
     ]
 
 
@@ -66,7 +67,7 @@ def test_lasting_chart_defects_are_served_and_nothing_else_differs(
 ):
     sandbox.clock.now = AFTER_THE_END
     truth = {coin: rows for (coin,), rows in market.daily.group_by("coin_id")}
-    defects = of_kind(market, "coingecko", "gap", "bad_tick", "zero_cap", "duplicate")
+    defects = of_kind(market, "coingecko", "gap", "bad_tick", "zero_cap", "fake_cap", "duplicate")
     flawed = {
         coin: rows.rows_by_key(["market_date", "field"], named=True) for (coin,), rows in defects.group_by("coin_id")
     }
@@ -82,6 +83,31 @@ def test_lasting_chart_defects_are_served_and_nothing_else_differs(
                     copies = 2 if defect["kind"] == "duplicate" else 1
                     expected = [] if defect["served_value"] is None else [defect["served_value"]] * copies
                 assert values.get(day, []) == pytest.approx(expected), (coin_id, day, field, defect)
+
+
+def test_made_up_volumes_are_served_steady_and_far_above_the_true_ones(
+    market: SimulatedMarket, sandbox: RunningSandbox, http: httpx.Client
+):
+    sandbox.clock.now = AFTER_THE_END
+    made_up = of_kind(market, "coingecko", "wash_volume")
+
+    for (coin_id,), rows in made_up.group_by("coin_id"):
+        served = by_date(chart(http, sandbox, str(coin_id))["total_volumes"])
+        for row in rows.iter_rows(named=True):
+            assert served.get(row["market_date"], [row["served_value"]])[0] == pytest.approx(row["served_value"])
+    of_token = made_up.group_by("coin_id").agg(
+        pl.col("served_value").log().std().alias("deviation"),
+        (pl.col("served_value").median() / pl.col("true_value").median()).alias("times"),
+    )
+    assert of_token["deviation"].max() < 0.08
+    assert of_token["times"].min() > 9
+
+
+def test_other_defects_are_the_same_without_claims(market: SimulatedMarket):
+    claims = ["fake_cap", "wash_volume"]
+    without = replace(market.settings, defects=replace(market.settings.defects, wash_volumes=0.0, fake_caps=0.0))
+
+    assert simulate_market(without).defects.equals(market.defects.filter(~pl.col("kind").is_in(claims)))
 
 
 def test_late_rows_appear_when_they_are_listed_to(market: SimulatedMarket, sandbox: RunningSandbox, http: httpx.Client):

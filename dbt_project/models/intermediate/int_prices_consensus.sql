@@ -1,0 +1,163 @@
+-- One row a token and day: what all sources that have the day agree on. Of three and more, those over 10 % away from their median are
+-- left out; of two that differ by more, the one farther from the median of the first source's five prices before. The price is that of the
+-- first source, in the order of int_quotes, within 2 % of the volume-weighted median of the rest: so it does not alternate between
+-- equally good sources from day to day, which would read as volatility. Cap and volume are those of the first source that has them; the
+-- cap is its supply (cap by its own price) at the price agreed on.
+with quotes as (
+    select
+        token_id,
+        market_date,
+        source,
+        source_order,
+        price_usd,
+        market_cap_usd,
+        volume_24h_usd,
+        data_source,
+        available_at,
+        count(*) over (partition by token_id, market_date) as sources
+    from {{ ref('int_quotes') }}
+),
+
+firsts as (
+    -- The prices before, of the first source of each day; only tokens of which two sources speak on a day need them.
+    select
+        token_id,
+        market_date,
+        median(price_usd) over (
+            partition by token_id
+            order by market_date
+            rows between 5 preceding and 1 preceding
+        ) as median_before_usd
+    from (
+        select
+            token_id,
+            market_date,
+            arg_min(price_usd, source_order) as price_usd
+        from quotes
+        where token_id in (select doubled.token_id from quotes as doubled where doubled.sources = 2)
+        group by token_id, market_date
+    ) as days
+),
+
+measured as (
+    select
+        quotes.token_id,
+        quotes.market_date,
+        quotes.source,
+        quotes.source_order,
+        quotes.price_usd,
+        quotes.market_cap_usd,
+        quotes.volume_24h_usd,
+        quotes.data_source,
+        quotes.available_at,
+        quotes.sources,
+        median(quotes.price_usd) over day as median_usd,
+        max(quotes.price_usd) over day / min(quotes.price_usd) over day as spread,
+        -- Without days before, the later source gives way.
+        row_number() over (
+            partition by quotes.token_id, quotes.market_date
+            order by abs(ln(quotes.price_usd / firsts.median_before_usd)) desc nulls last, quotes.source_order desc
+        ) as distance_rank
+    from quotes
+    left join firsts
+        on quotes.token_id = firsts.token_id and quotes.market_date = firsts.market_date
+    where quotes.sources > 1
+    window day as (partition by quotes.token_id, quotes.market_date)
+),
+
+judged as (
+    select
+        token_id,
+        market_date,
+        source,
+        source_order,
+        price_usd,
+        market_cap_usd,
+        volume_24h_usd,
+        data_source,
+        available_at,
+        greatest(coalesce(volume_24h_usd, 0), 1) as weight,
+        case
+            when sources > 2 then abs(ln(price_usd / median_usd)) > ln(1.1)
+            else spread > 1.1 and distance_rank = 1
+        end as is_outlier
+    from measured
+),
+
+weighted as (
+    select
+        token_id,
+        market_date,
+        price_usd,
+        sum(weight) over (partition by token_id, market_date order by price_usd, source_order) as weight_so_far,
+        sum(weight) over (partition by token_id, market_date) as weight_of_all
+    from judged
+    where not is_outlier
+),
+
+medians as (
+    select
+        token_id,
+        market_date,
+        min(price_usd) as median_usd
+    from weighted
+    where 2 * weight_so_far >= weight_of_all
+    group by token_id, market_date
+),
+
+agreed as (
+    select
+        judged.token_id,
+        judged.market_date,
+        arg_min(judged.source, judged.source_order) filter (where is_near) as price_source,
+        arg_min(judged.price_usd, judged.source_order) filter (where is_near) as price_usd,
+        (count(*) filter (where not judged.is_outlier))::integer as sources_agreeing,
+        arg_min(judged.source, judged.source_order) as first_source,
+        arg_min(judged.price_usd, judged.source_order) as first_price_usd,
+        arg_min(judged.market_cap_usd, judged.source_order) as delivered_cap_usd,
+        -- A source whose price is wrong may have computed its cap from it, so its supply counts last.
+        arg_min(judged.market_cap_usd / judged.price_usd, row(judged.is_outlier, judged.source_order))
+            filter (where judged.market_cap_usd > 0) as supply_tokens,
+        arg_min(judged.volume_24h_usd, judged.source_order) as volume_24h_usd,
+        arg_min(judged.data_source, judged.source_order) as data_source,
+        max(judged.available_at) as available_at
+    from (
+        select
+            judged.*,
+            not judged.is_outlier and abs(ln(judged.price_usd / medians.median_usd)) <= ln(1.02) as is_near
+        from judged
+        left join medians on judged.token_id = medians.token_id and judged.market_date = medians.market_date
+    ) as judged
+    group by judged.token_id, judged.market_date
+)
+
+select
+    token_id,
+    market_date,
+    price_usd,
+    price_source,
+    sources_agreeing,
+    first_source,
+    first_price_usd,
+    delivered_cap_usd,
+    supply_tokens * price_usd as market_cap_usd,
+    volume_24h_usd,
+    data_source,
+    available_at
+from agreed
+union all
+select
+    token_id,
+    market_date,
+    price_usd,
+    source as price_source,
+    1 as sources_agreeing,
+    source as first_source,
+    price_usd as first_price_usd,
+    market_cap_usd as delivered_cap_usd,
+    nullif(market_cap_usd, 0) as market_cap_usd,
+    volume_24h_usd,
+    data_source,
+    available_at
+from quotes
+where sources = 1

@@ -1,0 +1,47 @@
+-- What each source says of a token on a day: price, cap, volume. Two markets of one source may be the same token (an old and a new ticker):
+-- the first by name, so that a rebuild agrees. A price of 0 is none; a cap or volume of 0 stands here as delivered. Grain: token, day, source.
+{%- set order = ['coingecko', 'coinmarketcap', 'coinbase', 'binance'] + var('exchanges') | reject('in', ['coinbase', 'binance']) | list + ['yahoo'] %}
+with quotes as (
+    select
+        coin_id as token_id,
+        market_date,
+        source,
+        coin_id as market_id,
+        price_usd,
+        market_cap_usd,
+        volume_24h_usd,
+        data_source,
+        available_at
+    from {{ ref('stg_coingecko__market_daily') }}
+    where price_usd > 0
+    union all
+    select
+        token_id,
+        market_date,
+        source,
+        market_id,
+        close_usd as price_usd,
+        market_cap_usd,
+        volume_24h_usd,
+        data_source,
+        available_at
+    from {{ ref('int_closes_resolved') }}
+)
+
+select
+    token_id,
+    market_date,
+    source,
+    market_id,
+    case source
+        {% for source in order %}
+            when '{{ source }}' then {{ loop.index }}
+        {% endfor %}
+    end as source_order,
+    price_usd,
+    market_cap_usd,
+    volume_24h_usd,
+    data_source,
+    available_at
+from quotes
+qualify row_number() over (partition by token_id, market_date, source order by market_id) = 1
