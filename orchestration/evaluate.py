@@ -26,6 +26,7 @@ from models_ml.learning.calendar import refit_dates
 from models_ml.learning.dataset import model_frame
 from models_ml.learning.trader_model import predict, train
 from models_ml.learning.walk_forward import first_refit, training_rows
+from orchestration.cleaning_report import write_report
 from orchestration.lib.calls import WeeklyInputs, labels_of, read_inputs
 from orchestration.lib.code_version import code_version
 from orchestration.lib.data_folder import DataFolder
@@ -74,6 +75,7 @@ def main() -> int:
         real = DataFolder(Path(scratch) / "real")
         null = DataFolder(Path(scratch) / "null")
         run_weekly(real, {"TIDEMARK_SOURCE": "archive", "TIDEMARK_ARCHIVE": str(archive)})
+        write_report(real)
         run_weekly(null, {"TIDEMARK_SOURCE": "simulated", "TIDEMARK_SIMULATION__IS_NULL": "true"})
         sections = [
             heading(real),

@@ -35,7 +35,7 @@ MAJORS = [
 ]
 STABLE = ["tether", "usd-coin", "true-usd", "paxos-standard", "gemini-dollar", "sai", "nusd", "stasis-eurs"]
 WRAPPED = ["wrapped-bitcoin", "weth"]
-COINS = [*MAJORS, *STABLE, *WRAPPED, "uniswap", "terra-luna"]
+COINS = [*MAJORS, *STABLE, *WRAPPED, "uniswap", "terra-luna", "terra-luna-2", "medibloc"]
 NAMESAKES = ["luna-coin", "uni-coin"]
 TWINS = ["omg", "omisego"]
 SLUGS = [
@@ -47,10 +47,16 @@ SLUGS = [
     "usd-coin",
     "binance-coin",
     "innovative-bioresearch-classic",
+    "electronero-pulse",
+    "electra",
+    "moac",
+    "medibloc",
 ]
 PARTS = {
     "market_daily_coingecko.parquet": "coin_id in (select unnest($coins)) or coin_id in (select coin_id from pegged_coins)",
     "candles_daily_cmc.parquet": "slug in (select unnest($slugs))",
+    "candles_daily_binance_2021_2022.parquet": "symbol in ('LUNA', 'BTC')",
+    "candles_daily_yahoo.parquet": "market in ('ECA-USD', 'MOAC-USD')",
     "assets_coingecko.parquet": "true",
     "asset_categories_coingecko.parquet": "true",
 }
@@ -126,14 +132,91 @@ def test_a_market_cap_of_zero_is_unknown(real, part):
     assert real.query(unknown).item() > 5000
 
 
-def test_a_coin_that_claims_a_larger_cap_than_bitcoin_is_never_in_the_universe(real):
-    rows = real.query(
-        """select max(market_cap_usd) as cap, count(*) filter (where is_broad) as broad from marts.fct_universe_daily
-        where token_id = 'coinmarketcap:innovative-bioresearch-classic'"""
+def test_every_zero_that_stood_for_unknown_is_listed(real, part):
+    zeros = real.query(
+        f"""select count(*) from '{part}/market_daily_coingecko.parquet'
+        where market_cap_usd = 0 and close_date < date '{WEEK}' and (date = close_date or obs_second_of_day < 600)
+        and (coin_id, close_date) not in (
+            select (coin_id, close_date) from '{part}/market_daily_coingecko.parquet' group by all having count(*) > 1
+        )"""
+    )
+    listed = real.query(
+        "select count(*) from quality.corrections where rule = 'zero_cap' and price_source = 'coingecko' and value_before = 0"
     )
 
-    assert rows["cap"].item() > 1e16
-    assert rows["broad"].item() == 0
+    assert listed.item() == pytest.approx(zeros.item(), rel=0.02)
+
+
+@pytest.mark.parametrize("slug", ["innovative-bioresearch-classic", "electronero-pulse"])
+def test_a_coin_that_claims_a_larger_cap_than_bitcoin_has_none(real, slug):
+    token = f"coinmarketcap:{slug}"
+    claimed = real.query(
+        f"""select max(value_before) as cap, max(value_after) as kept from quality.corrections
+        where token_id = '{token}' and rule = 'implausible_cap'"""
+    )
+    largest = real.query(
+        f"""select max(tokens.market_cap_usd / bitcoin.market_cap_usd) from marts.fct_daily as tokens
+        inner join marts.fct_daily as bitcoin using (market_date) where tokens.token_id = '{token}' and bitcoin.token_id = 'bitcoin'"""
+    )
+    broad = real.query(
+        f"select count(*) filter (where is_broad) from marts.fct_universe_daily where token_id = '{token}'"
+    )
+
+    assert claimed["cap"].item() > 1e15
+    assert claimed["kept"].item() is None
+    assert largest.item() < 0.01
+    assert broad.item() == 0
+
+
+def test_the_market_of_luna_is_two_coins_and_each_has_its_own_days(real):
+    days = real.query(
+        """select token_id, min(market_date) as first_date, max(market_date) as last_date
+        from intermediate.int_closes_resolved where source = 'binance' and market_id like 'LUN%' group by all order by all"""
+    )
+    tokens = dict(zip(days["token_id"], days.select("first_date", "last_date").rows(), strict=True))
+    wrong = real.query(
+        """select count(*) from marts.fct_daily where token_id = 'terra-luna' and market_date >= date '2022-06-01'
+        and price_usd > 0.01"""
+    )
+
+    assert tokens["terra-luna"][1] == date(2022, 5, 13)
+    assert tokens["terra-luna-2"][0] > date(2022, 5, 31)
+    assert wrong.item() == 0
+
+
+def test_where_another_source_has_the_day_no_jump_of_yahoos_reaches_the_price(real):
+    jumps = real.query(
+        f"""select count(*) from (
+            select abs(ln(close / lag(close) over (partition by market order by date))) > ln(10) as is_jump
+            from '{ARCHIVE}/candles_daily_yahoo.parquet' where market in ('ECA-USD', 'MOAC-USD') and close > 0
+        ) where is_jump"""
+    )
+    tokens = "('coinmarketcap:electra', 'coinmarketcap:moac')"
+    prices = real.query(
+        f"""select price_source, abs(ln(daily.price_usd / same.close)) as distance from marts.fct_daily as daily
+        inner join '{ARCHIVE}/candles_daily_cmc.parquet' as same on daily.market_date = same.date
+            and daily.token_id = 'coinmarketcap:' || same.slug
+        where daily.token_id in {tokens} and not is_carried and same.close > 0 and same.source = 'cmc_to_2020'"""
+    )
+    alone = real.query(
+        f"""select count(*) from quality.corrections
+        where token_id in {tokens} and price_source = 'yahoo' and rule = 'held_back'"""
+    )
+
+    assert jumps.item() >= 10
+    assert prices.height > 1000
+    assert (prices["distance"] < 0.11).mean() > 0.99
+    assert alone.item() > 5
+
+
+def test_a_price_that_two_other_sources_contradict_is_replaced(real):
+    # CoinGecko's MediBloc of 2019-03-14 is four times that of the days around it and of CoinMarketCap.
+    row = real.query(
+        """select price_source, value_before, value_after from quality.corrections
+        where token_id = 'medibloc' and market_date = date '2019-03-14' and rule = 'source_outlier'"""
+    )
+
+    assert row.rows() == [("coingecko", pytest.approx(0.0088, rel=0.01), pytest.approx(0.00224, rel=0.01))]
 
 
 def test_namesakes_of_luna_and_uni_stay_tokens_of_their_own(real):
