@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from orchestration.lib.data_docs import keep_validation
 from orchestration.lib.expectations import SuiteResult, run_suite
 from orchestration.lib.ingestion import Ingested
 from orchestration.lib.landing import LandingStore, connect, read_parquet_sql
@@ -20,6 +21,8 @@ from orchestration.sources.datasets import Dataset
 
 CHECK_NAME = "great_expectations"
 ANSWERED_NAME = "source_answered"
+OUTCOMES = "outcomes"
+"""Metadata of a check that is a suite: one entry an expectation (`check_results.py` reads it)."""
 SHOWN_FAILURES = 20
 PRICED = ("market_daily", "candles_daily")
 """Datasets, by name, whose critical failures stop the run: a week without right prices is none. Of every other source a
@@ -98,6 +101,7 @@ def judge_landing(
     if frame.is_empty():
         return silent_result(dataset, as_of=as_of)
     result = run_suite(frame, build(as_of=as_of, previous=previous), name=dataset.label)
+    keep_validation(store.root, result)
     return check_result(result, asset_key=key_of(dataset), may_block=dataset.name in PRICED)
 
 
@@ -140,6 +144,21 @@ def results_of(result: SuiteResult) -> pl.DataFrame:
     return pl.DataFrame(rows).sort("held", maintain_order=True) if rows else pl.DataFrame()
 
 
+def outcomes_of(result: SuiteResult, *, may_block: bool) -> list[dict[str, Any]]:
+    """Every expectation as `quality.check_results` wants it, its offending rows apart: those are in `failures`."""
+    return [
+        {
+            "check_name": each.expectation,
+            "column_name": None if each.column == "rows" else each.column,
+            "severity": "error" if each.severity == "critical" and may_block else "warning",
+            "is_passed": each.success,
+            "rows_failed": each.unexpected_count,
+            "detail": each.detail,
+        }
+        for each in result.results
+    ]
+
+
 def check_result(
     result: SuiteResult, *, asset_key: dg.AssetKey, check_name: str = CHECK_NAME, may_block: bool = True
 ) -> dg.AssetCheckResult:
@@ -151,6 +170,7 @@ def check_result(
         for name, value in result.as_metadata().items()
     }
     metadata["results"] = dg.MetadataValue.md(markdown_table(results_of(result)))
+    metadata[OUTCOMES] = dg.MetadataValue.json(outcomes_of(result, may_block=may_block))
     return dg.AssetCheckResult(
         passed=result.success, severity=severity, metadata=metadata, asset_key=asset_key, check_name=check_name
     )
