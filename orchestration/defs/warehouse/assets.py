@@ -230,7 +230,7 @@ def published_marts(
     context: dg.AssetCheckExecutionContext, lease: RunLease, warehouse: Warehouse
 ) -> Iterator[dg.AssetCheckResult]:
     """What Great Expectations says of the newest days of every table that dbt builds and readers get."""
-    with warehouse.connect(read_only=True) as connection:
+    with warehouse.connect() as connection:
         build = warehouse.build(connection, context.run.run_id)
         for table in MARTS:
             yield judge_mart(connection, table, as_of=build.as_of_week, root=warehouse.folder.root)
