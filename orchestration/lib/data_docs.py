@@ -1,7 +1,8 @@
 """Data Docs: the newest result of every Great Expectations suite as static pages beside the published copy.
 
-A step that runs a suite keeps its result as JSON in `validations/` of the data folder, one file a suite; the end of a run renders
-all of them into `published/data_docs/` and swaps the folder in whole. So nothing grows, and the pages of a failed run show why.
+A step that runs a suite keeps its result as JSON in `validations/` of the data folder, one file a suite; a run that publishes
+something, or fails, renders all of them into `published/data_docs/` and swaps the folder in whole. So nothing grows, the pages of a
+failed run show why, and a week that is published already changes nothing.
 
 The pages are those of Great Expectations' own renderer. Their links to style sheets and scripts on eight foreign hosts are taken
 out and a style sheet of our own is put in: a page works without a network, and tells nobody that it is read.

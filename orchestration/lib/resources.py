@@ -57,7 +57,10 @@ class RunLease(dg.ConfigurableResource):
 def _write_down_checks(
     folder: DataFolder, instance: dg.DagsterInstance, run_id: str, log: dg.DagsterLogManager | None
 ) -> None:
-    """The run's rows of `quality.check_results`, and Data Docs; a warehouse that cannot be opened gets them from the next run."""
+    """The run's rows of `quality.check_results`, and Data Docs where it failed: those of a good run came with its publication.
+
+    A warehouse that cannot be opened gets its rows from the next run.
+    """
     if folder.warehouse.exists():
         try:
             with connect(folder.warehouse) as connection:
@@ -66,7 +69,8 @@ def _write_down_checks(
         except WarehouseError as error:
             if log is not None:
                 log.warning("the checks of this run are not written down yet, the next run does it: %s", error)
-    write_data_docs(folder.root, folder.published)
+    if instance.get_run_stats(run_id).steps_failed:
+        write_data_docs(folder.root, folder.published)
 
 
 class Warehouse(dg.ConfigurableResource):

@@ -57,7 +57,6 @@ def published_warehouse(
         complete_build(connection, context.run_id)
         record_checks(connection, context.instance, context.run_id)
         context.log_event(dg.AssetMaterialization(CHECK_RESULTS, metadata=shown_checks(connection, context.run_id)))
-    docs = write_data_docs(folder.root, folder.published)
     loads: dict[str, SourceLoads] = {}
     for load in store.loads():
         source = load.source
@@ -80,6 +79,8 @@ def published_warehouse(
         attribution={source: ATTRIBUTION[source] for source in loads if source in ATTRIBUTION},
     )
     publication = publish(folder.warehouse, folder.published, info=info, report_step=context.log.info)
+    # A week that is published already changes nothing, the pages about it included.
+    docs = write_data_docs(folder.root, folder.published) if publication.is_new else None
     metadata: dict[str, Any] = {**publication.as_metadata(), "path": str(folder.published / "warehouse.duckdb")}
     if docs is not None:
         metadata |= {

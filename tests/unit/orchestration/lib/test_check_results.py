@@ -12,6 +12,7 @@ from orchestration.lib.check_results import create_check_results, record_checks
 from orchestration.lib.expectations import ExpectationSpec, run_suite
 from orchestration.lib.landing_checks import CHECK_NAME, check_result
 from orchestration.lib.run_context import BUILDS
+from orchestration.settings import REPOSITORY_ROOT
 
 PRICES = dg.AssetKey(["landing", "coingecko", "market_daily"])
 DAILY = dg.AssetKey(["marts", "fct_daily"])
@@ -149,3 +150,15 @@ def test_columns_of_the_table_say_what_they_hold(warehouse):
     ).fetchall()
 
     assert silent == []
+
+
+def test_the_view_shows_of_each_check_the_newest_result_alone(instance, warehouse):
+    view = (REPOSITORY_ROOT / "dbt_project" / "models" / "api" / "check_results.sql").read_text()
+    record_checks(warehouse, instance, run(instance))
+    newest = run(instance)
+    record_checks(warehouse, instance, newest)
+
+    shown = warehouse.execute(view.replace("{{ source('quality', 'check_results') }}", "quality.check_results")).pl()
+
+    assert shown.height == 6
+    assert set(shown["run_id"]) == {newest}
