@@ -76,11 +76,9 @@ def print_summary(folder: DataFolder, week: date, *, seconds: float) -> None:
                 "Out of sample so far: "
                 + ", ".join(f"mean {metric} {value:.3f} over {n} weeks" for metric, value, n in skill)
             )
-        print(
-            _checks_line(
-                rows("select tier, is_passed, severity, table_name from api.check_results where as_of_week = ?", week)
-            )
-        )
+        checks = rows("select tier, is_passed, table_name from api.check_results where as_of_week = ?", week)
+        if checks:
+            print(_checks_line(checks))
         print(_sources_line(rows("select source, dataset, status from api.source_health where as_of_week = ?", week)))
     print(f"\nPublished warehouse: {path}")
     docs = folder.published / DATA_DOCS / "index.html"
@@ -94,8 +92,8 @@ def print_summary(folder: DataFolder, week: date, *, seconds: float) -> None:
 
 def _checks_line(rows: list[tuple[Any, ...]]) -> str:
     """How many checks of the week held, by tier, and the tables of those that did not."""
-    tiers = ", ".join(f"{sum(tier == each for tier, *_ in rows)} {each}" for each in sorted({row[0] for row in rows}))
-    failed = sorted({table for _, is_passed, _, table in rows if not is_passed})
+    tiers = ", ".join(f"{sum(tier == each for tier, _, _ in rows)} {each}" for each in sorted({row[0] for row in rows}))
+    failed = sorted({table for _, is_passed, table in rows if not is_passed})
     held = sum(bool(row[1]) for row in rows)
     shown = ", ".join(failed[:SHOWN_TABLES]) + (
         f" and {len(failed) - SHOWN_TABLES} more" if len(failed) > SHOWN_TABLES else ""
