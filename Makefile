@@ -4,7 +4,7 @@
 #   make run [SOURCE=simulated|archive|live] [ARCHIVE=folder] [AS_OF=YYYY-MM-DD]     the weekly job
 #   make dev | test | drills | check | bench | evaluate | clean
 #   make rebuild FROM= [TO=]    make reproduce WEEK= TABLE= [VERSION=]    make verify
-#   make compact [FORGET_LOST=1]    make replay [DATASET=source/name]
+#   make compact [FORGET_LOST=1]    make replay [DATASET=source/name]    make docs
 
 PYTHON ?= python3.11
 VENV := .venv
@@ -15,7 +15,7 @@ DBT_SOURCES := $(shell find dbt_project/models dbt_project/macros dbt_project/se
 PORT ?= 3000
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
-.PHONY: run dev test test-parts test-runs drills check bench evaluate rebuild reproduce verify compact replay clean setup lock fix fault-matrix request-budget source-reference feature-reference
+.PHONY: run dev test test-parts test-runs drills check bench evaluate rebuild reproduce verify compact replay clean setup lock fix docs fault-matrix request-budget source-reference feature-reference
 
 # What the commands read from the environment.
 export TIDEMARK_SOURCE := $(or $(SOURCE),$(TIDEMARK_SOURCE),simulated)
@@ -100,6 +100,10 @@ bench: setup
 
 evaluate: setup
 	@$(BIN)/python -m orchestration.evaluate
+
+# Models, columns, tests and lineage as one page, in the data folder.
+docs: setup
+	@$(BIN)/python -m orchestration.cli docs
 
 # Pages of docs/ that a command writes.
 fault-matrix: setup

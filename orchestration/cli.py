@@ -40,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     reproduce.add_argument("--table", required=True)
     reproduce.add_argument("--version", type=int, help="one version, by default all of the unit")
     commands.add_parser("verify", help="walk the manifest chain of the published copy")
+    commands.add_parser("docs", help="write dbt's documentation as one page")
     compact = commands.add_parser("compact", help="put small landed files together; no query changes")
     compact.add_argument("--forget-lost", action="store_true", help="accept that landed files are gone for good")
     replay = commands.add_parser("replay", help="judge quarantined records again and land those that pass now")
@@ -54,12 +55,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _execute(chosen: argparse.Namespace) -> int:
     """Run the chosen command; the imports it needs come with it, so that a bad argument is refused at once."""
-    from orchestration import commands, commands_landing
+    from orchestration import commands, commands_docs, commands_landing
 
     if chosen.command == "compact":
         return commands_landing.compact(forget_lost=chosen.forget_lost)
     if chosen.command == "replay":
         return commands_landing.replay(chosen.dataset)
+    if chosen.command == "docs":
+        return commands_docs.write_dbt_docs()
     if chosen.command == "run":
         return commands.run()
     if chosen.command == "rebuild":

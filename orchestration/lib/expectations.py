@@ -1,16 +1,18 @@
 """Running Great Expectations suites on frames: expectations as code, results as plain values.
 
-Great Expectations is imported when the first suite runs (it takes two seconds), its context is ephemeral, and nothing
+Great Expectations is imported when the first suite runs (it takes two seconds), its context lives in memory, and nothing
 is sent anywhere. Suites are lists of `ExpectationSpec`: what must hold of what lands is in `suites_landing.py`, of
 what leaves in `suites_published.py`.
 
 Belongs here: running any suite. Does not: what is expected of a dataset; turning results into Dagster checks.
 """
 
+import functools
 import logging
 import os
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from types import MappingProxyType, ModuleType
@@ -20,7 +22,7 @@ import pandas as pd
 import polars as pl
 
 if TYPE_CHECKING:
-    from great_expectations.core import ExpectationValidationResult
+    from great_expectations.core import ExpectationSuiteValidationResult, ExpectationValidationResult
     from great_expectations.datasource.fluent.interfaces import Batch
     from great_expectations.expectations.expectation import Expectation
 
@@ -95,12 +97,14 @@ class SuiteResult:
         success: Whether everything held, warnings included.
         rows: Rows of the frame.
         results: In the order of the suite.
+        document: The same as Great Expectations writes it in JSON, for Data Docs; empty for an empty suite.
     """
 
     name: str
     success: bool
     rows: int
     results: tuple[ExpectationResult, ...]
+    document: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def failures(self) -> tuple[ExpectationResult, ...]:
@@ -149,8 +153,9 @@ def run_suite(
     rows = _with_derived(frame.to_pandas() if isinstance(frame, pl.DataFrame) else frame, suite)
     if not suite:
         return SuiteResult(name=name, success=True, rows=len(rows), results=())
-    checked = _validate(rows, suite, name=name, sample_rows=sample_rows)
-    return SuiteResult(name=name, success=all(result.success for result in checked), rows=len(rows), results=checked)
+    checked, document = _validate(rows, suite, name=name, sample_rows=sample_rows)
+    success = all(result.success for result in checked)
+    return SuiteResult(name=name, success=success, rows=len(rows), results=checked, document=document)
 
 
 def _with_derived(frame: pd.DataFrame, suite: Sequence[ExpectationSpec]) -> pd.DataFrame:
@@ -170,20 +175,23 @@ def _with_derived(frame: pd.DataFrame, suite: Sequence[ExpectationSpec]) -> pd.D
 
 def _validate(
     rows: pd.DataFrame, suite: Sequence[ExpectationSpec], *, name: str, sample_rows: int
-) -> tuple[ExpectationResult, ...]:
-    """Results in the order of the suite, which Great Expectations does not keep.
+) -> tuple[tuple[ExpectationResult, ...], dict[str, Any]]:
+    """Results in the order of the suite, which Great Expectations does not keep, and its own account of them.
 
     Nearly all hold, and looking for the rows that break one costs as much as counting them, so rows are only looked for
     where the counts say that there are some.
     """
     expectations = _expectations(suite, name=name)
-    batch = _batch(rows, name=name)
-    counts = _outcomes(batch, expectations, name=name, result_format={"result_format": "BASIC"})
-    broken = [place for place, outcome in counts.items() if outcome.result.get("unexpected_count")]
-    shown = {"result_format": "SUMMARY", "partial_unexpected_count": sample_rows}
-    samples = _outcomes(batch, [expectations[place] for place in broken], name=name, result_format=shown)
-    outcomes = counts | samples
-    return tuple(_result(spec, outcomes[place], rows) for place, spec in enumerate(suite))
+    with _batch(rows) as batch:
+        validated = _run(batch, expectations, name=name, result_format={"result_format": "BASIC"})
+        outcomes = _by_place(validated)
+        broken = [place for place, outcome in outcomes.items() if outcome.result.get("unexpected_count")]
+        if broken:
+            shown = {"result_format": "SUMMARY", "partial_unexpected_count": sample_rows}
+            again = [expectations[place] for place in broken]
+            outcomes |= _by_place(_run(batch, again, name=name, result_format=shown))
+    validated.results = [outcomes[place] for place in range(len(suite))]
+    return tuple(_result(spec, outcomes[place], rows) for place, spec in enumerate(suite)), validated.to_json_dict()
 
 
 def _expectations(suite: Sequence[ExpectationSpec], *, name: str) -> list["Expectation"]:
@@ -206,15 +214,19 @@ def _expectations(suite: Sequence[ExpectationSpec], *, name: str) -> list["Expec
     return built
 
 
-def _outcomes(
+def _run(
     batch: "Batch", expectations: list["Expectation"], *, name: str, result_format: dict[str, Any]
-) -> dict[int, "ExpectationValidationResult"]:
-    """What Great Expectations found, by place in the suite."""
-    if not expectations:
-        return {}
+) -> "ExpectationSuiteValidationResult":
+    """What Great Expectations found."""
     suite = _great_expectations().ExpectationSuite(name=name, expectations=expectations)
-    results = batch.validate(suite, result_format=result_format).results
-    return {result.expectation_config.meta["place"]: result for result in results if result.expectation_config}
+    return batch.validate(suite, result_format=result_format)
+
+
+def _by_place(validated: "ExpectationSuiteValidationResult") -> dict[int, "ExpectationValidationResult"]:
+    """Results by place in the suite."""
+    return {
+        result.expectation_config.meta["place"]: result for result in validated.results if result.expectation_config
+    }
 
 
 def _great_expectations() -> ModuleType:
@@ -230,14 +242,28 @@ def _great_expectations() -> ModuleType:
     return great_expectations
 
 
-def _batch(rows: pd.DataFrame, *, name: str) -> "Batch":
+@functools.cache
+def _batches() -> Any:
+    """Where frames become batches: one context for all suites, since making one takes longer than a small suite."""
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
     context = _great_expectations().get_context(mode="ephemeral")
     context.enable_analytics(enable=False)
     context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
-    asset = context.data_sources.add_pandas(name).add_dataframe_asset(name)
-    return asset.add_batch_definition_whole_dataframe(name).get_batch({"dataframe": rows})
+    return (
+        context.data_sources.add_pandas("frames")
+        .add_dataframe_asset("frame")
+        .add_batch_definition_whole_dataframe("whole")
+    )
+
+
+@contextmanager
+def _batch(rows: pd.DataFrame) -> Iterator["Batch"]:
+    """A frame as Great Expectations wants it; afterwards it is let go, which the context would not do by itself."""
+    try:
+        yield _batches().get_batch({"dataframe": rows})
+    finally:
+        _batches().get_batch({"dataframe": rows.head(0)})
 
 
 def _result(spec: ExpectationSpec, outcome: "ExpectationValidationResult", rows: pd.DataFrame) -> ExpectationResult:
@@ -251,7 +277,7 @@ def _result(spec: ExpectationSpec, outcome: "ExpectationValidationResult", rows:
         success=bool(outcome.success),
         severity=spec.severity,
         unexpected_count=None if count is None else int(count),
-        sample=tuple({str(column): _plain(value) for column, value in row.items()} for row in offending),
+        sample=tuple({str(column): plain(value) for column, value in row.items()} for row in offending),
         detail=_detail(spec, outcome),
     )
 
@@ -283,7 +309,7 @@ def _short(value: object) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
-def _plain(value: object) -> object:
+def plain(value: object) -> object:
     """A value that JSON can hold."""
     if isinstance(value, date | datetime):
         return None if value is pd.NaT else value.isoformat()

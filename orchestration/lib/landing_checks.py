@@ -11,19 +11,24 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from orchestration.lib.data_docs import keep_validation
 from orchestration.lib.expectations import SuiteResult, run_suite
 from orchestration.lib.ingestion import Ingested
 from orchestration.lib.landing import LandingStore, connect, read_parquet_sql
 from orchestration.lib.metadata import markdown_table
-from orchestration.lib.suites_landing import LANDING_SUITES, PreviousLoad
+from orchestration.lib.suites_landing import LANDING_SUITES, OWN_SUITES, PreviousLoad
 from orchestration.sources.datasets import Dataset
 
 CHECK_NAME = "great_expectations"
 ANSWERED_NAME = "source_answered"
+OUTCOMES = "outcomes"
+"""Metadata of a check that is a suite: one entry an expectation (`check_results.py` reads it)."""
 SHOWN_FAILURES = 20
 PRICED = ("market_daily", "candles_daily")
 """Datasets, by name, whose critical failures stop the run: a week without right prices is none. Of every other source a
 failure warns and costs its features, since landed files stay as they are and would stop every later run too."""
+TOO_MANY_ROWS = {"binance/prices_hourly": timedelta(days=90)}
+"""Of seven million hours the newest; in pandas they would take a minute and four gigabytes."""
 JUDGED_DAYS = 7
 """Newest days a suite judges, against as many before them (more for a source of a slower cadence); all history is judged once,
 when it first lands."""
@@ -74,7 +79,7 @@ def judge_answer(result: Ingested, *, down: str | None) -> dg.AssetCheckResult:
 def judge_landing(
     store: LandingStore, dataset: Dataset, *, as_of: datetime, is_first: bool
 ) -> dg.AssetCheckResult | None:
-    """The check result of a dataset's newest days; None where it has no suite or nothing landed.
+    """The check result of a dataset's newest days; None where nothing landed, or a file of an archive has ended before them.
 
     Args:
         store: The landing store.
@@ -88,6 +93,8 @@ def judge_landing(
         return None
     window = timedelta(days=max(JUDGED_DAYS, 2 * dataset.cadence_days))
     since = None if is_first or not dataset.is_dated else as_of - 2 * window
+    if is_first and dataset.label in TOO_MANY_ROWS:
+        since = as_of - TOO_MANY_ROWS[dataset.label]
     frame = _newest_rows(files, dataset, as_of=as_of, since=since)
     previous = None
     if dataset.is_dated and not is_first:
@@ -96,8 +103,9 @@ def judge_landing(
         previous = PreviousLoad(ids=frame.filter(~is_new)[thing].n_unique())
         frame = frame.filter(is_new)
     if frame.is_empty():
-        return silent_result(dataset, as_of=as_of)
+        return silent_result(dataset, as_of=as_of) if dataset.label in OWN_SUITES else None
     result = run_suite(frame, build(as_of=as_of, previous=previous), name=dataset.label)
+    keep_validation(store.root, result)
     return check_result(result, asset_key=key_of(dataset), may_block=dataset.name in PRICED)
 
 
@@ -140,6 +148,21 @@ def results_of(result: SuiteResult) -> pl.DataFrame:
     return pl.DataFrame(rows).sort("held", maintain_order=True) if rows else pl.DataFrame()
 
 
+def outcomes_of(result: SuiteResult, *, may_block: bool) -> list[dict[str, Any]]:
+    """Every expectation as `quality.check_results` wants it, its offending rows apart: those are in `failures`."""
+    return [
+        {
+            "check_name": each.expectation,
+            "column_name": None if each.column == "rows" else each.column,
+            "severity": "error" if each.severity == "critical" and may_block else "warning",
+            "is_passed": each.success,
+            "rows_failed": each.unexpected_count,
+            "detail": each.detail,
+        }
+        for each in result.results
+    ]
+
+
 def check_result(
     result: SuiteResult, *, asset_key: dg.AssetKey, check_name: str = CHECK_NAME, may_block: bool = True
 ) -> dg.AssetCheckResult:
@@ -151,6 +174,7 @@ def check_result(
         for name, value in result.as_metadata().items()
     }
     metadata["results"] = dg.MetadataValue.md(markdown_table(results_of(result)))
+    metadata[OUTCOMES] = dg.MetadataValue.json(outcomes_of(result, may_block=may_block))
     return dg.AssetCheckResult(
         passed=result.success, severity=severity, metadata=metadata, asset_key=asset_key, check_name=check_name
     )

@@ -1,13 +1,18 @@
-"""Great Expectations at the edge where tables leave: the current rows of a versioned table, as a blocking check.
+"""Great Expectations at the edge where tables leave: versioned tables and marts, each with a blocking check.
 
-Belongs here: reading the rows and naming the check. Does not: the expectations (`suites_published.py`).
+Belongs here: reading the rows and naming the check. Does not: the expectations (`suites_published.py`, `suites_marts.py`).
 """
+
+from datetime import date
+from pathlib import Path
 
 import dagster as dg
 import duckdb
 
+from orchestration.lib.data_docs import keep_validation
 from orchestration.lib.expectations import run_suite
 from orchestration.lib.landing_checks import CHECK_NAME, check_result
+from orchestration.lib.suites_marts import MartTable, mart_suite
 from orchestration.lib.suites_published import PUBLISHED_SUITES
 from orchestration.lib.versioned_tables import VersionedTable
 
@@ -24,8 +29,34 @@ def published_check_spec(table: VersionedTable) -> dg.AssetCheckSpec:
     )
 
 
-def judge_published(connection: duckdb.DuckDBPyConnection, table: VersionedTable) -> dg.AssetCheckResult:
-    """The check result of a table's current rows."""
+def judge_published(connection: duckdb.DuckDBPyConnection, table: VersionedTable, *, root: Path) -> dg.AssetCheckResult:
+    """The check result of a table's current rows; it is kept for Data Docs in the data folder `root`."""
     rows = connection.execute(f"select * from {table.current_view_sql_name}").df()
     result = run_suite(rows, PUBLISHED_SUITES[table.full_name](), name=table.full_name)
+    keep_validation(root, result)
     return check_result(result, asset_key=key_of(table))
+
+
+def mart_key_of(table: MartTable) -> dg.AssetKey:
+    """Asset key of a mart."""
+    return dg.AssetKey([table.schema, table.name])
+
+
+def mart_check_spec(table: MartTable) -> dg.AssetCheckSpec:
+    """The blocking check of a mart; only prices, keys and types block."""
+    return dg.AssetCheckSpec(
+        CHECK_NAME,
+        asset=mart_key_of(table),
+        blocking=True,
+        description="Types, key and ranges of the newest days, before they leave.",
+    )
+
+
+def judge_mart(
+    connection: duckdb.DuckDBPyConnection, table: MartTable, *, as_of: date, root: Path
+) -> dg.AssetCheckResult:
+    """The check result of a mart's newest days; it is kept for Data Docs in the data folder `root`."""
+    rows = connection.execute(f"select * from {table.full_name} where {table.window}", {"as_of": as_of}).pl()
+    result = run_suite(rows, mart_suite(table), name=table.full_name)
+    keep_validation(root, result)
+    return check_result(result, asset_key=mart_key_of(table))

@@ -12,7 +12,9 @@ import dagster as dg
 import duckdb
 from pydantic import Field, PrivateAttr
 
+from orchestration.lib.check_results import record_checks
 from orchestration.lib.connections import Connections, open_connections
+from orchestration.lib.data_docs import write_data_docs
 from orchestration.lib.data_folder import DataFolder
 from orchestration.lib.dead_runs import fail_dead_runs
 from orchestration.lib.landing import LandingStore
@@ -20,7 +22,7 @@ from orchestration.lib.partitions import LANDING_JOBS, last_day_of
 from orchestration.lib.registry import ModelRegistry
 from orchestration.lib.run_context import RunContext, current_build
 from orchestration.lib.run_lock import RunLock
-from orchestration.lib.warehouse import connect
+from orchestration.lib.warehouse import WarehouseError, connect, table_exists
 from orchestration.lib.week_choice import choose_week
 from orchestration.lib.weeks import WeekError
 from orchestration.settings import REPOSITORY_ROOT, Settings, load_settings
@@ -30,7 +32,10 @@ POOL = "warehouse"
 
 
 class RunLease(dg.ConfigurableResource):
-    """The right to write the data folder: an OS lock held for the whole run, whoever executes it."""
+    """The right to write the data folder: an OS lock held for the whole run, whoever executes it.
+
+    Before it is let go, the checks of the run are written down, so that a run which failed leaves them too.
+    """
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["RunLease"]:
@@ -45,6 +50,27 @@ class RunLease(dg.ConfigurableResource):
 
         with RunLock(folder.root, command=f"run {run_id}", on_acquired=clean_up):
             yield self
+            if instance is not None and run_id is not None:
+                _write_down_checks(folder, instance, run_id, context.log)
+
+
+def _write_down_checks(
+    folder: DataFolder, instance: dg.DagsterInstance, run_id: str, log: dg.DagsterLogManager | None
+) -> None:
+    """The run's rows of `quality.check_results`, and Data Docs where it failed: those of a good run came with its publication.
+
+    A warehouse that cannot be opened gets its rows from the next run.
+    """
+    if folder.warehouse.exists():
+        try:
+            with connect(folder.warehouse) as connection:
+                if table_exists(connection, "quality", "builds"):
+                    record_checks(connection, instance, run_id)
+        except WarehouseError as error:
+            if log is not None:
+                log.warning("the checks of this run are not written down yet, the next run does it: %s", error)
+    if instance.get_run_stats(run_id).steps_failed:
+        write_data_docs(folder.root, folder.published)
 
 
 class Warehouse(dg.ConfigurableResource):

@@ -28,6 +28,8 @@ from orchestration.lib.suites_dex import DEX_SUITES
 from orchestration.lib.suites_exchanges import EXCHANGE_SUITES
 from orchestration.lib.suites_macro import MACRO_SUITES
 from orchestration.lib.suites_news import NEWS_SUITES
+from orchestration.lib.suites_registry import registry_suite
+from orchestration.sources.datasets import DATASETS
 
 FEAR_AND_GREED = ("Extreme Fear", "Fear", "Neutral", "Greed", "Extreme Greed")
 
@@ -78,7 +80,7 @@ def fear_greed_suite(
     ]
 
 
-LANDING_SUITES: Mapping[str, Callable[..., list[ExpectationSpec]]] = MappingProxyType(
+OWN_SUITES: Mapping[str, Callable[..., list[ExpectationSpec]]] = MappingProxyType(
     {
         "coinmetrics/asset_metrics": asset_metrics_suite,
         "alternative_me/fear_greed": fear_greed_suite,
@@ -91,4 +93,9 @@ LANDING_SUITES: Mapping[str, Callable[..., list[ExpectationSpec]]] = MappingProx
         **NEWS_SUITES,
     }
 )
-"""Suites by `source/dataset`; each takes as_of, previous and days_allowed."""
+"""Suites written for their dataset, by `source/dataset`."""
+
+LANDING_SUITES: Mapping[str, Callable[..., list[ExpectationSpec]]] = MappingProxyType(
+    {dataset.label: OWN_SUITES.get(dataset.label) or registry_suite(dataset) for dataset in DATASETS.values()}
+)
+"""The suite of every dataset that can land; each takes as_of, previous and days_allowed."""

@@ -12,7 +12,10 @@ from typing import Any
 
 import duckdb
 
+from orchestration.lib.data_docs import DATA_DOCS
 from orchestration.lib.data_folder import DataFolder
+
+SHOWN_TABLES = 6
 
 
 def print_summary(folder: DataFolder, week: date, *, seconds: float) -> None:
@@ -73,12 +76,31 @@ def print_summary(folder: DataFolder, week: date, *, seconds: float) -> None:
                 "Out of sample so far: "
                 + ", ".join(f"mean {metric} {value:.3f} over {n} weeks" for metric, value, n in skill)
             )
+        checks = rows("select tier, is_passed, table_name from api.check_results where as_of_week = ?", week)
+        if checks:
+            print(_checks_line(checks))
         print(_sources_line(rows("select source, dataset, status from api.source_health where as_of_week = ?", week)))
     print(f"\nPublished warehouse: {path}")
+    docs = folder.published / DATA_DOCS / "index.html"
+    if docs.exists():
+        print(f"Data Docs (what was checked, with the rows that failed): {docs}")
     print(
         f"Took {seconds:.0f} s. Look at it: make dev (Dagster UI on http://127.0.0.1:3000), or SQL: select * from api.trader_grades"
     )
     print("Research, not financial advice.")
+
+
+def _checks_line(rows: list[tuple[Any, ...]]) -> str:
+    """How many checks of the week held, by tier, and the tables of those that did not."""
+    tiers = ", ".join(f"{sum(tier == each for tier, _, _ in rows)} {each}" for each in sorted({row[0] for row in rows}))
+    failed = sorted({table for _, is_passed, table in rows if not is_passed})
+    held = sum(bool(row[1]) for row in rows)
+    shown = ", ".join(failed[:SHOWN_TABLES]) + (
+        f" and {len(failed) - SHOWN_TABLES} more" if len(failed) > SHOWN_TABLES else ""
+    )
+    return f"Checks: {held} of {len(rows)} held ({tiers})" + (
+        f"; not in {shown} (select * from api.check_results where not is_passed)" if failed else ""
+    )
 
 
 def _sources_line(rows: list[tuple[Any, ...]]) -> str:

@@ -1,5 +1,6 @@
 """A source that is down costs its features and not the run; without prices nothing is published."""
 
+import duckdb
 import pytest
 
 from tests.conftest import NEXT_WEEK
@@ -72,3 +73,9 @@ def test_without_any_prices_nothing_is_published(first, new_folder):
     assert finished.code == 1, finished.said
     assert "prices_are_there" in finished.said
     assert tidemark.manifests() == before
+    # The run that failed leaves its checks all the same, in the warehouse that it could write.
+    with duckdb.connect(str(tidemark.folder / "warehouse.duckdb"), read_only=True) as connection:
+        stopped = connection.execute(
+            "select table_name, check_name from quality.check_results where not is_passed and severity = 'error'"
+        ).fetchall()
+    assert ("quality.source_health", "prices_are_there") in stopped

@@ -61,6 +61,11 @@ API = {
         **{"newest_date": DAY, "last_attempt_at": INSTANT},
         **dict.fromkeys(("days_behind", "received", "quarantined", "failed"), COUNT),
     },
+    "check_results": {
+        **dict.fromkeys(("tier", "table_name", "check_name", "column_name", "severity"), TEXT),
+        **{"is_passed": FLAG, "rows_checked": COUNT, "rows_failed": COUNT, "detail": TEXT, "offending_rows": TEXT},
+        **{"checked_at": INSTANT, "as_of_week": DAY, "run_id": TEXT},
+    },
     "source_coverage": {
         **{"source": TEXT, "dataset": TEXT, "date": DAY},
         **dict.fromkeys(("expected", "received", "quarantined"), COUNT),
@@ -125,6 +130,28 @@ def test_nothing_else_is_in_the_sql_interface_without_columns_promised_for_it(fi
     found = first.query("select table_name from information_schema.tables where table_schema = 'api'")
 
     assert set(found["table_name"]) == set(API)
+
+
+def test_every_check_of_the_run_is_in_the_published_history_with_its_tier(first):
+    tiers = dict(first.query("select tier, count(*) from quality.check_results group by tier").rows())
+    twice = first.query(
+        "select 1 from quality.check_results group by run_id, table_name, check_name, column_name having count(*) > 1"
+    )
+    weeks = first.query("select distinct as_of_week::varchar as week from quality.check_results")["week"].to_list()
+
+    assert min(tiers[tier] for tier in ("great_expectations", "dbt", "python")) > 40
+    assert twice.is_empty()
+    assert weeks == [WEEK]
+
+
+def test_a_run_says_how_its_checks_turned_out_and_where_their_pages_are(first, first_output):
+    held, all_of_them = first.query("select count(*) filter (is_passed), count(*) from api.check_results").row(0)
+    index = first.published.parent / "data_docs" / "index.html"
+
+    assert f"Checks: {held} of {all_of_them} held" in first_output
+    assert str(index) in first_output
+    assert "learning.trader_grades" in index.read_text()
+    assert "marts.fct_daily" in index.read_text()
 
 
 def test_every_file_that_the_manifest_names_is_there(first):

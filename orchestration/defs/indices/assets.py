@@ -71,7 +71,9 @@ def index_weeks(
             if table is LEVELS:
                 metadata["plot"] = levels_plot(connection, warehouse.settings.source)
             yield dg.MaterializeResult(
-                asset_key=key_of(table), metadata=metadata, check_results=[judge_published(connection, table)]
+                asset_key=key_of(table),
+                metadata=metadata,
+                check_results=[judge_published(connection, table, root=warehouse.folder.root)],
             )
 
 

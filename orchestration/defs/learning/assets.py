@@ -96,7 +96,7 @@ def trader_calls(
             yield dg.MaterializeResult(
                 asset_key=key_of(table),
                 metadata={**appended[table.full_name].as_metadata(), **shown, **({"plot": drawn} if drawn else {})},
-                check_results=[judge_published(connection, table)],
+                check_results=[judge_published(connection, table, root=warehouse.folder.root)],
             )
 
 
@@ -145,7 +145,7 @@ def model_evaluation(
         yield dg.MaterializeResult(
             asset_key=key_of(MODEL_EVALUATION),
             metadata=metadata,
-            check_results=[judge_published(connection, MODEL_EVALUATION), skill],
+            check_results=[judge_published(connection, MODEL_EVALUATION, root=warehouse.folder.root), skill],
         )
 
 

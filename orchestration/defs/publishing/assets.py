@@ -1,11 +1,17 @@
 """The published copy: the last step of a weekly run, after every blocking check."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import dagster as dg
+import duckdb
 
 from orchestration.lib.attribution import ATTRIBUTION
 from orchestration.lib.calls import newest_refit
+from orchestration.lib.check_results import NAME, record_checks
+from orchestration.lib.data_docs import write_data_docs
+from orchestration.lib.metadata import markdown_table
+from orchestration.lib.published_copy import count_rows
 from orchestration.lib.publishing import PublicationInfo, SourceLoads, publish
 from orchestration.lib.resources import POOL, RunLease, Warehouse
 from orchestration.lib.run_context import complete_build
@@ -13,8 +19,17 @@ from orchestration.lib.versioned_tables import VERSIONED_TABLES
 
 API_VIEWS = (
     *("tokens", "daily", "trader_grades", "trading_signals", "indices", "index_compositions", "index_rebalances"),
-    *("index_levels", "moonshots", "bull_bear", "model_evaluation", "source_health", "source_coverage"),
+    *(
+        "index_levels",
+        "moonshots",
+        "bull_bear",
+        "model_evaluation",
+        "source_health",
+        "source_coverage",
+        "check_results",
+    ),
 )
+CHECK_RESULTS = dg.AssetKey(["quality", "check_results"])
 
 
 @dg.asset(
@@ -40,6 +55,8 @@ def published_warehouse(
     with warehouse.connect() as connection:
         build = warehouse.build(connection, context.run_id)
         complete_build(connection, context.run_id)
+        record_checks(connection, context.instance, context.run_id)
+        context.log_event(dg.AssetMaterialization(CHECK_RESULTS, metadata=shown_checks(connection, context.run_id)))
     loads: dict[str, SourceLoads] = {}
     for load in store.loads():
         source = load.source
@@ -62,6 +79,48 @@ def published_warehouse(
         attribution={source: ATTRIBUTION[source] for source in loads if source in ATTRIBUTION},
     )
     publication = publish(folder.warehouse, folder.published, info=info, report_step=context.log.info)
-    return dg.MaterializeResult(
-        metadata={**publication.as_metadata(), "path": str(folder.published / "warehouse.duckdb")}
+    # A week that is published already changes nothing, the pages about it included.
+    docs = write_data_docs(folder.root, folder.published) if publication.is_new else None
+    metadata: dict[str, Any] = {**publication.as_metadata(), "path": str(folder.published / "warehouse.duckdb")}
+    if docs is not None:
+        metadata |= {
+            "data_docs": dg.MetadataValue.path(docs.index),
+            "suites": docs.suites,
+            "suites_failed": docs.failed,
+        }
+    return dg.MaterializeResult(metadata=metadata)
+
+
+def shown_checks(connection: duckdb.DuckDBPyConnection, run_id: str) -> dict[str, Any]:
+    """What the UI shows of the checks of a run: counts by tier, and those that failed."""
+    counts = connection.execute(
+        f"""select tier, count(*) as checks, count(*) filter (not is_passed) as failed
+        from {NAME} where run_id = ? group by tier order by tier""",
+        [run_id],
+    ).pl()
+    failed = connection.execute(
+        f"""select severity, table_name, check_name, column_name, rows_failed, detail
+        from {NAME} where run_id = ? and not is_passed order by severity, table_name, check_name""",
+        [run_id],
+    ).pl()
+    return {
+        "dagster/row_count": count_rows(connection, NAME),
+        "checks": dg.MetadataValue.md(markdown_table(counts)),
+        "failed": dg.MetadataValue.md(markdown_table(failed)),
+    }
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """The published copy; the history of checks, which its step writes on the way, is described."""
+    described = dg.AssetSpec(
+        CHECK_RESULTS,
+        group_name="quality",
+        owners=["team:operations"],
+        kinds={"duckdb"},
+        description=(
+            "The history of every check: one row a check and run, of Great Expectations, dbt and Python alike. Written by the "
+            "publishing step, and at the end of a run that fails before."
+        ),
     )
+    return dg.Definitions(assets=[published_warehouse, described])

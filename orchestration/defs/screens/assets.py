@@ -45,5 +45,5 @@ def moonshot_weeks(
         yield dg.MaterializeResult(
             asset_key=key_of(MOONSHOTS),
             metadata={**appended.as_metadata(), **shown},
-            check_results=[judge_published(connection, MOONSHOTS)],
+            check_results=[judge_published(connection, MOONSHOTS, root=warehouse.folder.root)],
         )

@@ -1,20 +1,27 @@
 """The dbt project as assets: first everything up to the marts, after the learning steps the api views."""
 
+import json
 from collections.abc import Iterator
 from contextlib import redirect_stdout
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
 import dagster as dg
 from dagster_dbt import DbtCliResource, dbt_assets
+from dagster_dbt.errors import DagsterDbtCliRuntimeError
 
+from orchestration.lib.check_results import create_check_results
 from orchestration.lib.child_guard import killed_with_us
 from orchestration.lib.code_version import code_version
 from orchestration.lib.data_folder import DataFolder
+from orchestration.lib.dbt_checks import RUN_RESULTS, contract_checks, described_check, read_run_results
 from orchestration.lib.dbt_translator import MANIFEST, WarehouseTranslator
 from orchestration.lib.metadata import lines_plot, table_metadata
+from orchestration.lib.published_checks import judge_mart, mart_check_spec
 from orchestration.lib.resources import POOL, RunLease, Warehouse, Week, dbt_environment
 from orchestration.lib.run_context import RunContext, begin_build, last_completed
+from orchestration.lib.suites_marts import mart_tables
 from orchestration.lib.versions import create_versioned_tables
 from orchestration.lib.warehouse import create_raw_views, create_schemas, earliest_change, table_exists
 from orchestration.lib.weeks import WEEK, instant_of
@@ -38,6 +45,7 @@ def prepare_build(warehouse: Warehouse, week: Week, run_id: str) -> tuple[RunCon
         create_schemas(connection)
         create_versioned_tables(connection)
         create_index_definitions(connection)
+        create_check_results(connection)
         create_raw_views(connection, folder.root, input_cutoff=cutoff)
         before = last_completed(connection)
         touched = {
@@ -79,17 +87,35 @@ def create_index_definitions(connection: Any) -> None:
     )
 
 
+@dataclass(frozen=True)
+class DbtRun:
+    """What came of a dbt run.
+
+    Attributes:
+        events: Its events in Dagster's terms.
+        results: Results by node, from `run_results.json`.
+        failure: Why it failed; the events of what it did until then are there all the same.
+    """
+
+    events: list[Any]
+    results: dict[str, Any] = field(default_factory=dict)
+    failure: DagsterDbtCliRuntimeError | None = None
+
+
 def run_dbt(
     context: dg.AssetExecutionContext, dbt: DbtCliResource, folder: DataFolder, *, as_of: datetime, features_from: date
-) -> list[Any]:
-    """Run `dbt build` as a subprocess to its end and return its events: no connection is open while it works."""
+) -> DbtRun:
+    """Run `dbt build` as a subprocess to its end: no connection is open while it works."""
     target = folder.root / "dbt" / "target"
     target.mkdir(parents=True, exist_ok=True)
+    (target / RUN_RESULTS).unlink(missing_ok=True)  # a run that fails early would seem to have those of the run before
     # dbt's unit tests judge the code and not the data: make test runs them, a week need not.
     arguments = ["build", "--exclude-resource-type", "unit_test"]
     if features_from == FIRST_DAY:
         arguments.append("--full-refresh")
     log = folder.root / "dbt" / "dbt.log"
+    events: list[Any] = []
+    failure = None
     # dbt's own lines go into its log: the terminal shows one line a step, Dagster the events.
     with (
         dbt_environment(folder, as_of=as_of, features_from=features_from),
@@ -98,14 +124,27 @@ def run_dbt(
     ):
         invocation = dbt.cli(arguments, context=context, target_path=target)
         with killed_with_us(invocation.process.pid):
-            return list(invocation.stream())
+            try:
+                events.extend(invocation.stream())
+            except DagsterDbtCliRuntimeError as error:
+                failure = error
+    return DbtRun(events, read_run_results(target), failure)
 
 
-def with_previews(context: dg.AssetExecutionContext, warehouse: Warehouse, events: list[Any]) -> Iterator[Any]:
-    """Add row counts, schemas and previews to the outputs of dbt models."""
+def shown_events(context: dg.AssetExecutionContext, warehouse: Warehouse, run: DbtRun) -> Iterator[Any]:
+    """The events with row counts, schemas and previews of tables, and with the rows that broke a test.
+
+    Raises:
+        DagsterDbtCliRuntimeError: dbt failed; raised last, so that the UI shows the check that did not hold.
+    """
     data_source = warehouse.settings.source
+    nodes = json.loads(MANIFEST.read_text())["nodes"]
+    row_counts: dict[str, int] = {}
     with warehouse.connect(read_only=True) as connection:
-        for event in events:
+        for event in run.events:
+            if isinstance(event, dg.AssetCheckResult):
+                yield described_check(connection, event, nodes=nodes, results=run.results, row_counts=row_counts)
+                continue
             if isinstance(event, dg.Output):
                 key = context.asset_key_for_output(event.output_name)
                 if key.path[0] in SHOWN:
@@ -115,6 +154,10 @@ def with_previews(context: dg.AssetExecutionContext, warehouse: Warehouse, event
                     yield dg.Output(None, output_name=event.output_name, metadata=metadata)
                     continue
             yield event
+    for evaluation in contract_checks(nodes, run.results, WarehouseTranslator().get_asset_key):
+        context.log_event(evaluation)
+    if run.failure is not None:
+        raise run.failure
 
 
 def market_plot(connection: Any, data_source: str) -> dg.MarkdownMetadataValue:
@@ -150,8 +193,8 @@ def dbt_marts(
     context.log.info(
         "build of %s: facts changed from %s, features from %s", build.as_of_week, build.changed_from, features_from
     )
-    events = run_dbt(context, dbt, warehouse.folder, as_of=build.as_of, features_from=features_from)
-    yield from with_previews(context, warehouse, events)
+    run = run_dbt(context, dbt, warehouse.folder, as_of=build.as_of, features_from=features_from)
+    yield from shown_events(context, warehouse, run)
 
 
 @dbt_assets(
@@ -171,9 +214,23 @@ def dbt_api(
         views = connection.execute("select count(*) from duckdb_views() where schema_name = 'api'").fetchone()
     outputs = list(context.selected_output_names)
     is_kept = before is not None and before["code_version"] == build.code_version and views == (len(outputs),)
-    events: list[Any] = (
-        [dg.Output(None, output_name=name) for name in outputs]
+    run = (
+        DbtRun([dg.Output(None, output_name=name) for name in outputs])
         if is_kept
         else run_dbt(context, dbt, warehouse.folder, as_of=build.as_of, features_from=build.as_of_week)
     )
-    yield from with_previews(context, warehouse, events)
+    yield from shown_events(context, warehouse, run)
+
+
+MARTS = mart_tables(json.loads(MANIFEST.read_text()))
+
+
+@dg.multi_asset_check(name="published_marts", specs=[mart_check_spec(table) for table in MARTS], pool=POOL)
+def published_marts(
+    context: dg.AssetCheckExecutionContext, lease: RunLease, warehouse: Warehouse
+) -> Iterator[dg.AssetCheckResult]:
+    """What Great Expectations says of the newest days of every table that dbt builds and readers get."""
+    with warehouse.connect() as connection:
+        build = warehouse.build(connection, context.run.run_id)
+        for table in MARTS:
+            yield judge_mart(connection, table, as_of=build.as_of_week, root=warehouse.folder.root)
