@@ -63,7 +63,7 @@ breadth as (
             count(*) filter (where highs.is_new_high_{{ days }}d) as new_highs_{{ days }}d,
             count(*) filter (where highs.is_new_low_{{ days }}d) as new_lows_{{ days }}d,
         {% endfor %}
-        median(features.drawdown_365d) as median_drawdown_365d,
+        median(features.drawdown_365d::double) as median_drawdown_365d,
         median(highs.drawdown_from_high) as median_drawdown_from_high
     from {{ ref('int_market_members') }} as members
     inner join {{ ref('feat_token_daily') }} as features
