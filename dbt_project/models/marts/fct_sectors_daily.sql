@@ -36,6 +36,19 @@ market as (
     group by market_date
 ),
 
+published as (
+    -- CoinGecko's categories overlap, so their caps do not add up; the largest of a sector is what it should about reach.
+    select
+        seeds.sector,
+        categories.market_date,
+        max(categories.market_cap_usd) as market_cap_usd,
+        max(categories.available_at) as available_at
+    from {{ ref('stg_coingecko__category_daily') }} as categories
+    inner join {{ ref('sector_categories') }} as seeds
+        on categories.category_name = seeds.category_name
+    group by seeds.sector, categories.market_date
+),
+
 sums as (
     select
         memberships.sector,
@@ -68,10 +81,12 @@ judged as (
         case when sums.tokens_held >= {{ fewest_tokens }} then sums.median_return_1d end as median_return_1d,
         case when sums.tokens >= {{ fewest_tokens }} then sums.share_above_average_50d end as breadth_50d,
         market.btc_return_1d,
-        market.available_at,
+        published.market_cap_usd as coingecko_market_cap_usd,
+        greatest(market.available_at, published.available_at) as available_at,
         (sums.market_date - date '2000-01-01')::integer as day_number
     from sums
     inner join market on sums.market_date = market.market_date
+    left join published on sums.sector = published.sector and sums.market_date = published.market_date
 ),
 
 chained as (
@@ -88,6 +103,7 @@ chained as (
         median_return_1d,
         breadth_50d,
         btc_return_1d,
+        coingecko_market_cap_usd,
         available_at,
         day_number,
         100 * exp(sum(ln(1 + coalesce(return_1d, 0))) over so_far) as index_level,
@@ -159,6 +175,7 @@ ranked as (
             order by day_number
             rows between unbounded preceding and current row
         ) as index_high,
+        coingecko_market_cap_usd,
         available_at,
         day_number
     from chained
@@ -188,6 +205,8 @@ select
     index_level,
     index_high,
     index_level / index_high - 1 as drawdown_from_high,
+    coingecko_market_cap_usd,
+    market_cap_usd / coingecko_market_cap_usd as coingecko_market_cap_ratio,
     true as is_hindsight,
     available_at
 from ranked

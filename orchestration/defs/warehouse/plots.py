@@ -4,6 +4,7 @@ Belongs here: which columns of which table a plot shows. Does not: drawing (`orc
 """
 
 from collections.abc import Callable, Mapping
+from datetime import date
 from types import MappingProxyType
 from typing import Any
 
@@ -75,8 +76,8 @@ def dominance_plot(connection: Any, data_source: str) -> dg.MarkdownMetadataValu
     )
 
 
-def sectors_plot(connection: Any, data_source: str) -> dg.MarkdownMetadataValue:
-    """Sector indices of the last year, 100 at its beginning: the largest sectors, the best of the year first."""
+def sector_levels(connection: Any) -> dict[str, tuple[list[date], list[float]]]:
+    """Index levels of the last year by sector, 100 at its beginning: the largest sectors with a return, the best of the year first."""
     rows = connection.execute(
         f"""with year as (
             select sector, market_date, return_1d, index_level, market_cap_usd,
@@ -93,14 +94,16 @@ def sectors_plot(connection: Any, data_source: str) -> dg.MarkdownMetadataValue:
         select year.sector, year.market_date, 100 * year.index_level / year.first_level as level
         from year inner join shown on year.sector = shown.sector order by shown.gain desc, year.sector, year.market_date"""
     ).pl()
+    return {
+        str(part["sector"][0]): (part["market_date"].to_list(), part["level"].to_list())
+        for part in rows.partition_by("sector", maintain_order=True)
+    }
+
+
+def sectors_plot(connection: Any, data_source: str) -> dg.MarkdownMetadataValue:
+    """Sector indices of the last year."""
     return lines_plot(
-        {
-            str(part["sector"][0]): (part["market_date"].to_list(), part["level"].to_list())
-            for part in rows.partition_by("sector", maintain_order=True)
-        },
-        title="Sectors over a year",
-        unit="index, 100 a year ago",
-        data_source=data_source,
+        sector_levels(connection), title="Sectors over a year", unit="index, 100 a year ago", data_source=data_source
     )
 
 
