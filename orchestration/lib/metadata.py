@@ -23,6 +23,9 @@ FEWEST_INLINE_ROWS = 3
 INLINE_CHARACTERS = 1000
 """The UI shows Markdown shorter than this in place and hides longer texts behind a click."""
 
+FEW_POWERS = 20
+"""Highest over lowest value of a log axis up to which the values between powers of ten are labelled."""
+
 BOOKKEEPING = frozenset(VERSION_COLUMNS) - {"version"}
 """Columns a preview leaves out: hashes, ids and instants of versions, which the schema lists and nobody reads."""
 
@@ -123,15 +126,18 @@ def lines_plot(
     is_log: bool = False,
 ) -> dg.MarkdownMetadataValue:
     """A figure of some lines over dates; values on a log scale are labelled as whole numbers."""
-    from matplotlib.ticker import StrMethodFormatter
+    from matplotlib.ticker import NullFormatter, StrMethodFormatter
 
     def draw(axes: Any) -> None:
         for label, (days, values) in series.items():
             axes.plot(days, values, label=label, linewidth=1.2)
         if is_log:
             axes.set_yscale("log")
-            for part in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
-                part(StrMethodFormatter("{x:,.0f}"))
+            low, high = axes.get_ylim()
+            whole = StrMethodFormatter("{x:,.0f}")
+            axes.yaxis.set_major_formatter(whole)
+            # Between powers of ten there is room for labels only while they are few.
+            axes.yaxis.set_minor_formatter(whole if high < FEW_POWERS * low else NullFormatter())
         if len(series) > 1:
             axes.legend(fontsize=8, frameon=False)
         axes.grid(visible=True, alpha=0.25)

@@ -11,13 +11,14 @@ import dagster as dg
 from dagster_dbt import DbtCliResource, dbt_assets
 from dagster_dbt.errors import DagsterDbtCliRuntimeError
 
+from orchestration.defs.warehouse.plots import PLOTS
 from orchestration.lib.check_results import create_check_results
 from orchestration.lib.child_guard import killed_with_us
 from orchestration.lib.code_version import code_version
 from orchestration.lib.data_folder import DataFolder
 from orchestration.lib.dbt_checks import RUN_RESULTS, contract_checks, described_check, read_run_results
 from orchestration.lib.dbt_translator import MANIFEST, WarehouseTranslator
-from orchestration.lib.metadata import lines_plot, table_metadata
+from orchestration.lib.metadata import table_metadata
 from orchestration.lib.published_checks import judge_mart, mart_check_spec
 from orchestration.lib.resources import POOL, RunLease, Warehouse, Week, dbt_environment
 from orchestration.lib.run_context import RunContext, begin_build, last_completed
@@ -149,8 +150,8 @@ def shown_events(context: dg.AssetExecutionContext, warehouse: Warehouse, run: D
                 key = context.asset_key_for_output(event.output_name)
                 if key.path[0] in SHOWN:
                     metadata = dict(event.metadata) | table_metadata(connection, ".".join(key.path))
-                    if key.path == ["marts", "feat_market_daily"]:
-                        metadata["plot"] = market_plot(connection, data_source)
+                    for name, draw in PLOTS.get(key.path[-1], {}).items():
+                        metadata[name] = draw(connection, data_source)
                     yield dg.Output(None, output_name=event.output_name, metadata=metadata)
                     continue
             yield event
@@ -158,24 +159,6 @@ def shown_events(context: dg.AssetExecutionContext, warehouse: Warehouse, run: D
         context.log_event(evaluation)
     if run.failure is not None:
         raise run.failure
-
-
-def market_plot(connection: Any, data_source: str) -> dg.MarkdownMetadataValue:
-    """Bitcoin with its averages."""
-    rows = connection.execute(
-        "select market_date, btc_price_usd, btc_sma_200d_usd from marts.feat_market_daily order by market_date"
-    ).pl()
-    days = rows["market_date"].to_list()
-    return lines_plot(
-        {
-            "bitcoin, USD": (days, rows["btc_price_usd"].to_list()),
-            "200-day average": (days, rows["btc_sma_200d_usd"].to_list()),
-        },
-        title="Bitcoin and its 200-day average",
-        unit="USD, log scale",
-        data_source=data_source,
-        is_log=True,
-    )
 
 
 @dbt_assets(

@@ -23,6 +23,7 @@ PLAIN = {
     "stg_coingecko__markets": "the same macros",
     "stg_coinmarketcap__candles_daily": "the same macros",
     "stg_coinmarketcap__market_cap_snapshots": "the same macros",
+    "stg_yahoo__candles_daily": "the same macros",
     "stg_coingecko__category_daily": "the same macros",
     "stg_coingecko__coin_activity": "the same macros",
     "stg_coingecko__global_daily": "the same macros",

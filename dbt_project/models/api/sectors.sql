@@ -1,0 +1,22 @@
+select
+    market_date as date,
+    sector,
+    tokens,
+    market_cap_usd,
+    volume_24h_usd,
+    market_cap_share,
+    volume_share,
+    volume_share_change_7d,
+    return_1d,
+    median_return_1d,
+    return_7d,
+    return_30d,
+    return_90d,
+    return_less_btc_30d,
+    breadth_50d,
+    rank_30d,
+    rank_gain_7d,
+    index_level,
+    drawdown_from_high,
+    is_hindsight
+from {{ ref('fct_sectors_daily') }}
