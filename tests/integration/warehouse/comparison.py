@@ -13,27 +13,38 @@ ONE_ULP = 2.0**-23
 
 SCHEMAS = ("intermediate", "marts", "quality")
 
+FIRST_PRICE = "(select min(daily.market_date) from marts.fct_daily as daily where daily.token_id = known.token_id)"
+
 BORN = {
-    "marts.dim_tokens": "first_date",
+    "marts.dim_tokens": "valid_from",
+    # An undated row is there once its token has a price.
+    "marts.dim_token_sectors": f"greatest(coalesce(valid_from, date '1900-01-01'), {FIRST_PRICE})",
+    "marts.dim_token_ids": f"greatest(coalesce(valid_from, date '1900-01-01'), {FIRST_PRICE})",
     "marts.fct_listings": "listed_date",
-    "marts.dim_token_names": "coalesce(valid_from, date '1900-01-01')",
     "intermediate.int_perpetuals_linked": "linked_date",
+    "intermediate.int_coinmetrics_linked": "linked_date",
+    "intermediate.int_sector_memberships": "coalesce(valid_from, date '1900-01-01')",
+    "intermediate.int_token_namings": f"greatest(coalesce(valid_from, date '1900-01-01'), coalesce({FIRST_PRICE}, date '1900-01-01'))",
 }
-"""Day from which a row of a table without `market_date` exists."""
+"""Day from which a row of a table without `market_date` exists; `known` is the table."""
 
 UNDATED = {
     "marts.feature_catalogue": "the catalogue is code",
-    "intermediate.int_token_classes": "sectors and pegged classes come from undated lists (is_hindsight)",
+    "intermediate.int_token_classes": "classes come from undated lists, flags and names (is_hindsight)",
 }
 
 CURRENT_STATE = {
     "marts.dim_tokens": {
-        "symbol": "the newest name a token goes by",
-        "name": "the newest name a token goes by",
+        "valid_to": "the day the next row begins",
+        "is_current": "whether there is a next row",
+        "is_recently_renamed": "counted back from as_of",
         "is_stable": "pegged by price on its newest day; fct_universe_daily.is_stable is the dated one",
         "last_date": "the newest day with a price",
     },
-    "marts.dim_token_names": {"valid_to": "the day a later name was first seen"},
+    "marts.dim_token_sectors": {"valid_to": "the day it ended"},
+    "marts.dim_token_ids": {"valid_to": "the day it ended, or the id became another token"},
+    "intermediate.int_sector_memberships": {"valid_to": "the day it ended"},
+    "intermediate.int_coinmetrics_linked": {"valid_to": "the day an override began or ended"},
 }
 """Columns that say how things stand now, with the reason; no model, index or screen may take history from them."""
 
@@ -57,7 +68,7 @@ def known_rows(warehouse: ScratchWarehouse, relation: str, week: date) -> pl.Dat
         )
         condition = f"{BORN[relation]} < date '{week}'"
     left_out = CURRENT_STATE.get(relation, {})
-    rows = warehouse.query(f"select * from {relation} where {condition}").drop(left_out)
+    rows = warehouse.query(f"select * from {relation} as known where {condition}").drop(left_out)
     exact = [name for name, dtype in rows.schema.items() if not dtype.is_float()]
     return rows.sort(exact + [name for name in rows.columns if name not in exact], nulls_last=True)
 
