@@ -14,23 +14,25 @@ ONE_ULP = 2.0**-23
 SCHEMAS = ("intermediate", "marts", "quality")
 
 FIRST_PRICE = "(select min(daily.market_date) from marts.fct_daily as daily where daily.token_id = known.token_id)"
+SINCE_PRICED = f"case when {FIRST_PRICE} > valid_from then {FIRST_PRICE} else coalesce(valid_from, {FIRST_PRICE}) end"
+"""When a row that may be undated is there: not before its token has a price."""
 
 BORN = {
     "marts.dim_tokens": "valid_from",
-    # An undated row is there once its token has a price.
-    "marts.dim_token_sectors": f"greatest(coalesce(valid_from, date '1900-01-01'), {FIRST_PRICE})",
-    "marts.dim_token_ids": f"greatest(coalesce(valid_from, date '1900-01-01'), {FIRST_PRICE})",
+    "marts.dim_token_sectors": SINCE_PRICED,
+    "marts.dim_token_ids": SINCE_PRICED,
     "marts.fct_listings": "listed_date",
     "intermediate.int_perpetuals_linked": "linked_date",
     "intermediate.int_coinmetrics_linked": "linked_date",
-    "intermediate.int_sector_memberships": "coalesce(valid_from, date '1900-01-01')",
-    "intermediate.int_token_namings": f"greatest(coalesce(valid_from, date '1900-01-01'), coalesce({FIRST_PRICE}, date '1900-01-01'))",
+    "intermediate.int_sector_memberships": SINCE_PRICED,
+    "intermediate.int_token_namings": SINCE_PRICED,
+    # Classes come from undated lists, flags and names (is_hindsight).
+    "intermediate.int_token_classes": FIRST_PRICE,
 }
 """Day from which a row of a table without `market_date` exists; `known` is the table."""
 
 UNDATED = {
     "marts.feature_catalogue": "the catalogue is code",
-    "intermediate.int_token_classes": "classes come from undated lists, flags and names (is_hindsight)",
 }
 
 CURRENT_STATE = {
