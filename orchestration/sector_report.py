@@ -157,6 +157,7 @@ def page(connection: duckdb.DuckDBPyConnection, labels: Path | None) -> str:
     """The page as Markdown."""
     weeks = coverage(connection)
     newest = weeks.row(-1, named=True)
+    mean_share = weeks.select(pl.col("share").mean()).item()
     years = weeks.group_by(pl.col("market_date").dt.year().alias("year")).agg(
         pl.len().alias("weeks"),
         pl.col("share", "share_without_services", "share_of_cap", "claims").mean(),
@@ -169,7 +170,7 @@ def page(connection: duckdb.DuckDBPyConnection, labels: Path | None) -> str:
         "categories and from the curated seeds; nearly all are undated, so the shares of past weeks are hindsight too.",
         "",
         f"Of the {TOP} largest tokens by market cap (those with a cap known, fake ones included) {newest['share']:.1%} had a primary",
-        f"sector on {newest['market_date']}, the newest week, and {weeks['share'].mean():.1%} in the mean of {weeks.height} weeks since"
+        f"sector on {newest['market_date']}, the newest week, and {mean_share:.1%} in the mean of {weeks.height} weeks since"
         f" {weeks['market_date'].min()}; the aim is {AIM:.0%}.",
         "Stablecoins count as Stable, by class or by price. Claims (wrapped, bridged, staked, leveraged, tokenised) are left out and",
         f"counted apart: {newest['claims']} of {TOP} in the newest week. `Services` is a sector of ours, for identity, media, commerce and",
@@ -210,14 +211,13 @@ def _agreement(compared: pl.DataFrame) -> list[str]:
         .str.join(", ")
         .alias("others"),
     )
+    primaries, members = compared.select(pl.col("is_primary", "is_member").mean()).row(0)
     return [
         "## Against labels made by hand",
         "",
         f"{compared.height} labels of {compared['symbol'].n_unique()} tickers name a sector (labels of ecosystems and of age do not).",
-        "Our primary sector is",
-        f"the same for {compared['is_primary'].sum()} ({compared['is_primary'].mean():.0%}), and the token is at least a member for"
-        f" {compared['is_member'].sum()} ({compared['is_member'].mean():.0%}).",
-        "A token may carry several labels, and only one can be primary.",
+        f"Our primary sector is the same for {compared['is_primary'].sum()} ({primaries:.0%}), and the token is at least a member for",
+        f"{compared['is_member'].sum()} ({members:.0%}). A token may carry several labels, and only one can be primary.",
         "",
         "| sector by hand | labels | primary here too | member here | primary elsewhere here |",
         "|---|---:|---:|---:|---|",
