@@ -171,7 +171,7 @@ def page(connection: duckdb.DuckDBPyConnection, labels: Path | None) -> str:
         "",
         f"Of the {TOP} largest tokens by market cap (those with a cap known, fake ones included) {newest['share']:.1%} had a primary",
         f"sector on {newest['market_date']}, the newest week, and {mean_share:.1%} in the mean of {weeks.height} weeks since"
-        f" {weeks['market_date'].min()}; the aim is {AIM:.0%}.",
+        f" {weeks.row(0, named=True)['market_date']}; the aim is {AIM:.0%}.",
         "Stablecoins count as Stable, by class or by price. Claims (wrapped, bridged, staked, leveraged, tokenised) are left out and",
         f"counted apart: {newest['claims']} of {TOP} in the newest week. `Services` is a sector of ours, for identity, media, commerce and",
         "data; the shares without it are those of the sectors that the field agrees on. Plain currencies (BTC, LTC, XRP) count as L1.",
