@@ -59,7 +59,9 @@ def read_market(connection: duckdb.DuckDBPyConnection, *, until: date) -> Market
             universe.price_usd, universe.market_cap_usd, universe.volume_30d_median_usd, universe.age_days::bigint as age_days,
             grades.trader_grade, grades.score
         from marts.fct_universe_daily as universe
-        inner join marts.dim_tokens as tokens on universe.token_id = tokens.token_id
+        inner join marts.dim_tokens as tokens
+            on universe.token_id = tokens.token_id and universe.market_date >= tokens.valid_from
+            and (tokens.valid_to is null or universe.market_date < tokens.valid_to)
         left join learning.trader_grades_current as grades
             on universe.token_id = grades.token_id and universe.market_date + 1 = grades.as_of_week
         where universe.market_date < ? and universe.market_cap_usd is not null and universe.volume_30d_median_usd is not null

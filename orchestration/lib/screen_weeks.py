@@ -47,7 +47,9 @@ def week_snapshot(connection: duckdb.DuckDBPyConnection, week: date) -> pl.DataF
                 features.return_7d, features.return_30d, features.volume_surge_7d_30d, features.volatility_30d,
                 features.active_addresses_growth_30d
             from marts.fct_universe_daily as universe
-            inner join marts.dim_tokens as tokens on universe.token_id = tokens.token_id
+            inner join marts.dim_tokens as tokens
+                on universe.token_id = tokens.token_id and universe.market_date >= tokens.valid_from
+                and (tokens.valid_to is null or universe.market_date < tokens.valid_to)
             inner join marts.fct_daily as daily on universe.token_id = daily.token_id and universe.market_date = daily.market_date
             inner join marts.feat_token_daily as features
                 on universe.token_id = features.token_id and universe.market_date = features.market_date
@@ -57,7 +59,8 @@ def week_snapshot(connection: duckdb.DuckDBPyConnection, week: date) -> pl.DataF
             select sector, percent_rank() over (order by median_return) as sector_return_30d_rank
             from (
                 select sector, median(return_30d) as median_return from rows_of_week
-                where sector is not null and market_cap_usd > 5e6 group by sector having count(return_30d) >= 3
+                where sector is not null and sector not in ('Stable', 'Security token') and market_cap_usd > 5e6
+                group by sector having count(return_30d) >= 3
             )
         ),
         calls as (

@@ -13,4 +13,4 @@ def seed_category_names() -> list[str]:
     for seed in SEEDS:
         lines = (REPOSITORY_ROOT / "dbt_project" / "seeds" / seed).read_text(encoding="utf-8").splitlines()[1:]
         names += [line.split(",")[0] for line in lines if line]
-    return names
+    return list(dict.fromkeys(names))

@@ -43,7 +43,9 @@ def weekly_features(connection: duckdb.DuckDBPyConnection, *, until: date) -> pl
         from marts.feat_token_daily as features
         inner join marts.fct_universe_daily as universe
             on features.token_id = universe.token_id and features.market_date = universe.market_date
-        inner join marts.dim_tokens as tokens on features.token_id = tokens.token_id
+        inner join marts.dim_tokens as tokens
+            on features.token_id = tokens.token_id and features.market_date >= tokens.valid_from
+            and (tokens.valid_to is null or features.market_date < tokens.valid_to)
         left join ({MARKET_SELECT}) as market on features.market_date + 1 = market.as_of_week
         where universe.is_broad and isodow(features.market_date) = 7 and features.market_date < ?
         order by as_of_week, features.token_id

@@ -1,12 +1,28 @@
+with memberships as (
+    select
+        token_id,
+        list(sector order by is_primary desc, is_sub_sector asc, sector asc) as sectors
+    from {{ ref('dim_token_sectors') }}
+    where valid_to is null
+    group by token_id
+)
+
 select
-    token_id,
-    symbol,
-    name,
-    sector,
-    is_stable,
-    is_wrapped,
-    first_date,
-    last_date,
-    successor_token_id,
-    migrated_date
-from {{ ref('dim_tokens') }}
+    tokens.token_id,
+    tokens.symbol,
+    tokens.name,
+    tokens.sector,
+    tokens.is_stable,
+    tokens.is_wrapped,
+    tokens.first_date,
+    tokens.last_date,
+    tokens.successor_token_id,
+    tokens.migrated_date,
+    tokens.token_class,
+    coalesce(memberships.sectors, []) as sectors,
+    tokens.is_recently_renamed,
+    tokens.underlying_class,
+    tokens.is_access_restricted
+from {{ ref('dim_tokens') }} as tokens
+left join memberships on tokens.token_id = memberships.token_id
+where tokens.is_current

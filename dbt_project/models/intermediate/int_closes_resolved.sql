@@ -2,6 +2,7 @@
 -- another (int_series_linked) has its token from that day on; until then it is a token of its own, and days on which the other has
 -- nearly the same price are left out as the same coin twice. Yahoo confirms what others say and makes no token of its own: its tickers
 -- collide and its prices jump.
+-- A curated override (seed identity_overrides, kinds `coinmarketcap` and `<source> market`) goes before all of it.
 -- One exception, in hindsight: a free plan gives CoinGecko's prices of one year, exchanges give many. What a linked exchange's series
 -- has before the coin's first day is the coin's, back to a gap or a jump behind which it may have been another coin (LUNA); not in
 -- archives. Such days have no market cap of their own, so fct_daily flags them is_supply_carried.
@@ -88,6 +89,16 @@ backdated as (
     group by links.series_id, links.first_id
 ),
 
+overrides as (
+    select
+        kind,
+        value,
+        token_id,
+        coalesce(valid_from, date '0001-01-01') as valid_from,
+        coalesce(valid_to, date '9999-12-31') as valid_to
+    from {{ ref('identity_overrides') }}
+),
+
 same_price as (
     select distinct
         series_id,
@@ -101,6 +112,7 @@ select
     closes.market_id,
     closes.series_id,
     case
+        when overrides.token_id is not null then overrides.token_id
         when closes.market_date >= greatest(links.linked_date, links.second_date, links.third_date)
             then coalesce(links.third_id, links.second_id, links.first_id)
         when closes.market_date >= greatest(links.linked_date, links.second_date) then coalesce(links.second_id, links.first_id)
@@ -121,10 +133,17 @@ select
 from closes
 left join links on closes.series_id = links.series_id
 left join backdated on closes.series_id = backdated.series_id
+left join overrides
+    on
+        overrides.kind = case closes.source when 'coinmarketcap' then closes.source else closes.source || ' market' end
+        and closes.market_id = overrides.value
+        and closes.market_date >= overrides.valid_from
+        and closes.market_date < overrides.valid_to
 left join same_price
     on
         closes.series_id = same_price.series_id
         and closes.market_date = same_price.market_date
 where
-    closes.market_date >= links.linked_date
+    overrides.token_id is not null
+    or closes.market_date >= links.linked_date
     or (same_price.market_date is null and closes.source != 'yahoo')

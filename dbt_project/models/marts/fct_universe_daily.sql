@@ -11,7 +11,7 @@ with judged as (
         features.volume_30d_median_usd::double as volume_30d_median_usd,
         features.age_days::integer as age_days,
         case
-            when tokens.pegged_class is not null then tokens.pegged_class
+            when tokens.token_class != 'independent' then tokens.token_class
             when pegged.is_dollar_pegged then 'stable'
             -- Half a percent a day is less than any independent token strays from a major coin.
             when daily.token_id not in ('bitcoin', 'ethereum') and features.tracking_error_btc_90d < 0.006 then 'wrapped'
@@ -22,7 +22,7 @@ with judged as (
     inner join {{ ref('feat_token_daily') }} as features
         on daily.token_id = features.token_id and daily.market_date = features.market_date
     inner join {{ ref('dim_tokens') }} as tokens
-        on daily.token_id = tokens.token_id
+        on daily.token_id = tokens.token_id and tokens.is_current
     left join {{ ref('int_pegged_so_far') }} as pegged
         on daily.token_id = pegged.token_id and daily.market_date = pegged.market_date
 ),
@@ -38,6 +38,10 @@ reasoned as (
         age_days,
         pegged_class,
         case
+            when pegged_class = 'security' then 'tokenised security'
+            when pegged_class = 'fund' then 'tokenised fund'
+            when pegged_class = 'commodity' then 'tokenised commodity'
+            when pegged_class = 'leveraged' then 'leveraged token'
             when pegged_class is not null then 'pegged: ' || pegged_class
             when market_cap_usd is null then 'market cap unknown'
             when market_cap_usd <= 5e6 then 'market cap up to 5 M USD'

@@ -13,28 +13,41 @@ ONE_ULP = 2.0**-23
 
 SCHEMAS = ("intermediate", "marts", "quality")
 
+FIRST_PRICE = "(select min(daily.market_date) from marts.fct_daily as daily where daily.token_id = known.token_id)"
+SINCE_PRICED = f"case when {FIRST_PRICE} > valid_from then {FIRST_PRICE} else coalesce(valid_from, {FIRST_PRICE}) end"
+"""When a row that may be undated is there: not before its token has a price."""
+
 BORN = {
-    "marts.dim_tokens": "first_date",
+    "marts.dim_tokens": "valid_from",
+    "marts.dim_token_sectors": SINCE_PRICED,
+    "marts.dim_token_ids": SINCE_PRICED,
     "marts.fct_listings": "listed_date",
-    "marts.dim_token_names": "coalesce(valid_from, date '1900-01-01')",
     "intermediate.int_perpetuals_linked": "linked_date",
     "intermediate.int_series_linked": "linked_date",
+    "intermediate.int_coinmetrics_linked": "linked_date",
+    "intermediate.int_sector_memberships": SINCE_PRICED,
+    "intermediate.int_token_namings": SINCE_PRICED,
+    # Classes come from undated lists, flags and names (is_hindsight).
+    "intermediate.int_token_classes": FIRST_PRICE,
 }
-"""Day from which a row of a table without `market_date` exists."""
+"""Day from which a row of a table without `market_date` exists; `known` is the table."""
 
 UNDATED = {
     "marts.feature_catalogue": "the catalogue is code",
-    "intermediate.int_token_classes": "sectors and pegged classes come from undated lists (is_hindsight)",
 }
 
 CURRENT_STATE = {
     "marts.dim_tokens": {
-        "symbol": "the newest name a token goes by",
-        "name": "the newest name a token goes by",
+        "valid_to": "the day the next row begins",
+        "is_current": "whether there is a next row",
+        "is_recently_renamed": "counted back from as_of",
         "is_stable": "pegged by price on its newest day; fct_universe_daily.is_stable is the dated one",
         "last_date": "the newest day with a price",
     },
-    "marts.dim_token_names": {"valid_to": "the day a later name was first seen"},
+    "marts.dim_token_sectors": {"valid_to": "the day it ended"},
+    "marts.dim_token_ids": {"valid_to": "the day it ended, or the id became another token"},
+    "intermediate.int_sector_memberships": {"valid_to": "the day it ended"},
+    "intermediate.int_coinmetrics_linked": {"valid_to": "the day an override began or ended"},
 }
 """Columns that say how things stand now, with the reason; no model, index or screen may take history from them."""
 
@@ -58,7 +71,7 @@ def known_rows(warehouse: ScratchWarehouse, relation: str, week: date) -> pl.Dat
         )
         condition = f"{BORN[relation]} < date '{week}'"
     left_out = CURRENT_STATE.get(relation, {})
-    rows = warehouse.query(f"select * from {relation} where {condition}").drop(left_out)
+    rows = warehouse.query(f"select * from {relation} as known where {condition}").drop(left_out)
     exact = [name for name, dtype in rows.schema.items() if not dtype.is_float()]
     return rows.sort(exact + [name for name in rows.columns if name not in exact], nulls_last=True)
 

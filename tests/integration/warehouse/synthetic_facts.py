@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from orchestration.sources.datasets import DATASETS, Dataset
-from tests.integration.warehouse.synthetic_market import ASSETS, CHARTS, CUT, END, START, Frames, around
+from tests.integration.warehouse.synthetic_market import ASSETS, CATEGORIES, CHARTS, CUT, END, START, Frames, around
 
 DAILY = [START + timedelta(days=day) for day in range((END - START).days)]
 RECENT = around(-120, 27)
@@ -34,8 +34,38 @@ def fact_frames(market: Frames) -> dict[str, tuple[Dataset, pl.DataFrame]]:
         **_holders(coins, random),
         **_macro(random),
         **_news(coins, random),
+        **_identity(market, coins),
     }
     return {label: (DATASETS[tuple(label.split("@")[0].split("/"))], frame) for label, frame in frames.items()}
+
+
+def _identity(market, coins):
+    """A rename and a change of sector before the cut, another of each after it; addresses; what gold costs in London."""
+    renamed = {"coin_id": [coins[7][0]], "symbol": [coins[7][1]], "name": ["Renamed"]}
+    renamed_later = {"coin_id": ["late-crash"], "symbol": ["CRX"], "name": ["Crash Again"]}
+    categories = market[CATEGORIES.label][1].select("coin_id", "category_name")
+    others = categories.filter(pl.col("coin_id") != coins[4][0])
+    moved = pl.DataFrame({"coin_id": [coins[4][0], "late-crash"], "category_name": ["Meme", "Meme"]})
+    changed = pl.concat([others, moved])
+    to_ai = pl.DataFrame({"coin_id": ["late-peg"], "category_name": ["Artificial Intelligence (AI)"]})
+    changed_again = pl.concat([changed.filter(pl.col("coin_id") != "late-peg"), to_ai])
+    return {
+        f"coingecko/assets@{READ_ON['early']}": pl.DataFrame(renamed),
+        f"coingecko/assets@{READ_ON['late']}": pl.DataFrame(renamed_later),
+        f"coingecko/asset_categories@{READ_ON['early']}": changed,
+        f"coingecko/asset_categories@{READ_ON['late']}": changed_again,
+        "coingecko/contracts": pl.DataFrame(
+            {"coin_id": [coins[2][0], "rival-new"], "platform": "ethereum", "contract_address": ["0x1", "0x2"]}
+        ),
+        "lbma/prices_daily": pl.DataFrame(
+            {
+                "metal": "gold",
+                "market_date": [day for day in around(-45, 27) if day.weekday() < 5],
+                "price_usd": 2350.0,
+                "feed": "auction",
+            }
+        ),
+    }
 
 
 def _coins(market: Frames) -> list[tuple[str, str, str]]:

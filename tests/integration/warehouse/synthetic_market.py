@@ -120,18 +120,19 @@ def _charts(coin_id: str, symbol: str, days: list[date], price: object, cap: obj
 
 
 def _placed_charts() -> list[pl.DataFrame]:
-    """Two rivals for a ticker, the larger born after the cut; a token that becomes pegged, and one that crashes, after it."""
+    """Two rivals for a ticker, the larger born after the cut; a token that becomes pegged, and one that crashes, after it; gold."""
     peg, late, crash = around(-30, 28), around(3, 28), around(-40, 28)
     return [
         _charts("rival-old", "RIV", around(-90, 28), [2.0] * 119, [3e7] * 119, [1e6] * 119),
         _charts("rival-new", "RIV", late, [9.0] * 26, [9e9] * 26, [1e8] * 26),
         _charts("late-peg", "LPG", peg, [1.2] * 6 + [1.0] * 53, [4e7] * 59, [1e6] * 59),
+        _charts("pax-gold", "PAXG", crash, np.linspace(2300, 2400, 69), [4e8] * 69, [1e7] * 69),
         _charts("late-crash", "CRA", crash, [5.0] * 39 + [0.2] * 30, [4e7] * 69, [1e6] * 69),
     ]
 
 
 def _placed_coins() -> pl.DataFrame:
-    ids = {"rival-old": "RIV", "rival-new": "RIV", "late-peg": "LPG", "late-crash": "CRA"}
+    ids = {"rival-old": "RIV", "rival-new": "RIV", "late-peg": "LPG", "late-crash": "CRA", "pax-gold": "PAXG"}
     return pl.DataFrame({"coin_id": list(ids), "symbol": list(ids.values()), "name": list(ids)})
 
 

@@ -78,7 +78,7 @@ def test_a_lot_of_a_thousand_is_its_token_and_a_price_of_nobody_is_no_ones(full)
     lots = links.filter(pl.col("multiple") == 1000)
 
     assert lots["token_id"].n_unique() == lots["market_id"].n_unique() == 1
-    spot = full.query(f"select symbol from marts.dim_tokens where token_id = '{lots['token_id'][0]}'")
+    spot = full.query(f"select symbol from marts.dim_tokens where is_current and token_id = '{lots['token_id'][0]}'")
     assert lots["market_id"][0] == f"1000{spot.item()}/USDT"
     assert links.filter(pl.col("market_id") == "ETH/USDC").is_empty()
     assert set(links.filter(pl.col("market_id") == "RIV/USDT")["token_id"]) == {"rival-old"}

@@ -27,7 +27,11 @@ def test_the_market_has_the_cases_that_tempt_to_look_ahead(full):
     assert any(linked is not None and linked > CUT for _, linked in links)
     assert dict(links)["namesake"] is None
     assert full.query("select count(*) from quality.corrections").item() > 5
-    assert full.query("select is_stable from marts.dim_tokens where token_id = 'late-peg'").item()
+    assert full.query("select is_stable from marts.dim_tokens where is_current and token_id = 'late-peg'").item()
+    turns = full.query("select token_id, valid_from from marts.dim_tokens where valid_from > first_date").rows()
+    assert any(turn < CUT for _, turn in turns)
+    assert {token for token, turn in turns if turn >= CUT} >= {"late-peg", "late-crash"}
+    assert full.query("select count(*) from marts.fct_security_tracking_daily").item() > 20
     twin = full.query("select max(market_date) from intermediate.int_coinmarketcap_closes where market_id = 'twin-old'")
     assert CUT < twin.item() < END
 

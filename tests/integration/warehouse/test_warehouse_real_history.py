@@ -35,7 +35,16 @@ MAJORS = [
 ]
 STABLE = ["tether", "usd-coin", "true-usd", "paxos-standard", "gemini-dollar", "sai", "nusd", "stasis-eurs"]
 WRAPPED = ["wrapped-bitcoin", "weth"]
-COINS = [*MAJORS, *STABLE, *WRAPPED, "uniswap", "terra-luna", "terra-luna-2", "medibloc"]
+PLACED = {
+    "AI": ["fetch-ai", "singularitynet", "the-graph", "bittensor", "ocean-protocol"],
+    "DeFi": ["aave", "lido-dao", "uniswap", "thorchain", "dydx-chain", "gmx"],
+    "Meme": ["dogecoin", "shiba-inu", "pepe", "dogwifcoin", "bonk", "floki"],
+    "RWA": ["coinmarketcap:maker", "ondo-finance", "polymesh", "xdce-crowd-sale", "centrifuge"],
+    "L1": ["ethereum", "solana", "avalanche-2", "near", "sui", "the-open-network", "bitcoin", "ripple", "litecoin"],
+}
+"""Where people expect well-known tokens, each as its primary sector. NUM is not in the archive, DYDX only as its chain's token."""
+SECTOR_COINS = sorted({token for tokens in PLACED.values() for token in tokens if ":" not in token})
+COINS = sorted({*MAJORS, *STABLE, *WRAPPED, *SECTOR_COINS, "uniswap", "terra-luna", "terra-luna-2", "medibloc"})
 NAMESAKES = ["luna-coin", "uni-coin"]
 TWINS = ["omg", "omisego"]
 SLUGS = [
@@ -51,6 +60,7 @@ SLUGS = [
     "electra",
     "moac",
     "medibloc",
+    "maker",
 ]
 PARTS = {
     "market_daily_coingecko.parquet": "coin_id in (select unnest($coins)) or coin_id in (select coin_id from pegged_coins)",
@@ -59,6 +69,8 @@ PARTS = {
     "candles_daily_yahoo.parquet": "market in ('ECA-USD', 'MOAC-USD')",
     "assets_coingecko.parquet": "true",
     "asset_categories_coingecko.parquet": "true",
+    "asset_contracts_coingecko.parquet": "true",
+    "macro_daily.parquet": "series_id in ('GOLD', 'SILVER')",
 }
 
 pytestmark = [
@@ -283,3 +295,43 @@ def test_terras_fall_of_may_2022_is_a_crash_and_no_bad_tick(real):
     assert prices["price_usd"].max() > 80
     assert prices["price_usd"].min() < 0.0002
     assert held_back.item() == 0
+
+
+@pytest.mark.parametrize("sector", PLACED)
+def test_well_known_tokens_are_in_the_sectors_where_people_expect_them(sector, real):
+    sectors = dict(real.query("select token_id, sector from marts.dim_tokens where is_current").rows())
+
+    assert {token: sectors[token] for token in PLACED[sector]} == dict.fromkeys(PLACED[sector], sector)
+
+
+def test_maker_was_defi_before_it_lent_against_real_world_assets(real):
+    sectors = real.query(
+        """select sector, valid_from, valid_to from marts.dim_token_sectors
+        where token_id = 'coinmarketcap:maker' and is_primary order by valid_from nulls first"""
+    )
+
+    assert sectors.rows() == [("DeFi", None, date(2021, 4, 21)), ("RWA", date(2021, 4, 21), None)]
+
+
+def test_tokenised_gold_is_never_graded_and_keeps_near_the_auction_of_london(real):
+    reasons = real.query(
+        "select distinct exclusion_reason from marts.fct_universe_daily where token_id in ('pax-gold', 'tether-gold')"
+    )
+    premiums = real.query(
+        """select token_id, count(*) as days, abs(median(premium)) as middle, quantile_cont(abs(premium), 0.95) as wide
+        from marts.fct_security_tracking_daily where token_id in ('pax-gold', 'tether-gold', 'kinesis-silver') group by token_id"""
+    )
+
+    assert reasons["exclusion_reason"].to_list() == ["tokenised commodity"]
+    assert premiums["days"].min() > 400
+    assert premiums["middle"].max() < 0.01
+    assert premiums["wide"].max() < 0.06
+
+
+def test_a_contract_leads_to_its_token(real):
+    found = real.query(
+        """select token_id, is_hindsight from marts.dim_token_ids
+        where kind = 'contract on ethereum' and lower(value) = '0x7fc66500c84a76ad7e9c93437bfc5ac33e2ddae9'"""
+    )
+
+    assert found.rows() == [("aave", True)]
