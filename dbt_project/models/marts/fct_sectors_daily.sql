@@ -2,10 +2,12 @@
 -- belongs to the members and caps of the day before, so a token that crashes out of the universe takes its crash along.
 {%- set fewest_tokens = 5 %}
 with memberships as (
-    -- The one place that reads who is in which sector. The lists are undated, hence is_hindsight below.
+    -- The one place that reads who is in which sector. Most of the lists are undated, hence is_hindsight below.
     select
         token_id,
-        sector
+        sector,
+        valid_from,
+        coalesce(valid_to, date '9999-12-31') as valid_to
     from {{ ref('dim_tokens') }}
     where sector is not null
 ),
@@ -62,7 +64,11 @@ sums as (
         median(members.return_1d) filter (where members.was_broad) as median_return_1d,
         avg((features.price_to_sma_50d > 0)::int) filter (where members.is_broad) as share_above_average_50d
     from members
-    inner join memberships on members.token_id = memberships.token_id
+    inner join memberships
+        on
+            members.token_id = memberships.token_id
+            and members.market_date >= memberships.valid_from
+            and members.market_date < memberships.valid_to
     left join {{ ref('feat_token_daily') }} as features
         on members.token_id = features.token_id and members.market_date = features.market_date
     group by memberships.sector, members.market_date

@@ -11,10 +11,6 @@ MANIFEST = REPOSITORY_ROOT / "dbt_project" / "target" / "manifest.json"
 PUBLISHED = ("marts", "quality", "api")
 
 WITHOUT_CONTRACT = {"feature_catalogue": "a model in Python, for which dbt has no contracts"}
-WITHOUT_KEY_TEST = {
-    "dim_token_names": "a coin may bear a name again; valid_from is null where an archive brought it",
-    "corrections": "a value may break several rules at once",
-}
 KEY_TESTS = {"unique", "unique_key"}
 
 NUMBERS = {"double", "float", "real", "hugeint", "bigint", "integer", "int", "smallint", "tinyint"}
