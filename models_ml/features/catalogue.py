@@ -46,7 +46,7 @@ FEATURE_NAMES: tuple[str, ...] = tuple(feature.name for feature in CATALOGUE)
 MODEL_INPUT_NAMES: tuple[str, ...] = tuple(feature.name for feature in CATALOGUE if feature.is_model_input)
 """What the models read; `coverage` is the share of these that is known."""
 
-LONGEST_LOOK_BACK_DAYS: int = max(feature.look_back_days + feature.lag_days for feature in CATALOGUE)
+LONGEST_LOOK_BACK_DAYS: int = max(feature.span_days for feature in CATALOGUE)
 
 
 def catalogue_table() -> pl.DataFrame:

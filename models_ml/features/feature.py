@@ -22,7 +22,17 @@ DAYS_A_YEAR = 365
 
 
 PRICE_SOURCES = frozenset({"fct_daily", "fct_onchain_daily"})
-"""Tables that every token has a dense column of; all others are sparse facts."""
+"""Tables whose rows features read as they are; all others are sparse facts."""
+
+ONCHAIN_COLUMNS = (
+    "active_addresses",
+    "transactions",
+    "mvrv_ratio",
+    "exchange_inflow_tokens",
+    "exchange_outflow_tokens",
+    "supply_tokens",
+)
+"""Columns of `fct_onchain_daily` that features read, each on the day at whose close it was known."""
 
 FACT_COLUMNS = (
     "venues_listing",
@@ -78,6 +88,16 @@ class Feature:
     sources: tuple[str, ...] = ("fct_daily",)
     source: str = ""
     is_model_input: bool = True
+
+    @property
+    def span_days(self) -> int:
+        """Days before the row of the oldest input."""
+        return self.look_back_days + self.lag_days
+
+    @property
+    def reads_onchain(self) -> bool:
+        """Whether it is computed from on-chain metrics."""
+        return "fct_onchain_daily" in self.sources
 
     @property
     def reads_facts(self) -> bool:

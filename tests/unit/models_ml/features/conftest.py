@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 
 from models_ml.features.catalogue import CATALOGUE
-from models_ml.features.compute import ONCHAIN_COLUMNS, token_features
-from models_ml.features.feature import FACT_COLUMNS
+from models_ml.features.compute import token_features
+from models_ml.features.feature import FACT_COLUMNS, ONCHAIN_COLUMNS
 
 START = dt.date(2023, 1, 1)
 DAYS = 460

@@ -14,8 +14,8 @@ from models_ml.features.catalogue import (
     MODEL_INPUT_NAMES,
     catalogue_table,
 )
-from models_ml.features.compute import ONCHAIN_COLUMNS, token_features
-from models_ml.features.feature import FACT_COLUMNS, PRICE_SOURCES
+from models_ml.features.compute import token_features
+from models_ml.features.feature import FACT_COLUMNS, ONCHAIN_COLUMNS, PRICE_SOURCES
 
 FAMILIES = {
     *("trend", "momentum", "volatility", "liquidity", "risk", "relative strength", "valuation", "on-chain"),

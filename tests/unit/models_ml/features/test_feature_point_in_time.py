@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models_ml.features.catalogue import CATALOGUE, FEATURE_NAMES, LONGEST_LOOK_BACK_DAYS
-from models_ml.features.compute import ONCHAIN_COLUMNS
-from models_ml.features.feature import FACT_COLUMNS
+from models_ml.features.feature import FACT_COLUMNS, ONCHAIN_COLUMNS
 
 FIRST, LAST = dt.date(2023, 1, 1), dt.date(2024, 4, 4)
 CUTS = st.dates(FIRST + dt.timedelta(days=5), LAST - dt.timedelta(days=1))
