@@ -246,6 +246,7 @@ def _with_prepared_columns(grid: pl.DataFrame, market: pl.DataFrame) -> pl.DataF
         log_price=log_price,
         log_return=_clipped(log_price.diff().over(TOKEN)),
         log_volume=pl.when(pl.col("volume_24h_usd") > 0).then(pl.col("volume_24h_usd").log()),
+        is_after_first=(pl.col(TOKEN).diff().fill_null(1) == 0).cast(pl.Float64),
         age_days=(pl.col("market_date") - pl.col("first_date")).dt.total_days(),
     ).join(market, on="market_date", how="left", maintain_order="left")
 

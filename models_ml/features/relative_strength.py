@@ -6,6 +6,8 @@ Does not: plain returns (`momentum.py`); sector-relative values, which are cross
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import polars as pl
 
 from models_ml.features.feature import Feature, enough
@@ -60,6 +62,7 @@ FEATURES = [
     *(return_against("market", days) for days in (7, 30, 90)),
     return_against("btc", 30),
     return_against("eth", 30),
+    replace(return_against("btc", 90), is_model_input=False),
     autocorrelation(30),
     standardised_move(30),
 ]
