@@ -241,13 +241,16 @@ def money_flow_index(days: int) -> Feature:
     rising = pl.when(LOG_RETURN.is_not_null()).then(VOLUME * (LOG_RETURN > 0).cast(pl.Float64))
     moving = pl.when(LOG_RETURN.is_not_null()).then(VOLUME * (LOG_RETURN != 0).cast(pl.Float64))
     total = moving.rolling_sum(days, min_samples=samples)
+    has_moved = moving.rolling_max(days, min_samples=samples) > 0
     return Feature(
         name=f"money_flow_index_{days}d",
         family="trend",
         unit="0-100",
         formula=f"100 * sum(volume_24h_usd of rising days) / sum(volume_24h_usd of rising and falling days), {days} days",
         look_back_days=days + 1,
-        expr=pl.when(total > 0).then((100 * rising.rolling_sum(days, min_samples=samples) / total).clip(0, 100)),
+        # Of a price that stands still the sum is rounding error of the days before.
+        expr=pl.when(has_moved).then((100 * rising.rolling_sum(days, min_samples=samples) / total).clip(0, 100)),
+        null_policy=f"null below {samples} days with return and volume, and where the price stands still",
         source="Quong, Soudack (1989), Volume-Weighted RSI: Money Flow, Technical Analysis of Stocks & Commodities 7(3), on closes",
         is_model_input=False,
     )
