@@ -43,7 +43,7 @@ INDICATORS = (
 """What all four libraries have."""
 
 
-def panel(tokens: int) -> dict[str, pl.DataFrame]:
+def panel(tokens: int) -> dict[str, Any]:
     """A random panel of token days: what `token_features` reads, by the names of its arguments."""
     generator = np.random.default_rng(1)
     days = pl.date_range(FIRST, LAST, eager=True)

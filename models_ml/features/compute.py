@@ -134,7 +134,7 @@ class _Evaluation:
         """Plans with the first day each of them reads, None for all days."""
         if self._since is None:
             return [(None, plan(features, token=TOKEN))] if features else []
-        plans = []
+        plans: list[tuple[date | None, Plan]] = []
         for shortest, longest in zip((-1, *SPANS), (*SPANS, math.inf), strict=True):
             if chosen := [feature for feature in features if shortest < feature.span_days <= longest]:
                 # One day more than the look-back: a daily return needs the price of the day before.
