@@ -28,7 +28,7 @@ def main() -> int:
             for row in rows
         ),
     ]
-    text = "\n".join([*lines, "", *candles.limits()]) + "\n"
+    text = "\n".join([*lines, "", *features.scale(), *candles.limits()]) + "\n"
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     RESULTS.write_text(text)
     print(text)

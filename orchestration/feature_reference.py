@@ -10,11 +10,12 @@ catalogue, the datasets and dbt's lineage together.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from models_ml.features.catalogue import CATALOGUE
 from models_ml.features.feature import Feature
+from models_ml.features.market import MARKET_FEATURES, MarketFeature
 from orchestration.settings import REPOSITORY_ROOT
 from orchestration.sources.datasets import DATASETS
 from orchestration.sources.datasets.exchanges import DERIVATIVES, EXCHANGES
@@ -23,8 +24,12 @@ PAGE: Final = REPOSITORY_ROOT / "docs" / "reference" / "features.md"
 
 PRICES: Final = "all features of `fct_daily`"
 
-_INTEREST = ("open_interest_to_market_cap", "open_interest_growth_7d")
-_FUNDING = ("funding_rate_7d", "funding_rate_zscore_90d")
+_INTEREST = (
+    *("open_interest_to_market_cap", "open_interest_growth_7d", "open_interest_growth_30d"),
+    "open_interest_to_volume_7d",
+)
+_FUNDING = ("funding_rate_7d", "funding_rate_zscore_90d", "funding_positive_share_30d")
+_LOCKED = ("tvl_growth_7d", "tvl_growth_30d", "market_cap_to_tvl")
 _MACRO_DAILY = ("policy_rate", "yield_10y", "yield_curve", "vix")
 
 FEEDS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -34,30 +39,35 @@ FEEDS: Final[Mapping[str, tuple[str, ...]]] = {
     "coinbase/candles_daily": (PRICES,),
     "coinmetrics/asset_metrics": (
         *("active_addresses_growth_30d", "transactions_growth_30d", "mvrv_ratio", "exchange_net_inflow_7d"),
+        *("log_market_cap_per_active_address", "nvt_ratio_30d", "network_fees_30d_to_market_cap"),
     ),
     **{f"{venue}/tickers": ("bid_ask_spread_7d", "venues_listing") for venue in EXCHANGES},
     **{f"{venue}/order_books": ("bid_ask_spread_7d", "depth_2pct_to_market_cap") for venue in EXCHANGES},
     **{f"{venue}/funding_rates": _FUNDING for venue in DERIVATIVES},
     **{f"{venue}/open_interest": _INTEREST for venue in DERIVATIVES},
     "coingecko/coin_activity": (
-        *("watchlist_growth_28d", "sentiment_up_share", "reddit_subscribers_growth_28d", "commits_4w"),
+        *("watchlist_growth_28d", "log_watchlist_to_market_cap", "sentiment_up_share"),
+        *("reddit_subscribers_growth_28d", "commits_4w"),
     ),
     "coingecko/category_daily": ("category_dispersion_7d",),
     "coingecko/global_daily": ("btc_dominance",),
-    "github/commits_weekly": ("commits_growth_12w",),
+    "github/commits_weekly": ("commits_growth_12w", "authors_growth_12w"),
     "github/repositories": ("stars_growth_28d",),
-    "defillama/protocol_metrics": ("tvl_growth_30d", "market_cap_to_tvl", "fees_30d_to_market_cap"),
-    "defillama/chain_tvl": ("tvl_growth_30d", "market_cap_to_tvl", "defi_tvl_growth_30d"),
+    "defillama/protocol_metrics": (
+        *_LOCKED,
+        *("fees_30d_to_market_cap", "revenue_30d_to_market_cap", "fees_growth_30d", "dex_volume_growth_30d"),
+    ),
+    "defillama/chain_tvl": (*_LOCKED, "defi_tvl_growth_30d"),
     "defillama/stablecoin_supply": ("stablecoin_supply_growth_30d",),
     "defillama/yields": ("stablecoin_yield",),
-    "defillama/unlock_events": ("unlock_30d_share", "cliff_unlock_30d_share"),
+    "defillama/unlock_events": ("unlock_30d_share", "cliff_unlock_30d_share", "unlock_30d_to_volume"),
     "geckoterminal/token_holders": ("top_10_holder_share", "holders_growth_28d"),
     "fred/series_daily": _MACRO_DAILY,
     "fred/series_weekly": ("dollar_change_90d",),
     "fred/series_monthly": ("m2_growth_1y",),
     "alternative_me/fear_greed": ("fear_greed",),
     "rss/headlines": (
-        "news_mention_share_7d",
+        *("news_mention_share_7d", "news_mention_surge_7d_90d"),
         *("negative_headline_share_7d", "regulation_headline_share_7d", "hack_headline_share_7d"),
     ),
     "gdelt/tone_daily": ("news_tone_7d",),
@@ -117,11 +127,23 @@ def page() -> str:
             "",
             "## Features of tokens (`marts.feat_token_daily`)",
             "",
-            "| feature | family | unit | formula | look-back, days | lag, days | from | input |",
-            "|---|---|---|---|---:|---:|---|---|",
-            *(_feature_row(feature) for feature in CATALOGUE),
+            *_feature_table(CATALOGUE),
             "",
-            "Columns of the whole market are described in the warehouse: `marts.feat_market_daily`.",
+            "The look-back of an exponential mean is its memory: older days, 1e-9 of the weight, are cut off, so that a day computed",
+            "anew equals that of a full computation. It is also the warm-up after which TA-Lib, which begins with a simple mean,",
+            "agrees to 1e-8 of the price. Not here because no exact and finite form exists on closes alone: indicators that need",
+            "highs and lows (ATR, ADX, CCI), KAMA (its memory never ends), Aroon and days since a high (no rolling position of the",
+            "extreme), expected shortfall, the distance from an all-time high. Not here because no source lands them: burns, buybacks",
+            "and what holders receive; `revenue_30d_to_market_cap` is what protocols keep.",
+            "",
+            "`marts.feat_token_relative_daily` has the places of chosen features among the broad universe of the day, and distances",
+            "from the median of the token's sector. The models rank their inputs themselves.",
+            "",
+            "## Features of the market (`marts.feat_market_daily`)",
+            "",
+            "One value a day for all tokens. Macro values stand on the days from their release on.",
+            "",
+            *_feature_table(MARKET_FEATURES),
             "",
             "## Datasets and what rests on them",
             "",
@@ -151,12 +173,21 @@ def unaccounted() -> set[str]:
     return {entry.label for entry in DATASETS.values()} ^ set(FEEDS) ^ set(FEEDS_NOTHING)
 
 
-def _feature_row(feature: Feature) -> str:
+def _feature_table(features: Sequence[Feature] | Sequence[MarketFeature]) -> list[str]:
+    return [
+        "| feature | family | unit | formula | look-back, days | lag, days | from | no value | input |",
+        "|---|---|---|---|---:|---:|---|---|---|",
+        *(_feature_row(feature) for feature in features),
+    ]
+
+
+def _feature_row(feature: Feature | MarketFeature) -> str:
     formula = feature.formula.replace("|", "\\|")
     sources = ", ".join(f"`{source}`" for source in feature.sources)
     is_input = "yes" if feature.is_model_input else ""
     days = f"{feature.look_back_days} | {feature.lag_days}"
-    return f"| `{feature.name}` | {feature.family} | {feature.unit} | {formula} | {days} | {sources} | {is_input} |"
+    nulls = feature.nulls.removeprefix("null ")
+    return f"| `{feature.name}` | {feature.family} | {feature.unit} | {formula} | {days} | {sources} | {nulls} | {is_input} |"
 
 
 def _fed(names: tuple[str, ...]) -> str:

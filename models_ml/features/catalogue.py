@@ -20,13 +20,16 @@ from models_ml.features import (
     relative_strength,
     risk,
     tokenomics,
+    trend,
     unlocks,
     volatility,
 )
 from models_ml.features.feature import Feature
+from models_ml.features.market import MARKET_FEATURES, MarketFeature
 
 CATALOGUE: tuple[Feature, ...] = (
     *momentum.FEATURES,
+    *trend.FEATURES,
     *volatility.FEATURES,
     *risk.FEATURES,
     *liquidity.FEATURES,
@@ -46,21 +49,27 @@ FEATURE_NAMES: tuple[str, ...] = tuple(feature.name for feature in CATALOGUE)
 MODEL_INPUT_NAMES: tuple[str, ...] = tuple(feature.name for feature in CATALOGUE if feature.is_model_input)
 """What the models read; `coverage` is the share of these that is known."""
 
-LONGEST_LOOK_BACK_DAYS: int = max(feature.look_back_days + feature.lag_days for feature in CATALOGUE)
+LONGEST_LOOK_BACK_DAYS: int = max(feature.span_days for feature in CATALOGUE)
 
 
 def catalogue_table() -> pl.DataFrame:
-    """One row a feature: name, family, unit, formula, look-back and lag in days, sources, literature, whether models read it."""
+    """One row a feature of a token, then one a feature of the market, with all their users need to know."""
+    entries: list[tuple[str, Feature | MarketFeature]] = [
+        *(("token", entry) for entry in CATALOGUE),
+        *(("market", entry) for entry in MARKET_FEATURES),
+    ]
     return pl.DataFrame(
         {
-            "feature": [feature.name for feature in CATALOGUE],
-            "family": [feature.family for feature in CATALOGUE],
-            "unit": [feature.unit for feature in CATALOGUE],
-            "formula": [feature.formula for feature in CATALOGUE],
-            "look_back_days": [feature.look_back_days for feature in CATALOGUE],
-            "lag_days": [feature.lag_days for feature in CATALOGUE],
-            "sources": [", ".join(feature.sources) for feature in CATALOGUE],
-            "literature": [feature.source for feature in CATALOGUE],
-            "is_model_input": [feature.is_model_input for feature in CATALOGUE],
+            "feature": [entry.name for _, entry in entries],
+            "grain": [grain for grain, _ in entries],
+            "family": [entry.family for _, entry in entries],
+            "unit": [entry.unit for _, entry in entries],
+            "formula": [entry.formula for _, entry in entries],
+            "look_back_days": [entry.look_back_days for _, entry in entries],
+            "lag_days": [entry.lag_days for _, entry in entries],
+            "sources": [", ".join(entry.sources) for _, entry in entries],
+            "null_policy": [entry.nulls for _, entry in entries],
+            "literature": [entry.source for _, entry in entries],
+            "is_model_input": [entry.is_model_input for _, entry in entries],
         }
     )

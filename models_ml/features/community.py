@@ -51,6 +51,29 @@ def mention_share(window_days: int, followed_days: int) -> Feature:
     )
 
 
+def mention_surge(short_days: int, long_days: int) -> Feature:
+    """Share of the headlines of some days that name the token against that of a longer window."""
+    headlines = pl.col("headlines")
+    mentions = pl.when(headlines > 0).then(pl.col("mentions").fill_null(0))
+
+    def share(days: int) -> pl.Expr:
+        return mentions.rolling_sum(days, min_samples=1) / headlines.rolling_sum(days, min_samples=1)
+
+    usual = share(long_days)
+    return Feature(
+        name=f"news_mention_surge_{short_days}d_{long_days}d",
+        family="sentiment",
+        unit="ratio",
+        formula=f"share of headlines that name the token, {short_days} days / the same, {long_days} days",
+        look_back_days=long_days - 1,
+        sources=("fct_mentions_daily", "fct_news_daily"),
+        expr=pl.when(usual > 0).then(share(short_days) / usual),
+        null_policy=f"null for tokens without a mention in {long_days} days",
+        source="Da, Engelberg, Gao (2011), In Search of Attention, J. Finance 66(5), on headlines",
+        is_model_input=False,
+    )
+
+
 FEATURES = [
     followers_growth("watchlist_users", "watchlist", 28),
     Feature(
@@ -65,4 +88,15 @@ FEATURES = [
     ),
     followers_growth("reddit_subscribers", "reddit_subscribers", 28),
     mention_share(7, 90),
+    mention_surge(7, 90),
+    Feature(
+        name="log_watchlist_to_market_cap",
+        family="community",
+        unit="ln(users per USD)",
+        formula=f"ln(watchlist_users / market_cap_usd), the newest reading of {CARRY_DAYS} days",
+        look_back_days=CARRY_DAYS,
+        sources=("fct_community_daily", "fct_daily"),
+        expr=(newest_reading("watchlist_users", carry_days=CARRY_DAYS) / pl.col("market_cap_usd")).log(),
+        is_model_input=False,
+    ),
 ]

@@ -34,6 +34,22 @@ def funding_zscore(short_days: int, long_days: int) -> Feature:
     )
 
 
+def interest_growth(days: int) -> Feature:
+    """Growth of the open interest of as many venues."""
+    return Feature(
+        name=f"open_interest_growth_{days}d",
+        family="derivatives",
+        unit="log ratio",
+        formula=f"ln(open interest[t] / open interest[t-{days}]), null where the number of venues differs",
+        look_back_days=days,
+        sources=DERIVATIVES,
+        expr=pl.when(VENUES.eq(VENUES.shift(days)) & (INTEREST > 0) & (INTEREST.shift(days) > 0)).then(
+            (INTEREST / INTEREST.shift(days)).log()
+        ),
+        is_model_input=False,
+    )
+
+
 FEATURES = [
     Feature(
         name="funding_rate_7d",
@@ -56,16 +72,27 @@ FEATURES = [
         expr=INTEREST / pl.col("market_cap_usd"),
         is_model_input=False,
     ),
+    interest_growth(7),
+    interest_growth(30),
     Feature(
-        name="open_interest_growth_7d",
+        name="funding_positive_share_30d",
         family="derivatives",
-        unit="log ratio",
-        formula="ln(open interest[t] / open interest[t-7]), null where the number of venues differs",
-        look_back_days=7,
+        unit="0-1",
+        formula="share of the known days of 30 on which longs paid",
+        look_back_days=29,
         sources=DERIVATIVES,
-        expr=pl.when(VENUES.eq(VENUES.shift(7)) & (INTEREST > 0) & (INTEREST.shift(7) > 0)).then(
-            (INTEREST / INTEREST.shift(7)).log()
-        ),
+        expr=(pl.col("funding_rate_8h") > 0).cast(pl.Float64).rolling_mean(30, min_samples=15),
+        null_policy="null below 15 days with a funding rate",
+        is_model_input=False,
+    ),
+    Feature(
+        name="open_interest_to_volume_7d",
+        family="derivatives",
+        unit="days of spot volume",
+        formula="open interest of all venues in USD / mean(volume_24h_usd, 7 days)",
+        look_back_days=6,
+        sources=("fct_derivatives_daily", "fct_daily"),
+        expr=INTEREST / mean_of_days("volume_24h_usd", 7, least=4),
         is_model_input=False,
     ),
 ]

@@ -21,19 +21,17 @@ ACTIVITY_CARRY_DAYS = 35
 STARS_CARRY_DAYS = 42
 """Repositories are read every five weeks; a week more allows for a run that was late. `fct_developers_daily` carries as long."""
 
-COMMITS_A_REPOSITORY = pl.col("commits_week") / pl.col("commits_repositories")
 
-
-def commits_growth(weeks: int) -> Feature:
-    """Commits of the last weeks against those of as many before; one added, so that a pause is a number and not a gap."""
+def work_growth(what: str, weeks: int) -> Feature:
+    """Work of the last weeks against that of as many before; one added, so that a pause is a number and not a gap."""
     days = 7 * weeks
-    mean = COMMITS_A_REPOSITORY.rolling_mean(days, min_samples=weeks // 2)
+    mean = (pl.col(f"{what}_week") / pl.col("commits_repositories")).rolling_mean(days, min_samples=weeks // 2)
     return Feature(
-        name=f"commits_growth_{weeks}w",
+        name=f"{what}_growth_{weeks}w",
         family="developers",
         unit="log ratio",
         formula=(
-            f"ln((1 + mean(commits a repository and week, {weeks} weeks)) / (1 + the same of the {weeks} weeks before)); an import "
+            f"ln((1 + mean({what} a repository and week, {weeks} weeks)) / (1 + the same of the {weeks} weeks before)); an import "
             "without rows for idle weeks counts working weeks only"
         ),
         look_back_days=2 * days - 1,
@@ -61,7 +59,8 @@ def stars_growth(days: int) -> Feature:
 
 
 FEATURES = [
-    commits_growth(12),
+    work_growth("commits", 12),
+    work_growth("authors", 12),
     Feature(
         name="commits_4w",
         family="developers",

@@ -5,9 +5,9 @@ Does not: the features themselves (one module a family), their computation (`com
 
 Prepared columns, one row a token and calendar day, oldest first, null where the day has no price:
 `price_usd`, `market_cap_usd`, `volume_24h_usd`, `log_price`, `log_return` (daily), `log_volume`, `btc_log_return`, `eth_log_return`,
-`market_log_return` (median token of the day), `age_days`, and the columns of `fct_onchain_daily`. Features whose sources are other
-tables (`reads_facts`) have `token_id`, `market_date`, `price_usd`, `market_cap_usd`, `FACT_COLUMNS` and `headlines` instead, each on
-the day at whose close it was known.
+`market_log_return` (median token of the day), `age_days`, `is_after_first` (0 on the first day read, else 1). Features of on-chain
+metrics have `ONCHAIN_COLUMNS` besides, features of other tables (`reads_facts`) `FACT_COLUMNS` and `headlines`, each on the day at
+whose close it was known.
 Expressions are evaluated within one token, so they may use `shift` and `rolling_*` freely.
 """
 
@@ -22,7 +22,19 @@ DAYS_A_YEAR = 365
 
 
 PRICE_SOURCES = frozenset({"fct_daily", "fct_onchain_daily"})
-"""Tables that every token has a dense column of; all others are sparse facts."""
+"""Tables whose rows features read as they are; all others are sparse facts."""
+
+ONCHAIN_COLUMNS = (
+    "active_addresses",
+    "transactions",
+    "mvrv_ratio",
+    "exchange_inflow_tokens",
+    "exchange_outflow_tokens",
+    "supply_tokens",
+    "fees_tokens",
+    "transfer_value_usd",
+)
+"""Columns of `fct_onchain_daily` that features read, each on the day at whose close it was known."""
 
 FACT_COLUMNS = (
     "venues_listing",
@@ -34,7 +46,10 @@ FACT_COLUMNS = (
     "protocol_tvl_usd",
     "chain_tvl_usd",
     "fees_usd",
+    "revenue_usd",
+    "dex_volume_usd",
     "commits_week",
+    "authors_week",
     "commits_repositories",
     "commits_4w",
     "stars",
@@ -65,6 +80,7 @@ class Feature:
         sources: Tables the value is computed from.
         expr: polars expression over the prepared columns of one token.
         source: Where the formula comes from, empty where it needs none.
+        null_policy: When there is no value, where it is not what `nulls` says of features of its kind.
         is_model_input: Whether the models may read it. New families wait until a measurement lets them in.
     """
 
@@ -77,7 +93,31 @@ class Feature:
     lag_days: int = 0
     sources: tuple[str, ...] = ("fct_daily",)
     source: str = ""
+    null_policy: str = ""
     is_model_input: bool = True
+
+    @property
+    def span_days(self) -> int:
+        """Days before the row of the oldest input."""
+        return self.look_back_days + self.lag_days
+
+    @property
+    def nulls(self) -> str:
+        """When there is no value, in words."""
+        if self.null_policy:
+            return self.null_policy
+        if self.reads_facts:
+            return "null without a fact of the token in reach; an absent source leaves nulls, never zeros"
+        if self.reads_onchain:
+            return "null for tokens that Coin Metrics does not cover and where too few days of the window are known"
+        if self.look_back_days == 0:
+            return "null where an input of the day is unknown"
+        return "null where an input is unknown or fewer than half of the window's days, at least five, are known"
+
+    @property
+    def reads_onchain(self) -> bool:
+        """Whether it is computed from on-chain metrics."""
+        return "fct_onchain_daily" in self.sources
 
     @property
     def reads_facts(self) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import polars as pl
 
 from models_ml.features.carried import mean_of_days
-from models_ml.features.feature import Feature
+from models_ml.features.feature import Feature, enough
 
 VOLUME = pl.col("volume_24h_usd")
 LOG_VOLUME = pl.col("log_volume")
@@ -97,6 +97,49 @@ def illiquidity(window_days: int) -> Feature:
     )
 
 
+def volume_return_correlation(window_days: int) -> Feature:
+    """Whether volume grows on rising days or on falling ones."""
+    samples = enough(window_days)
+    change = LOG_VOLUME.diff()
+    price = pl.when(change.is_not_null()).then(LOG_RETURN)
+    volume = pl.when(LOG_RETURN.is_not_null()).then(change)
+    means = [each.rolling_mean(window_days, min_samples=samples) for each in (price, volume)]
+    covariance = (price * volume).rolling_mean(window_days, min_samples=samples) - means[0] * means[1]
+    variances = [
+        (each**2).rolling_mean(window_days, min_samples=samples) - mean**2
+        for each, mean in zip((price, volume), means, strict=True)
+    ]
+    is_moving = (variances[0] > 1e-10) & (variances[1] > 1e-10)
+    return Feature(
+        name=f"volume_return_correlation_{window_days}d",
+        family="liquidity",
+        unit="-1 to 1",
+        formula=f"corr(log return, change of ln(volume)), {window_days} days",
+        look_back_days=window_days + 1,
+        expr=pl.when(is_moving).then((covariance / (variances[0] * variances[1]).sqrt()).clip(-1, 1)),
+        source="Karpoff (1987), The Relation between Price Changes and Trading Volume, J. Financial and Quantitative Analysis 22(1)",
+        is_model_input=False,
+    )
+
+
+def price_to_volume_weighted(window_days: int) -> Feature:
+    """Distance of the price from what the window's volume paid on average: whether its buyers are ahead."""
+    samples = enough(window_days)
+    traded = pl.when(VOLUME > 0).then(VOLUME)
+    paid = traded.rolling_sum(window_days, min_samples=samples)
+    bought = (traded / pl.col("price_usd")).rolling_sum(window_days, min_samples=samples)
+    return Feature(
+        name=f"price_to_vwap_{window_days}d",
+        family="liquidity",
+        unit="fraction",
+        formula=f"price[t] * sum(volume_24h_usd / price, {window_days} days) / sum(volume_24h_usd, {window_days} days) - 1",
+        look_back_days=window_days,
+        expr=pl.col("price_usd") * bought / paid - 1,
+        source="Berkowitz, Logue, Noser (1988), The Total Cost of Transactions on the NYSE, J. Finance 43(1)",
+        is_model_input=False,
+    )
+
+
 FEATURES = [
     median_volume(30),
     turnover(7),
@@ -106,6 +149,8 @@ FEATURES = [
     volume_trend(),
     volume_volatility(30),
     illiquidity(30),
+    volume_return_correlation(30),
+    price_to_volume_weighted(30),
     Feature(
         name="bid_ask_spread_7d",
         family="liquidity",

@@ -6,6 +6,8 @@ Does not: returns relative to other tokens (`relative_strength.py`), drawdowns (
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import polars as pl
 
 from models_ml.features.feature import Feature, enough
@@ -24,6 +26,7 @@ def trailing_return(window_days: int) -> Feature:
         formula=f"price[t] / price[t-{window_days}] - 1",
         look_back_days=window_days,
         expr=(LOG_PRICE - LOG_PRICE.shift(window_days)).exp() - 1,
+        null_policy="null where one of the two days has no price",
     )
 
 
@@ -66,6 +69,7 @@ def relative_strength_index(window_days: int) -> Feature:
         look_back_days=window_days + 1,
         # A price that stands still has neither gains nor losses; their rounding errors would read as 0 or 100.
         expr=pl.when(gain + loss > 1e-10).then(100 * gain / (gain + loss)),
+        null_policy=f"null unless all {window_days} returns are known, and where the price stands still",
         source="Wilder (1978), New Concepts in Technical Trading Systems, with Cutler's simple means",
     )
 
@@ -111,6 +115,39 @@ def share_of_up_days(window_days: int) -> Feature:
     )
 
 
+def skipping_return(window_days: int, skipped_days: int) -> Feature:
+    """Return of a window without its last days, whose reversal hides the momentum."""
+    change = LOG_PRICE.shift(skipped_days) - LOG_PRICE.shift(window_days)
+    return Feature(
+        name=f"return_{window_days}d_skip_{skipped_days}d",
+        family="momentum",
+        unit="fraction",
+        formula=f"price[t-{skipped_days}] / price[t-{window_days}] - 1",
+        look_back_days=window_days,
+        expr=change.exp() - 1,
+        source="Jegadeesh (1990), Evidence of Predictable Behavior of Security Returns, J. Finance 45(3)",
+        null_policy="null where one of the two days has no price",
+        is_model_input=False,
+    )
+
+
+def variance_ratio(long_days: int, window_days: int) -> Feature:
+    """Variance of returns over several days against that of as many single ones: above 1 moves go on, below 1 they turn back."""
+    samples = enough(window_days)
+    daily = LOG_RETURN.rolling_std(window_days, min_samples=samples)
+    long = LOG_RETURN.rolling_sum(long_days, min_samples=long_days).rolling_std(window_days, min_samples=samples)
+    return Feature(
+        name=f"variance_ratio_{long_days}d_{window_days}d",
+        family="momentum",
+        unit="ratio",
+        formula=f"var({long_days}-day log return) / ({long_days} * var(daily log return)), {window_days} days",
+        look_back_days=window_days + long_days,
+        expr=pl.when(daily > 1e-6).then(long**2 / (long_days * daily**2)),
+        source="Lo, MacKinlay (1988), Stock Market Prices Do Not Follow Random Walks, Review of Financial Studies 1(1)",
+        is_model_input=False,
+    )
+
+
 FEATURES = [
     *(trailing_return(days) for days in (1, 3, 7, 14, 30, 60, 90, 180)),
     *(price_to_average(days) for days in (20, 50, 200)),
@@ -119,4 +156,7 @@ FEATURES = [
     stochastic_position(14),
     trend_efficiency(30),
     share_of_up_days(30),
+    replace(trailing_return(365), is_model_input=False),
+    skipping_return(30, 7),
+    variance_ratio(5, 90),
 ]

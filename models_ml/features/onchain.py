@@ -10,6 +10,7 @@ import polars as pl
 
 from models_ml.features.feature import Feature
 
+CAP = pl.col("market_cap_usd")
 ONCHAIN = ("fct_onchain_daily",)
 LAG_DAYS = 1
 """Coin Metrics publishes a day about a day after its end; `compute.py` shifts the metrics by it."""
@@ -56,5 +57,40 @@ FEATURES = [
         sources=ONCHAIN,
         expr=(pl.col("exchange_inflow_tokens") - pl.col("exchange_outflow_tokens")).rolling_sum(7, min_samples=4)
         / pl.col("supply_tokens"),
+    ),
+    Feature(
+        name="log_market_cap_per_active_address",
+        family="valuation",
+        unit="ln(USD an address)",
+        formula="ln(market_cap_usd / mean(active_addresses, 7 days))",
+        look_back_days=6,
+        lag_days=LAG_DAYS,
+        sources=("fct_onchain_daily", "fct_daily"),
+        expr=(CAP / pl.col("active_addresses").rolling_mean(7, min_samples=4)).log(),
+        source="Cong, Li, Wang (2021), Tokenomics: Dynamic Adoption and Valuation, Review of Financial Studies 34(3)",
+        is_model_input=False,
+    ),
+    Feature(
+        name="nvt_ratio_30d",
+        family="valuation",
+        unit="days",
+        formula="market_cap_usd / mean(adjusted value transferred on chain, 30 days)",
+        look_back_days=29,
+        lag_days=LAG_DAYS,
+        sources=("fct_onchain_daily", "fct_daily"),
+        expr=CAP / pl.col("transfer_value_usd").rolling_mean(30, min_samples=15),
+        source="Woo (2017), Is Bitcoin in a Bubble? Check the NVT Ratio, Forbes; Kalichkin (2018) for the window",
+        is_model_input=False,
+    ),
+    Feature(
+        name="network_fees_30d_to_market_cap",
+        family="valuation",
+        unit="fraction",
+        formula="30 * mean(fees of the chain in tokens a day, 30 days) * price / market_cap_usd",
+        look_back_days=29,
+        lag_days=LAG_DAYS,
+        sources=("fct_onchain_daily", "fct_daily"),
+        expr=30 * pl.col("fees_tokens").rolling_mean(30, min_samples=15) * pl.col("price_usd") / CAP,
+        is_model_input=False,
     ),
 ]

@@ -6,6 +6,8 @@ Does not: plain returns (`momentum.py`); sector-relative values, which are cross
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import polars as pl
 
 from models_ml.features.feature import Feature, enough
@@ -36,7 +38,7 @@ def autocorrelation(window_days: int) -> Feature:
     return Feature(
         name=f"autocorrelation_{window_days}d",
         family="momentum",
-        unit="-1 to 1",
+        unit="ratio",
         formula=f"mean(r[t] * r[t-1]) / mean(r[t]^2), {window_days} days",
         look_back_days=window_days + 2,
         expr=pl.when(square > 1e-10).then(product.rolling_mean(window_days, min_samples=enough(window_days)) / square),
@@ -60,6 +62,7 @@ FEATURES = [
     *(return_against("market", days) for days in (7, 30, 90)),
     return_against("btc", 30),
     return_against("eth", 30),
+    replace(return_against("btc", 90), is_model_input=False),
     autocorrelation(30),
     standardised_move(30),
 ]

@@ -77,11 +77,15 @@ def skewness(window_days: int) -> Feature:
     )
 
 
-def _moments(window_days: int) -> tuple[pl.Expr, pl.Expr, pl.Expr]:
+def _pairs(other: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
+    """Own and other returns of the days on which both are known."""
+    return pl.when(other.is_not_null()).then(LOG_RETURN), pl.when(LOG_RETURN.is_not_null()).then(other)
+
+
+def _moments(window_days: int, reference: pl.Expr = BTC_RETURN) -> tuple[pl.Expr, pl.Expr, pl.Expr]:
     """Covariance with bitcoin, variance of bitcoin, own variance; a day counts where both have a return."""
     samples = enough(window_days)
-    own = pl.when(BTC_RETURN.is_not_null()).then(LOG_RETURN)
-    other = pl.when(LOG_RETURN.is_not_null()).then(BTC_RETURN)
+    own, other = _pairs(reference)
     own_mean = own.rolling_mean(window_days, min_samples=samples)
     btc_mean = other.rolling_mean(window_days, min_samples=samples)
     covariance = (own * other).rolling_mean(window_days, min_samples=samples) - own_mean * btc_mean
@@ -149,6 +153,155 @@ def tracking_error(other: str, window_days: int) -> Feature:
     )
 
 
+def downside_beta(window_days: int) -> Feature:
+    """Slope on bitcoin's log returns over the days on which bitcoin falls."""
+    falling = pl.when(BTC_RETURN < 0).then(BTC_RETURN)
+    own, other = _pairs(falling)
+    samples = window_days // 4
+    own_mean = own.rolling_mean(window_days, min_samples=samples)
+    other_mean = other.rolling_mean(window_days, min_samples=samples)
+    covariance = (own * other).rolling_mean(window_days, min_samples=samples) - own_mean * other_mean
+    variance = (other**2).rolling_mean(window_days, min_samples=samples) - other_mean**2
+    return Feature(
+        name=f"downside_beta_btc_{window_days}d",
+        family="risk",
+        unit="ratio",
+        formula=f"cov(log return, bitcoin's) / var(bitcoin's) over the days of {window_days} on which bitcoin falls",
+        look_back_days=window_days + 1,
+        expr=pl.when(variance > 1e-10).then(covariance / variance),
+        source="Ang, Chen, Xing (2006), Downside Risk, Review of Financial Studies 19(4)",
+        null_policy=f"null below {samples} falling days of bitcoin with a return",
+        is_model_input=False,
+    )
+
+
+def alpha_to_bitcoin(window_days: int) -> Feature:
+    """Annualised mean log return that bitcoin does not explain."""
+    covariance, btc_variance, _ = _moments(window_days)
+    own, other = _pairs(BTC_RETURN)
+    samples = enough(window_days)
+    own_mean = own.rolling_mean(window_days, min_samples=samples)
+    btc_mean = other.rolling_mean(window_days, min_samples=samples)
+    return Feature(
+        name=f"alpha_btc_{window_days}d",
+        family="risk",
+        unit="log return per year",
+        formula=f"(mean(log return) - beta * mean(bitcoin's)) * {DAYS_A_YEAR}, {window_days} days",
+        look_back_days=window_days + 1,
+        expr=pl.when(btc_variance > 1e-10).then((own_mean - covariance / btc_variance * btc_mean) * DAYS_A_YEAR),
+        source="Jensen (1968), The Performance of Mutual Funds, J. Finance 23(2)",
+        is_model_input=False,
+    )
+
+
+def sharpe_ratio(window_days: int) -> Feature:
+    """Annualised mean of daily log returns over their standard deviation."""
+    samples = enough(window_days)
+    spread = LOG_RETURN.rolling_std(window_days, min_samples=samples)
+    return Feature(
+        name=f"sharpe_{window_days}d",
+        family="risk",
+        unit="ratio per square root of a year",
+        formula=f"mean(log return) / std(log return) * sqrt({DAYS_A_YEAR}), {window_days} days, without a riskless rate",
+        look_back_days=window_days + 1,
+        expr=pl.when(spread > 1e-6).then(
+            LOG_RETURN.rolling_mean(window_days, min_samples=samples) / spread * math.sqrt(DAYS_A_YEAR)
+        ),
+        source="Sharpe (1994), The Sharpe Ratio, J. Portfolio Management 21(1)",
+        is_model_input=False,
+    )
+
+
+def sortino_ratio(window_days: int) -> Feature:
+    """Annualised mean of daily log returns over the root mean square of the falling ones."""
+    samples = enough(window_days)
+    fall = pl.when(LOG_RETURN.is_not_null()).then(LOG_RETURN.clip(upper_bound=0))
+    mean_square = (fall**2).rolling_mean(window_days, min_samples=samples)
+    return Feature(
+        name=f"sortino_{window_days}d",
+        family="risk",
+        unit="ratio per square root of a year",
+        formula=f"mean(log return) / sqrt(mean(min(log return, 0)^2)) * sqrt({DAYS_A_YEAR}), {window_days} days",
+        look_back_days=window_days + 1,
+        expr=pl.when(mean_square > 1e-10).then(
+            LOG_RETURN.rolling_mean(window_days, min_samples=samples) / mean_square.sqrt() * math.sqrt(DAYS_A_YEAR)
+        ),
+        source="Sortino, van der Meer (1991), Downside Risk, J. Portfolio Management 17(4)",
+        null_policy=f"null below {samples} known returns, and where next to nothing fell",
+        is_model_input=False,
+    )
+
+
+def deepest_drawdown(window_days: int) -> Feature:
+    """Worst of a window's distances below the high of as many days."""
+    samples = enough(window_days)
+    distance = PRICE / PRICE.rolling_max(window_days, min_samples=samples) - 1
+    return Feature(
+        name=f"max_drawdown_{window_days}d",
+        family="risk",
+        unit="fraction, at most 0",
+        formula=f"min(price / max(price, {window_days} days) - 1, {window_days} days)",
+        look_back_days=2 * window_days,
+        expr=distance.rolling_min(window_days, min_samples=samples),
+        is_model_input=False,
+    )
+
+
+def _quantile(share: float, window_days: int) -> pl.Expr:
+    return LOG_RETURN.rolling_quantile(share, "linear", window_size=window_days, min_samples=enough(window_days))
+
+
+def value_at_risk(window_days: int) -> Feature:
+    """Daily log return that a twentieth of the days fell below."""
+    return Feature(
+        name=f"value_at_risk_{window_days}d",
+        family="risk",
+        unit="log return",
+        formula=f"5 % quantile(daily log return, {window_days} days), interpolated",
+        look_back_days=window_days + 1,
+        expr=_quantile(0.05, window_days),
+        source="Jorion (2006), Value at Risk, 3rd ed., ch. 10: historical simulation",
+        is_model_input=False,
+    )
+
+
+def tail_ratio(window_days: int) -> Feature:
+    """How far the good days reach against the bad ones."""
+    worst, best = _quantile(0.05, window_days), _quantile(0.95, window_days)
+    return Feature(
+        name=f"tail_ratio_{window_days}d",
+        family="risk",
+        unit="ratio",
+        formula=f"95 % quantile / -(5 % quantile) of daily log returns, {window_days} days",
+        look_back_days=window_days + 1,
+        expr=pl.when(worst < -1e-6).then(-best / worst),
+        null_policy=f"null below {enough(window_days)} known returns, and where the 5 % quantile is no loss",
+        is_model_input=False,
+    )
+
+
+def kurtosis(window_days: int) -> Feature:
+    """Excess kurtosis of daily log returns from the moments about the mean of the window."""
+    samples = enough(window_days)
+    first, second, third, fourth = (
+        (LOG_RETURN**power if power > 1 else LOG_RETURN).rolling_mean(window_days, min_samples=samples)
+        for power in (1, 2, 3, 4)
+    )
+    variance = second - first**2
+    moment = fourth - 4 * first * third + 6 * first**2 * second - 3 * first**4
+    return Feature(
+        name=f"kurtosis_{window_days}d",
+        family="risk",
+        unit="dimensionless, 0 for a normal distribution",
+        formula=f"E[(r - mean)^4] / E[(r - mean)^2]^2 - 3 over {window_days} daily log returns",
+        look_back_days=window_days + 1,
+        # Below a deviation of 0.3 % a day the ratio would show rounding errors of earlier, wilder days.
+        expr=pl.when(variance > 1e-5).then(moment / variance**2 - 3),
+        null_policy=f"null below {samples} known returns, and below a standard deviation of 0.3 % a day",
+        is_model_input=False,
+    )
+
+
 FEATURES = [
     *(drawdown(days) for days in (30, 90, 365)),
     rebound(30),
@@ -160,4 +313,12 @@ FEATURES = [
     *(idiosyncratic_volatility(days) for days in (30, 90)),
     tracking_error("btc", 90),
     tracking_error("eth", 90),
+    downside_beta(90),
+    alpha_to_bitcoin(90),
+    sharpe_ratio(90),
+    sortino_ratio(90),
+    deepest_drawdown(90),
+    value_at_risk(90),
+    tail_ratio(90),
+    kurtosis(90),
 ]

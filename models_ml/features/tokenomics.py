@@ -6,6 +6,8 @@ Does not: unlock schedules (`unlocks.py`), holders (`holders.py`).
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import polars as pl
 
 from models_ml.features.feature import Feature
@@ -24,6 +26,7 @@ def supply_growth(window_days: int) -> Feature:
         formula=f"ln(supply[t] / supply[t-{window_days}]), supply = market cap / price; null where is_supply_carried",
         look_back_days=window_days,
         expr=log_supply - log_supply.shift(window_days),
+        null_policy="null where one of the two days has no price or market cap, or a supply carried back from later days",
     )
 
 
@@ -39,6 +42,7 @@ FEATURES = [
     ),
     supply_growth(30),
     supply_growth(90),
+    replace(supply_growth(365), is_model_input=False),
     Feature(
         name="age_days",
         family="size",

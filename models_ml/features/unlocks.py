@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from models_ml.features.carried import mean_of_days
 from models_ml.features.feature import Feature
 
 CLIFFS = pl.col("cliff_unlock_30d_tokens")
@@ -31,4 +32,17 @@ def share(name: str, tokens: pl.Expr, what: str) -> Feature:
 FEATURES = [
     share("unlock_30d_share", CLIFFS + pl.col("linear_unlock_30d_tokens"), "tokens released, cliffs and linear ones,"),
     share("cliff_unlock_30d_share", CLIFFS, "tokens released at once"),
+    Feature(
+        name="unlock_30d_to_volume",
+        family="unlocks",
+        unit="days of volume",
+        formula="tokens released within the next 30 days * price / mean(volume_24h_usd, 30 days); by the schedule as known on the day",
+        look_back_days=29,
+        sources=("fct_unlocks_daily", "fct_daily"),
+        expr=(CLIFFS + pl.col("linear_unlock_30d_tokens"))
+        * pl.col("price_usd")
+        / mean_of_days("volume_24h_usd", 30, least=10),
+        null_policy="null without a dated schedule, and below 10 days of volume",
+        is_model_input=False,
+    ),
 ]

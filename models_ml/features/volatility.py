@@ -10,6 +10,7 @@ import math
 
 import polars as pl
 
+from models_ml.features.exponential import FORGOTTEN, exponential_mean, memory_days
 from models_ml.features.feature import DAYS_A_YEAR, Feature, enough
 
 LOG_RETURN = pl.col("log_return")
@@ -61,8 +62,46 @@ def volatility_ratio(short_days: int, long_days: int) -> Feature:
     )
 
 
+def exponential_volatility(decay: float) -> Feature:
+    """Annualised root mean square of daily log returns, the newest weighted most."""
+    mean_square = exponential_mean(LOG_RETURN**2, decay)
+    return Feature(
+        name="ewma_volatility",
+        family="volatility",
+        unit="fraction per year",
+        formula=(
+            f"sqrt(mean(log return^2, weights {decay:g}^age)) * sqrt({DAYS_A_YEAR}); older days, {FORGOTTEN:g} of the weight, "
+            "are cut off"
+        ),
+        look_back_days=memory_days(decay) + 1,
+        expr=mean_square.clip(lower_bound=0).sqrt() * ANNUAL,
+        null_policy="null where known days carry less than half of the weight",
+        source="J.P. Morgan (1996), RiskMetrics Technical Document, 4th ed., decay of daily data",
+        is_model_input=False,
+    )
+
+
+def jump_share(window_days: int) -> Feature:
+    """Share of the variance that comes from single jumps: neighbouring days would show it as well if it came steadily."""
+    samples = enough(window_days)
+    square = (LOG_RETURN**2).rolling_mean(window_days, min_samples=samples)
+    steady = (LOG_RETURN.abs() * LOG_RETURN.shift(1).abs()).rolling_mean(window_days, min_samples=samples)
+    return Feature(
+        name=f"jump_share_{window_days}d",
+        family="volatility",
+        unit="0-1",
+        formula=f"max(0, 1 - pi/2 * mean(|r[t]| * |r[t-1]|) / mean(r^2)), {window_days} daily log returns",
+        look_back_days=window_days + 2,
+        expr=pl.when(square > 1e-10).then((1 - math.pi / 2 * steady / square).clip(0, 1)),
+        source="Barndorff-Nielsen, Shephard (2004), Power and Bipower Variation, J. Financial Econometrics 2(1)",
+        is_model_input=False,
+    )
+
+
 FEATURES = [
     *(realised_volatility(days) for days in (7, 14, 30, 90)),
     downside_volatility(30),
     volatility_ratio(7, 30),
+    exponential_volatility(0.94),
+    jump_share(30),
 ]

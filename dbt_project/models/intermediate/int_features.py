@@ -6,6 +6,7 @@ other tokens than they did, or carry another supply (both in hindsight, see fct_
 """
 
 from datetime import date, timedelta
+from itertools import chain
 
 FIRST_DAY = date(1900, 1, 1)
 
@@ -38,8 +39,10 @@ def model(dbt, session):
         unique_key="market_date",
         on_schema_change="fail",
     )
+    import pyarrow
+
     from models_ml.features.catalogue import LONGEST_LOOK_BACK_DAYS
-    from models_ml.features.compute import token_features
+    from models_ml.features.compute import feature_batches
 
     daily = dbt.ref("fct_daily")
     onchain = dbt.ref("fct_onchain_daily")
@@ -51,11 +54,16 @@ def model(dbt, session):
     read_from = max(since, date(1905, 1, 1)) - timedelta(days=LONGEST_LOOK_BACK_DAYS + 1)
     in_reach = f"market_date >= date '{read_from.isoformat()}'"
 
-    features = token_features(
+    batches = feature_batches(
         daily.filter(in_reach).pl(),
         onchain.filter(in_reach).pl(),
         facts=facts.filter(in_reach).pl(),
         news=news.filter(in_reach).pl(),
+        since=None if since == FIRST_DAY else since,
     )
-    features = features.filter(features["market_date"] >= since)
-    return features.to_arrow()
+    # DuckDB draws batch after batch and writes one while the next is computed: the features are never in memory as a whole.
+    tables = (batch.to_arrow() for batch in batches)
+    first = next(tables)
+    return pyarrow.RecordBatchReader.from_batches(
+        first.schema, (part for table in chain([first], tables) for part in table.to_batches())
+    )

@@ -3,8 +3,10 @@
 {%- set facts = [
     ('fct_liquidity_daily', ['venues_listing', 'bid_ask_spread', 'depth_2pct_usd']),
     ('fct_derivatives_daily', ['funding_rate_8h', 'open_interest_usd', 'open_interest_venues']),
-    ('fct_defi_daily', ['protocol_tvl_usd', 'chain_tvl_usd', 'fees_usd']),
-    ('fct_developers_daily', ['commits_week', 'commits_repositories', 'commits_4w', 'stars', 'stars_repositories']),
+    ('fct_defi_daily', ['protocol_tvl_usd', 'chain_tvl_usd', 'fees_usd', 'revenue_usd', 'dex_volume_usd']),
+    ('fct_developers_daily', [
+        'commits_week', 'authors_week', 'commits_repositories', 'commits_4w', 'stars', 'stars_repositories'
+    ]),
     ('fct_community_daily', ['watchlist_users', 'sentiment_up_share', 'reddit_subscribers']),
     ('fct_holders_daily', ['holders', 'top_10_holder_share']),
     ('fct_unlocks_daily', ['cliff_unlock_30d_tokens', 'linear_unlock_30d_tokens']),

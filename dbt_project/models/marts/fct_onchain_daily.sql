@@ -26,6 +26,8 @@ select
     max(metrics.value) filter (where metrics.metric = 'FlowInExNtv') as exchange_inflow_tokens,
     max(metrics.value) filter (where metrics.metric = 'FlowOutExNtv') as exchange_outflow_tokens,
     max(metrics.value) filter (where metrics.metric = 'SplyCur') as supply_tokens,
+    max(metrics.value) filter (where metrics.metric = 'FeeTotNtv') as fees_tokens,
+    max(metrics.value) filter (where metrics.metric = 'TxTfrValAdjUSD') as transfer_value_usd,
     max(metrics.available_at) as available_at
 from metrics
 inner join {{ ref('int_coinmetrics_linked') }} as links

@@ -181,7 +181,7 @@ def _defillama(coins, random):
     metrics = [
         {"protocol_id": f"p{n}", "coin_id": coins[n % 4][0], "metric": metric, "market_date": day, "value": value}
         for n in range(5)
-        for metric, level in (("tvl_usd", 1e8), ("fees_usd", 1e5), ("dex_volume_usd", 1e6))
+        for metric, level in (("tvl_usd", 1e8), ("fees_usd", 1e5), ("revenue_usd", 4e4), ("dex_volume_usd", 1e6))
         for day in RECENT
         if (day.toordinal() + n) % 9
         for value in [level * random.lognormal(0, 0.05)]

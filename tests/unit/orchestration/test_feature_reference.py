@@ -17,7 +17,7 @@ TIES = {"coingecko/assets", "coingecko/asset_categories"}
 
 
 def market_columns():
-    models = yaml.safe_load((DBT / "models" / "marts" / "_marts.yml").read_text())["models"]
+    models = yaml.safe_load((DBT / "models" / "marts" / "_features.yml").read_text())["models"]
     return {column["name"] for model in models if model["name"] == "feat_market_daily" for column in model["columns"]}
 
 

@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 
 from models_ml.features.catalogue import CATALOGUE
-from models_ml.features.compute import ONCHAIN_COLUMNS, token_features
-from models_ml.features.feature import FACT_COLUMNS
+from models_ml.features.compute import token_features
+from models_ml.features.feature import FACT_COLUMNS, ONCHAIN_COLUMNS
 
 START = dt.date(2023, 1, 1)
 DAYS = 460
@@ -37,9 +37,9 @@ class Frames:
         """The same frames, each of them changed."""
         return Frames(change(self.daily), change(self.onchain), change(self.facts), change(self.news))
 
-    def features(self, features: Any = CATALOGUE) -> pl.DataFrame:
+    def features(self, features: Any = CATALOGUE, **options: Any) -> pl.DataFrame:
         """What `token_features` makes of them."""
-        return token_features(self.daily, self.onchain, features, facts=self.facts, news=self.news)
+        return token_features(self.daily, self.onchain, features, facts=self.facts, news=self.news, **options)
 
 
 def read_on(rng: np.random.Generator, ages: np.ndarray, placed: tuple[int, ...], *, share: float) -> np.ndarray:
@@ -63,7 +63,7 @@ def sparse_facts(rng: np.random.Generator) -> pl.DataFrame:
         known = {
             **dict.fromkeys(FACT_COLUMNS, rng.random(DAYS) > 0.1),
             "mentions": rng.random(DAYS) < 0.1,
-            **dict.fromkeys(("commits_week", "commits_repositories"), ages % 7 == 6),
+            **dict.fromkeys(("commits_week", "authors_week", "commits_repositories"), ages % 7 == 6),
             **dict.fromkeys(("stars", "stars_repositories"), stars),
             **dict.fromkeys(("commits_4w", "watchlist_users", "sentiment_up_share", "reddit_subscribers"), people),
             **dict.fromkeys(("holders", "top_10_holder_share"), people),
@@ -181,6 +181,8 @@ def market_of(candles_of: Callable[..., pl.DataFrame]) -> Callable[[int], Frames
                     "exchange_inflow_tokens": rng.uniform(0, 1e4, DAYS),
                     "exchange_outflow_tokens": rng.uniform(0, 1e4, DAYS),
                     "supply_tokens": np.full(DAYS, 1e7),
+                    "fees_tokens": rng.uniform(1, 100, DAYS),
+                    "transfer_value_usd": np.exp(rng.normal(18, 0.5, DAYS)),
                 },
                 schema=ONCHAIN_SCHEMA,
             )

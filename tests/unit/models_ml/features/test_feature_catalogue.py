@@ -1,11 +1,14 @@
 """What holds of every entry of the catalogue, and of every value it gives."""
 
 import datetime as dt
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+import yaml
 
 from models_ml.features.catalogue import (
     CATALOGUE,
@@ -14,8 +17,9 @@ from models_ml.features.catalogue import (
     MODEL_INPUT_NAMES,
     catalogue_table,
 )
-from models_ml.features.compute import ONCHAIN_COLUMNS, token_features
-from models_ml.features.feature import FACT_COLUMNS, PRICE_SOURCES
+from models_ml.features.compute import token_features
+from models_ml.features.feature import FACT_COLUMNS, ONCHAIN_COLUMNS, PRICE_SOURCES
+from models_ml.features.market import MARKET_FEATURES
 
 FAMILIES = {
     *("trend", "momentum", "volatility", "liquidity", "risk", "relative strength", "valuation", "on-chain"),
@@ -42,8 +46,15 @@ FACTS = {
 FACTS |= {"fct_mentions_daily", "fct_news_daily", "fct_holders_daily", "fct_unlocks_daily"}
 LAG_DAYS = {"fct_onchain_daily": 1, "fct_defi_daily": 1}
 COMMITS_LAG_DAYS = 1
-REMEMBER_THAT_NOT_HOW_MUCH = {"news_mention_share_7d"}
-"""Of its oldest days only whether there was anything at all counts, so a change of values does not show."""
+REMEMBER_THAT_NOT_HOW_MUCH = {
+    *("news_mention_share_7d", "funding_positive_share_30d"),
+    *("value_at_risk_90d", "tail_ratio_90d", "max_drawdown_90d"),
+    "trix_9d",
+}
+"""A change of their oldest days need not show: only whether there was anything, or whether it was extreme, counts, or three means in
+a row have forgotten it but for 1e-27."""
+MEASURED_INPUTS = 61
+DBT_MARTS = Path(__file__).resolve().parents[4] / "dbt_project" / "models" / "marts"
 ONCHAIN_FEATURES = [feature.name for feature in CATALOGUE if feature.sources == ("fct_onchain_daily",)]
 FROM_PRICES = [feature for feature in CATALOGUE if feature.name != "age_days"]
 SPANS = sorted({feature.look_back_days + feature.lag_days for feature in FROM_PRICES})
@@ -69,17 +80,50 @@ def test_an_entry_says_what_its_users_need(feature):
     assert feature.formula
     assert feature.look_back_days >= 0
     assert set(feature.sources) <= PRICE_SOURCES | FACTS
-    lag = COMMITS_LAG_DAYS if feature.name.startswith("commits_growth") else LAG_DAYS.get(feature.sources[0], 0)
+    lag = (
+        COMMITS_LAG_DAYS
+        if feature.name in ("commits_growth_12w", "authors_growth_12w")
+        else LAG_DAYS.get(feature.sources[0], 0)
+    )
     assert feature.lag_days == lag
-    assert feature.is_model_input != feature.reads_facts, "new families wait for the measurement that lets them in"
+    assert feature.nulls.startswith("null ")
+    assert not (feature.is_model_input and feature.reads_facts), (
+        "new families wait for the measurement that lets them in"
+    )
 
 
 def test_the_table_has_one_row_a_feature_in_the_order_of_the_catalogue():
     table = catalogue_table()
 
-    assert table["feature"].to_list() == list(FEATURE_NAMES)
+    of_tokens = table.filter(pl.col("grain") == "token")
+    assert of_tokens["feature"].to_list() == list(FEATURE_NAMES)
+    assert table["feature"].is_unique().all()
     assert table.null_count().sum_horizontal().item() == 0
-    assert (table["look_back_days"] + table["lag_days"]).max() == LONGEST_LOOK_BACK_DAYS
+    assert not table.select(pl.any_horizontal(pl.col(pl.String).exclude("literature") == "")).to_series().any()
+    assert (of_tokens["look_back_days"] + of_tokens["lag_days"]).max() == LONGEST_LOOK_BACK_DAYS
+
+
+def test_the_market_has_an_entry_for_every_column_of_its_mart():
+    marts = yaml.safe_load((DBT_MARTS / "_features.yml").read_text())["models"]
+    (columns,) = (mart["columns"] for mart in marts if mart["name"] == "feat_market_daily")
+
+    described = {column["name"] for column in columns} - {"market_date", "btc_price_usd"}
+
+    assert {feature.name for feature in MARKET_FEATURES} == described
+
+
+def test_the_mart_has_the_features_in_the_order_of_the_catalogue():
+    query = (DBT_MARTS / "feat_token_daily.sql").read_text()
+
+    assert re.findall(r"^    (\w+),?$", query, re.MULTILINE) == [
+        *("token_id", "market_date"),
+        *FEATURE_NAMES,
+        *("coverage", "coverage_all"),
+    ]
+
+
+def test_the_models_read_what_was_measured_and_nothing_new():
+    assert len(MODEL_INPUT_NAMES) == MEASURED_INPUTS
 
 
 def test_values_are_float32_and_finite_or_null(market):
@@ -256,9 +300,12 @@ def test_a_look_back_is_at_most_two_days_longer_than_the_memory_of_the_value(spa
     last = market.daily["market_date"].max()
     is_at_the_edge = pl.col("market_date") <= last - dt.timedelta(days=max(span - 2, 0))
 
-    before = market.features(features).filter(pl.col("market_date") == last)
+    # In double precision, because the oldest day of an exponential mean weighs a billionth.
+    before = market.features(features, dtype=pl.Float64).filter(pl.col("market_date") == last)
     after = [
-        changed_where(market, is_at_the_edge, seed).features(features).filter(pl.col("market_date") == last)
+        changed_where(market, is_at_the_edge, seed)
+        .features(features, dtype=pl.Float64)
+        .filter(pl.col("market_date") == last)
         for seed in range(3)
     ]
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 
 from models_ml.features.catalogue import FEATURE_NAMES, MODEL_INPUT_NAMES
@@ -14,8 +15,8 @@ NAN = float("nan")
 HALF = {7: 5, 14: 7, 20: 10, 30: 15, 50: 25, 90: 45, 200: 100, 365: 182}
 """Observations a window needs, by its days."""
 
-FLOAT32 = 2e-6
-"""Relative error allowed: features are stored in 24 bits, 6e-8, and differences of windows lose some."""
+DOUBLE = 1e-8
+"""Relative error allowed, in double precision: differences of windows lose some of its 1e-16."""
 
 
 @dataclass(frozen=True)
@@ -233,10 +234,13 @@ def funding_zscore(token, day):
     return (over(rates, day, 7, np.mean, least=4) - usual) / deviation
 
 
-def interest_growth(token, day):
-    interest, venues = token.facts["open_interest_usd"], token.facts["open_interest_venues"]
-    is_same = venues[day] == ago(venues, day, 7)
-    return math.log(interest[day] / ago(interest, day, 7)) if is_same else NAN
+def interest_growth(days):
+    def value(token, day):
+        interest, venues = token.facts["open_interest_usd"], token.facts["open_interest_venues"]
+        is_same = venues[day] == ago(venues, day, days)
+        return math.log(interest[day] / ago(interest, day, days)) if is_same else NAN
+
+    return value
 
 
 def locked(token, day):
@@ -244,19 +248,25 @@ def locked(token, day):
     return protocols if np.isnan(chain) else chain
 
 
-def locked_growth(token, day):
-    for column in ("chain_tvl_usd", "protocol_tvl_usd"):
-        growth = math.log(token.facts[column][day] / ago(token.facts[column], day, 30))
-        if not np.isnan(growth):
-            return growth
-    return NAN
+def locked_growth(days):
+    def value(token, day):
+        for column in ("chain_tvl_usd", "protocol_tvl_usd"):
+            growth = math.log(token.facts[column][day] / ago(token.facts[column], day, days))
+            if not np.isnan(growth):
+                return growth
+        return NAN
+
+    return value
 
 
-def commits_growth(token, day):
-    commits = token.facts["commits_week"] / token.facts["commits_repositories"]
-    recent = over(commits, day, 84, np.mean, least=6)
-    before = over(commits, day - 84, 84, np.mean, least=6) if day >= 84 else NAN
-    return math.log((1 + recent) / (1 + before))
+def work_growth(column):
+    def value(token, day):
+        work = token.facts[column] / token.facts["commits_repositories"]
+        recent = over(work, day, 84, np.mean, least=6)
+        before = over(work, day - 84, 84, np.mean, least=6) if day >= 84 else NAN
+        return math.log((1 + recent) / (1 + before))
+
+    return value
 
 
 def reading(values, day, carry):
@@ -294,12 +304,213 @@ def mentioned(token, day):
     return counted[window].sum() / np.nansum(token.headlines[window])
 
 
+def mention_surge(token, day):
+    def share(days):
+        window = slice(max(0, day - days + 1), day + 1)
+        counted = np.where(token.headlines > 0, np.nan_to_num(token.facts["mentions"]), 0)
+        return ratio(counted[window].sum(), np.nansum(token.headlines[window]))
+
+    usual = share(90)
+    return share(7) / usual if usual > 0 else NAN
+
+
+def exponential(values, decay):
+    """Mean of the known values, day by day, weighted by their age, until the weight of all older ones is 1e-9."""
+    memory = math.ceil(math.log(1e-9) / math.log(decay))
+    means = np.full(len(values), NAN)
+    for day in range(len(values)):
+        window = values[max(0, day - memory + 1) : day + 1][::-1]
+        weights = (1 - decay) * decay ** np.arange(len(window))
+        # The recursion has no seed, so a token's first day does not count.
+        known = ~np.isnan(window) & (np.arange(len(window)) < day)
+        if weights[known].sum() > 0.5:
+            means[day] = (weights[known] * window[known]).sum() / weights[known].sum()
+    return means
+
+
+def by_token(series):
+    """A reference from a function that gives a token's whole series; computed once a token."""
+    made = {}
+
+    def value(token, day):
+        if id(token) not in made:
+            made[id(token)] = (token, series(token))
+        return made[id(token)][1][day]
+
+    return value
+
+
+def average(token, days):
+    return exponential(token.price, (days - 1) / (days + 1))
+
+
+def macd_line(token):
+    return average(token, 12) - average(token, 26)
+
+
+def histogram(token):
+    return (macd_line(token) - exponential(macd_line(token), 8 / 10)) / token.price
+
+
+def trix(token):
+    smooth = exponential(exponential(average(token, 9), 0.8), 0.8)
+    return smooth / np.concatenate([[NAN], smooth[:-1]]) - 1
+
+
+def wilder(token):
+    change = np.diff(token.price, prepend=NAN)
+    gains, path = exponential(np.maximum(change, 0), 13 / 14), exponential(np.abs(change), 13 / 14)
+    return np.where(path > 1e-10 * token.price, 100 * gains / path, NAN)
+
+
+def weighted_average(token, day):
+    first = max(0, day - 19)
+    window, weights = token.price[first : day + 1], np.arange(20.0 - (day - first), 21.0)
+    known = ~np.isnan(window)
+    if known.sum() < 10:
+        return NAN
+    return token.price[day] / np.average(window[known], weights=weights[known]) - 1
+
+
+def bollinger(token, day):
+    levels = np.log(token.price)
+    mean, spread = over(levels, day, 20, np.mean), over(levels, day, 20, np.std)
+    return (levels[day] - mean + 2 * spread) / (4 * spread) if spread > 1e-6 else NAN
+
+
+def line_through(statistic):
+    """A statistic of the known days and log prices of 30 days."""
+
+    def value(token, day):
+        days = np.arange(max(0, day - 29), day + 1)
+        levels = np.log(token.price[days])
+        known = ~np.isnan(levels)
+        return statistic(days[known], levels[known]) if known.sum() >= 15 else NAN
+
+    return value
+
+
+def fit(days, levels):
+    return np.corrcoef(days, levels)[0, 1] ** 2 if levels.var() > 1e-8 else NAN
+
+
+def volume_shares(days, weigh, *, least, times=1, of=None):
+    """Volume weighed by the sign of the day's return over that of the days `of` counts."""
+
+    def value(token, day):
+        volume = np.where(np.isnan(token.own), NAN, token.volume)
+        above = over(weigh(np.sign(token.own)) * volume, day, days, np.sum, least=least)
+        total = over(volume if of is None else of(np.sign(token.own)) * volume, day, days, np.sum, least=least)
+        return times * above / total if total > 0 else NAN
+
+    return value
+
+
+def skipping(token, day):
+    return ago(token.price, day, 7) / ago(token.price, day, 30) - 1
+
+
+def variance_ratio(token, day):
+    five = np.array([over(token.own, then, 5, np.sum, least=5) for then in range(day - 89 if day > 89 else 0, day + 1)])
+    daily = over(token.own, day, 90, sample_deviation)
+    return over(five, len(five) - 1, 90, sample_deviation) ** 2 / (5 * daily**2) if daily > 1e-6 else NAN
+
+
+def jumps(token, day):
+    yesterday = np.concatenate([[NAN], token.own[:-1]])
+    square = over(token.own**2, day, 30, np.mean)
+    steady = over(np.abs(token.own * yesterday), day, 30, np.mean)
+    return np.clip(1 - math.pi / 2 * steady / square, 0, 1) if square > 1e-10 else NAN
+
+
+def falling_days(own, btc):
+    return slope(own[btc < 0], btc[btc < 0]) if (btc < 0).sum() >= 22 else NAN
+
+
+def downside_beta(token, day):
+    window = slice(max(0, day - 89), day + 1)
+    own, btc = token.own[window], token.btc[window]
+    both = ~np.isnan(own) & ~np.isnan(btc)
+    return falling_days(own[both], btc[both])
+
+
+def alpha(own, btc):
+    return (own.mean() - slope(own, btc) * btc.mean()) * 365
+
+
+def sharpe(token, day):
+    spread = over(token.own, day, 90, sample_deviation)
+    return over(token.own, day, 90, np.mean) / spread * math.sqrt(365) if spread > 1e-6 else NAN
+
+
+def sortino(token, day):
+    square = over(np.minimum(token.own, 0) ** 2, day, 90, np.mean)
+    return over(token.own, day, 90, np.mean) / math.sqrt(square) * math.sqrt(365) if square > 1e-10 else NAN
+
+
+def deepest(token):
+    days = range(len(token.price))
+    falls = np.array([token.price[day] / over(token.price, day, 90, np.max) - 1 for day in days])
+    return np.array([over(falls, day, 90, np.min) for day in days])
+
+
+def tails(token, day):
+    worst, best = (over(token.own, day, 90, lambda returns, q=q: np.quantile(returns, q)) for q in (0.05, 0.95))
+    return -best / worst if worst < -1e-6 else NAN
+
+
+def excess_kurtosis(returns):
+    centred = returns - returns.mean()
+    return np.mean(centred**4) / np.mean(centred**2) ** 2 - 3 if returns.var() > 1e-5 else NAN
+
+
+def volume_correlation(token, day):
+    change = np.diff(token.log_volume, prepend=NAN)
+    window = slice(max(0, day - 29), day + 1)
+    own, volume = token.own[window], change[window]
+    both = ~np.isnan(own) & ~np.isnan(volume)
+    is_moving = both.sum() >= 15 and own[both].var() > 1e-10
+    return np.corrcoef(own[both], volume[both])[0, 1] if is_moving else NAN
+
+
+def volume_weighted(token, day):
+    bought, paid = over(token.volume / token.price, day, 30, np.sum), over(token.volume, day, 30, np.sum)
+    return token.price[day] * bought / paid - 1
+
+
+def mean_metric(metric, days, least):
+    return lambda token, day: over(token.onchain[metric], day, days, np.mean, least=least)
+
+
+def flow_growth(column):
+    def value(token, day):
+        recent = over(token.facts[column], day, 30, np.mean)
+        before = over(token.facts[column], day - 30, 30, np.mean) if day >= 30 else NAN
+        return math.log(recent / before)
+
+    return value
+
+
+def paid_on(token, day):
+    rates = token.facts["funding_rate_8h"]
+    return over(rates, day, 30, lambda known: np.mean(known > 0))
+
+
+def interest_to_volume(token, day):
+    return token.facts["open_interest_usd"][day] / over(token.volume, day, 7, np.mean, least=4)
+
+
+def unlock_to_volume(token, day):
+    tokens = token.facts["cliff_unlock_30d_tokens"][day] + token.facts["linear_unlock_30d_tokens"][day]
+    return tokens * token.price[day] / over(token.volume, day, 30, np.mean, least=10)
+
+
 def unlocked(*columns):
     return lambda token, day: sum(token.facts[column][day] for column in columns) / (token.cap[day] / token.price[day])
 
 
 REFERENCES = {
-    **{f"return_{days}d": trailing_return(days) for days in (1, 3, 7, 14, 30, 60, 90, 180)},
+    **{f"return_{days}d": trailing_return(days) for days in (1, 3, 7, 14, 30, 60, 90, 180, 365)},
     **{f"price_to_sma_{days}d": price_to_average(days) for days in (20, 50, 200)},
     "sma_cross_20d_50d": average_cross,
     "rsi_14d": strength_index,
@@ -327,12 +538,12 @@ REFERENCES = {
     "volume_volatility_30d": volume_changes,
     "amihud_illiquidity_30d": price_impact,
     **{f"return_vs_market_{days}d": against("market", days) for days in (7, 30, 90)},
-    "return_vs_btc_30d": against("btc", 30),
+    **{f"return_vs_btc_{days}d": against("btc", days) for days in (30, 90)},
     "return_vs_eth_30d": against("eth", 30),
     "autocorrelation_30d": autocorrelation,
     "move_zscore_30d": standardised_move,
     "log_market_cap": lambda token, day: math.log(token.cap[day]),
-    **{f"supply_growth_{days}d": supply_growth(days) for days in (30, 90)},
+    **{f"supply_growth_{days}d": supply_growth(days) for days in (30, 90, 365)},
     "age_days": lambda token, day: token.age[day],
     **{f"{metric}_growth_30d": network_growth(metric) for metric in ("active_addresses", "transactions")},
     "mvrv_ratio": lambda token, day: token.onchain["mvrv_ratio"][day],
@@ -343,11 +554,12 @@ REFERENCES = {
     "funding_rate_7d": mean_fact("funding_rate_8h", 7, least=4),
     "funding_rate_zscore_90d": funding_zscore,
     "open_interest_to_market_cap": to_cap(fact("open_interest_usd")),
-    "open_interest_growth_7d": interest_growth,
-    "tvl_growth_30d": locked_growth,
+    **{f"open_interest_growth_{days}d": interest_growth(days) for days in (7, 30)},
+    **{f"tvl_growth_{days}d": locked_growth(days) for days in (7, 30)},
     "market_cap_to_tvl": lambda token, day: token.cap[day] / locked(token, day),
     "fees_30d_to_market_cap": to_cap(mean_fact("fees_usd", 30, least=15), times=30),
-    "commits_growth_12w": commits_growth,
+    "commits_growth_12w": work_growth("commits_week"),
+    "authors_growth_12w": work_growth("authors_week"),
     "commits_4w": newest("commits_4w"),
     "stars_growth_28d": growth_between("stars", 42, same="stars_repositories"),
     "watchlist_growth_28d": growth_between("watchlist_users", 35),
@@ -358,6 +570,50 @@ REFERENCES = {
     "holders_growth_28d": growth_between("holders", 35),
     "unlock_30d_share": unlocked("cliff_unlock_30d_tokens", "linear_unlock_30d_tokens"),
     "cliff_unlock_30d_share": unlocked("cliff_unlock_30d_tokens"),
+    **{
+        f"price_to_ema_{days}d": by_token(lambda token, days=days: token.price / average(token, days) - 1)
+        for days in (12, 26)
+    },
+    "macd_12d_26d": by_token(lambda token: macd_line(token) / token.price),
+    "macd_histogram_12d_26d_9d": by_token(histogram),
+    "trix_9d": by_token(trix),
+    "price_to_wma_20d": weighted_average,
+    "rsi_wilder_14d": by_token(wilder),
+    "bollinger_position_20d": bollinger,
+    "bollinger_bandwidth_20d": lambda token, day: 4 * over(np.log(token.price), day, 20, np.std),
+    "regression_slope_30d": line_through(lambda days, levels: np.polyfit(days, levels, 1)[0]),
+    "regression_r_squared_30d": line_through(fit),
+    "on_balance_volume_change_30d": volume_shares(30, lambda sign: sign, least=15),
+    "money_flow_index_14d": volume_shares(14, lambda sign: sign > 0, least=7, times=100, of=np.abs),
+    "return_30d_skip_7d": skipping,
+    "variance_ratio_5d_90d": variance_ratio,
+    "ewma_volatility": by_token(lambda token: np.sqrt(exponential(token.own**2, 0.94) * 365)),
+    "jump_share_30d": jumps,
+    "downside_beta_btc_90d": downside_beta,
+    "alpha_btc_90d": with_bitcoin(90, alpha),
+    "sharpe_90d": sharpe,
+    "sortino_90d": sortino,
+    "max_drawdown_90d": by_token(deepest),
+    "value_at_risk_90d": lambda token, day: over(token.own, day, 90, lambda returns: np.quantile(returns, 0.05)),
+    "tail_ratio_90d": tails,
+    "kurtosis_90d": lambda token, day: over(token.own, day, 90, excess_kurtosis),
+    "volume_return_correlation_30d": volume_correlation,
+    "price_to_vwap_30d": volume_weighted,
+    "log_market_cap_per_active_address": lambda token, day: math.log(
+        token.cap[day] / mean_metric("active_addresses", 7, 4)(token, day)
+    ),
+    "nvt_ratio_30d": lambda token, day: token.cap[day] / mean_metric("transfer_value_usd", 30, 15)(token, day),
+    "network_fees_30d_to_market_cap": lambda token, day: (
+        30 * mean_metric("fees_tokens", 30, 15)(token, day) * token.price[day] / token.cap[day]
+    ),
+    "revenue_30d_to_market_cap": to_cap(mean_fact("revenue_usd", 30, least=15), times=30),
+    "fees_growth_30d": flow_growth("fees_usd"),
+    "dex_volume_growth_30d": flow_growth("dex_volume_usd"),
+    "funding_positive_share_30d": paid_on,
+    "open_interest_to_volume_7d": interest_to_volume,
+    "news_mention_surge_7d_90d": mention_surge,
+    "log_watchlist_to_market_cap": lambda token, day: math.log(newest("watchlist_users")(token, day) / token.cap[day]),
+    "unlock_30d_to_volume": unlock_to_volume,
 }
 
 
@@ -408,7 +664,7 @@ def histories(market):
 
 @pytest.fixture(scope="module")
 def computed(market):
-    return market.features()
+    return market.features(dtype=pl.Float64)
 
 
 def test_every_feature_of_the_catalogue_has_a_reference_here():
@@ -427,7 +683,7 @@ def test_a_feature_equals_its_slow_reference(name, histories, computed):
 
     assert np.isfinite(expected).sum() > 100
     found = computed[name].to_numpy().astype(float)
-    np.testing.assert_allclose(found, np.array(expected), rtol=FLOAT32, atol=1e-7, equal_nan=True)
+    np.testing.assert_allclose(found, np.array(expected), rtol=DOUBLE, atol=1e-10, equal_nan=True)
 
 
 def test_coverage_is_the_share_of_model_inputs_that_have_a_value_and_coverage_all_that_of_all_features(computed):

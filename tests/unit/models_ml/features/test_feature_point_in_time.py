@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models_ml.features import compute
 from models_ml.features.catalogue import CATALOGUE, FEATURE_NAMES, LONGEST_LOOK_BACK_DAYS
-from models_ml.features.compute import ONCHAIN_COLUMNS
-from models_ml.features.feature import FACT_COLUMNS
+from models_ml.features.feature import FACT_COLUMNS, ONCHAIN_COLUMNS
 
 FIRST, LAST = dt.date(2023, 1, 1), dt.date(2024, 4, 4)
 CUTS = st.dates(FIRST + dt.timedelta(days=5), LAST - dt.timedelta(days=1))
-ALWAYS = settings(max_examples=30, deadline=None)
+ALWAYS = settings(max_examples=10, deadline=None)
 
 FLOAT32 = 1.2e-7
 """One unit in the last place of a stored value. Days computed anew differ by at most that, and almost never by anything."""
@@ -65,6 +65,23 @@ def test_rows_up_to_a_day_are_the_same_when_the_future_is_shuffled(cut, seed, ma
 
     assert up_to(shuffled, cut).equals(up_to(whole, cut))
     assert not since(shuffled, cut).equals(since(whole, cut))
+
+
+@ALWAYS
+@given(cut=st.dates(FIRST + dt.timedelta(days=LONGEST_LOOK_BACK_DAYS + 1), LAST))
+def test_new_days_equal_those_of_the_full_computation(cut, market, whole):
+    recent = market.between(cut - dt.timedelta(days=LONGEST_LOOK_BACK_DAYS + 1), LAST)
+
+    new_days = recent.features(since=cut)
+
+    assert_same_values(new_days, since(whole, cut))
+
+
+@pytest.mark.parametrize("rows", [1, 700])
+def test_the_size_of_batches_does_not_matter(rows, market, whole, monkeypatch):
+    monkeypatch.setattr(compute, "ROWS_A_BATCH", rows)
+
+    assert market.features().equals(whole)
 
 
 @ALWAYS
