@@ -109,7 +109,7 @@ def sector_counts(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
         select
             sectors.sector, sectors.is_sub_sector,
             count(*) filter (where members.is_primary) as primaries, count(members.token_id) as members
-        from reference.sectors as sectors
+        from reference.sector_list as sectors
         left join marts.dim_token_sectors as members
             on sectors.sector = members.sector and members.valid_to is null
         group by sectors.sector, sectors.is_sub_sector order by sectors.is_sub_sector, sectors.sector

@@ -18,6 +18,12 @@ with quotes as (
     from {{ ref('int_quotes') }}
 ),
 
+doubled as (
+    select distinct token_id
+    from quotes
+    where sources = 2
+),
+
 firsts as (
     -- The prices before, of the first source of each day; only tokens of which two sources speak on a day need them.
     select
@@ -30,12 +36,12 @@ firsts as (
         ) as median_before_usd
     from (
         select
-            token_id,
-            market_date,
-            arg_min(price_usd, source_order) as price_usd
+            quotes.token_id,
+            quotes.market_date,
+            arg_min(quotes.price_usd, quotes.source_order) as price_usd
         from quotes
-        where token_id in (select doubled.token_id from quotes as doubled where doubled.sources = 2)
-        group by token_id, market_date
+        inner join doubled on quotes.token_id = doubled.token_id
+        group by quotes.token_id, quotes.market_date
     ) as days
 ),
 
@@ -116,8 +122,10 @@ agreed as (
         arg_min(judged.price_usd, judged.source_order) as first_price_usd,
         arg_min(judged.market_cap_usd, judged.source_order) as delivered_cap_usd,
         -- A source whose price is wrong may have computed its cap from it, so its supply counts last.
-        arg_min(judged.market_cap_usd / judged.price_usd, row(judged.is_outlier, judged.source_order))
-            filter (where judged.market_cap_usd > 0) as supply_tokens,
+        arg_min(
+            case when judged.market_cap_usd > 0 then judged.market_cap_usd / judged.price_usd end,
+            row(judged.is_outlier, judged.source_order)
+        ) as supply_tokens,
         arg_min(judged.volume_24h_usd, judged.source_order) as volume_24h_usd,
         arg_min(judged.data_source, judged.source_order) as data_source,
         max(judged.available_at) as available_at

@@ -1,7 +1,8 @@
--- What each source says of a token on a day: price, cap, volume. Two markets of one source may be the same token (an old and a new ticker):
--- the first by name, so that a rebuild agrees. Yahoo passes on CoinMarketCap's prices (they agree within 0.013 %), so where both speak it is
--- no second voice. A price of 0 is none; a cap or volume of 0 stands here as delivered. Grain: token, day, source.
-{%- set order = ['coingecko', 'coinmarketcap', 'coinbase', 'binance'] + var('exchanges') | reject('in', ['coinbase', 'binance']) | list + ['yahoo'] %}
+-- What each source says of a token on a day: price, cap, volume. Two markets of one source may be the same token (an old and a new
+-- ticker): the first by name, so that a rebuild agrees. Yahoo passes on CoinMarketCap's prices (they agree within 0.013 %), so where
+-- both speak it is no second voice. A price of 0 is none; a cap or volume of 0 stands here as delivered. Grain: token, day, source.
+{%- set others = var('exchanges') | reject('in', ['coinbase', 'binance']) | list %}
+{%- set order = ['coingecko', 'coinmarketcap', 'coinbase', 'binance'] + others + ['yahoo'] %}
 with quotes as (
     select
         coin_id as token_id,

@@ -73,7 +73,7 @@ candidate_days as materialized (
         candidates.is_same_name,
         candidates.has_name,
         -- Candidates of the same rank by that day: who takes the ticker later does not count.
-        len(list_filter(rivals.named_dates, lambda named_date : named_date <= closes.market_date)) as rivals,
+        len(list_filter(rivals.named_dates, lambda named: named <= closes.market_date)) as rivals, -- noqa: RF02
         closes.market_date,
         closes.close_usd
     from candidates

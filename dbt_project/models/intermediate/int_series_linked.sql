@@ -1,7 +1,8 @@
--- Which series of a lower rank a series is the same coin as, and since when that is known: at least ten common days have come, and of the
--- last thirty at least 80 % agree within 5 %; never by ticker or name alone. A price that stood still in those days agrees with any other
--- that does, so there the name must be the same too, or nobody else bear the ticker, or, of nameless markets, the candidate be the largest of
--- those with the ticker for thirty days. The first candidate to be confirmed keeps the link: a token_id is assigned once. Grain: series.
+-- Which series of a lower rank a series is the same coin as, and since when that is known: at least ten common days have come, and of
+-- the last thirty at least 80 % agree within 5 %; never by ticker or name alone. A price that stood still in those days agrees with any
+-- other that does, so there the name must be the same too, or nobody else bear the ticker, or, of nameless markets, the candidate be the
+-- largest of those with the ticker for thirty days. The first candidate to be confirmed keeps the link: a token_id is assigned once.
+-- Grain: series.
 with agreement as (
     select
         series_id,

@@ -16,7 +16,7 @@ memberships as (
         found.valid_from is null as is_hindsight,
         found.basis
     from {{ ref('int_sector_memberships') }} as found
-    inner join {{ ref('sectors') }} as sectors on found.sector = sectors.sector
+    inner join {{ ref('sector_list') }} as sectors on found.sector = sectors.sector
     inner join priced on found.token_id = priced.token_id
 ),
 

@@ -26,8 +26,8 @@ shown as (
     inner join {{ ref('int_daily_screened') }} as later
         on
             held_back.token_id = later.token_id
-            and later.market_date > held_back.market_date
-            and later.market_date <= held_back.market_date + 30
+            and held_back.market_date < later.market_date
+            and held_back.market_date + 30 >= later.market_date
     group by
         held_back.token_id, held_back.market_date, held_back.price_source, held_back.price_usd, held_back.median_before_usd
 ),

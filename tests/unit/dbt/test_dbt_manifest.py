@@ -90,7 +90,7 @@ def test_the_key_of_every_mart_is_tested(manifest, models):
         node["name"] for node in models if node["schema"] in ("marts", "quality") and node["unique_id"] not in tested
     }
 
-    assert untested == []
+    assert untested == set()
 
 
 def test_every_view_of_the_sql_interface_leads_back_to_its_sources(manifest, models):

@@ -80,7 +80,7 @@ def test_a_well_known_token_is_in_the_sector_where_people_expect_it(token, secto
         for row in seed("sector_overrides")
         if row["token_id"] == token and row["is_primary"] == "true" and span(row)[0] <= TODAY < span(row)[1]
     ]
-    sub_sectors = {row["sector"] for row in seed("sectors") if row["is_sub_sector"] == "true"}
+    sub_sectors = {row["sector"] for row in seed("sector_list") if row["is_sub_sector"] == "true"}
     by_category = sorted(
         (int(row["priority"]), row["sector"])
         for row in seed("sector_categories")
@@ -92,7 +92,7 @@ def test_a_well_known_token_is_in_the_sector_where_people_expect_it(token, secto
 
 def test_every_sector_that_a_seed_names_is_described_and_every_one_is_used():
     named = {row["sector"] for name in ("sector_categories", "sector_overrides") for row in seed(name)}
-    described = {row["sector"] for row in seed("sectors")}
+    described = {row["sector"] for row in seed("sector_list")}
 
     # Those two come from the class of a token.
     assert described - named == {"Stable", "Security token"}
@@ -112,7 +112,7 @@ def test_a_curated_token_has_one_primary_sector_at_a_time():
 
 
 def test_a_sub_sector_is_never_curated_as_the_primary_one():
-    sub_sectors = {row["sector"] for row in seed("sectors") if row["is_sub_sector"] == "true"}
+    sub_sectors = {row["sector"] for row in seed("sector_list") if row["is_sub_sector"] == "true"}
 
     assert sub_sectors == {"Perp DEX", "ZK", "Launchpad"}
     assert not [row for row in seed("sector_overrides") if row["sector"] in sub_sectors and row["is_primary"] == "true"]
