@@ -20,7 +20,7 @@ ENOUGH = 0.95
 DEFECTS = DefectRates(
     gaps=150, bad_ticks=150, zero_caps=40, candle_gaps=100, candle_bad_ticks=100, wash_volumes=15, fake_caps=10
 )
-MODELS = ("--select", "+corrections", "+int_closes_resolved", "--exclude-resource-type", "unit_test")
+MODELS = (*("--select", "+corrections", "+int_closes_resolved"), "--exclude-resource-types", "unit_test", "test")
 KEY = ["token_id", "market_date"]
 CLAIMANT = "grandeval-reserve"
 """A token of every simulated market that claims a cap of trillions on the volume of a lunch, all its life."""
