@@ -35,8 +35,9 @@ _MACRO_DAILY = ("policy_rate", "yield_10y", "yield_curve", "vix")
 FEEDS: Final[Mapping[str, tuple[str, ...]]] = {
     "coingecko/market_daily": (PRICES,),
     "coinmarketcap/candles_daily": (PRICES,),
-    "binance/candles_daily": (PRICES,),
-    "coinbase/candles_daily": (PRICES,),
+    **{f"{venue}/candles_daily": (PRICES,) for venue in EXCHANGES},
+    "binance/prices_hourly": (PRICES,),
+    "yahoo/candles_daily": (PRICES,),
     "coinmetrics/asset_metrics": (
         *("active_addresses_growth_30d", "transactions_growth_30d", "mvrv_ratio", "exchange_net_inflow_7d"),
         *("log_market_cap_per_active_address", "nvt_ratio_30d", "network_fees_30d_to_market_cap"),
@@ -75,15 +76,9 @@ FEEDS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Features of tokens and columns of the market by the dataset that feeds them."""
 
-_OTHER_VENUES = (
-    "one price of all venues is issue 4; until then further venues would change listings and grades unmeasured"
-)
-
 FEEDS_NOTHING: Final[Mapping[str, str]] = {
-    **{f"{venue}/candles_daily": _OTHER_VENUES for venue in EXCHANGES if venue not in ("binance", "coinbase")},
     "aspie/social_daily": "18 projects, ends in 2018: too few to rank and too old to continue",
     "binance/perpetuals": "says since when a perpetual exists; only survivors, so its dates are hindsight",
-    "binance/prices_hourly": "only markets that were still listed in 2025; its daily closes are in candles_daily",
     "coingecko/asset_categories": "sectors and classes of dim_tokens; the first load is undated, so hindsight; no number",
     "coingecko/assets": "names, tickers and flags that tie the other datasets to tokens; no number",
     "coingecko/categories": "names of categories; no number",
@@ -108,7 +103,6 @@ FEEDS_NOTHING: Final[Mapping[str, str]] = {
     "published_indices/levels": "what our index engine is held against",
     "reference/market_events": "hindsight: events that somebody later found important",
     "twitter/activity_daily": "twelve tokens, 2017 to 2021: too few to rank and no way to continue",
-    "yahoo/candles_daily": "several coins share its tickers and its prices are dirty; CoinGecko and CoinMarketCap have its days",
 }
 """Why a dataset feeds no feature."""
 

@@ -55,6 +55,7 @@ class MartTable:
         types: Data types by column, as the contract has them, in lower case.
         descriptions: Descriptions by column.
         key: Columns that tell its rows apart; empty where no test says.
+        required: Columns that its contract forbids to be null.
     """
 
     schema: str
@@ -62,6 +63,7 @@ class MartTable:
     types: Mapping[str, str]
     descriptions: Mapping[str, str]
     key: tuple[str, ...]
+    required: frozenset[str] = frozenset()
 
     @property
     def full_name(self) -> str:
@@ -92,6 +94,11 @@ def mart_tables(manifest: Mapping[str, Any]) -> list[MartTable]:
             types={name: str(column["data_type"] or "").lower() for name, column in node["columns"].items()},
             descriptions={name: str(column["description"]) for name, column in node["columns"].items()},
             key=keys.get(unique_id, ()),
+            required=frozenset(
+                name
+                for name, column in node["columns"].items()
+                if any(constraint["type"] == "not_null" for constraint in column.get("constraints") or [])
+            ),
         )
         for unique_id, node in nodes.items()
         if node["resource_type"] == "model" and node["schema"] in SCHEMAS
@@ -105,7 +112,11 @@ def mart_suite(table: MartTable) -> list[ExpectationSpec]:
         ExpectationSpec(
             "expect_column_values_to_be_in_set", WRONG_TYPES, {"value_set": [""]}, derive=_wrong_types(table)
         ),
-        *(ExpectationSpec("expect_column_values_to_not_be_null", column) for column in table.key),
+        *(
+            ExpectationSpec("expect_column_values_to_not_be_null", column)
+            for column in table.key
+            if column in table.required
+        ),
     ]
     if len(table.key) > 1:
         suite.append(ExpectationSpec("expect_compound_columns_to_be_unique", None, {"column_list": list(table.key)}))

@@ -11,19 +11,7 @@ with candles as (
         volume_quote as volume_24h_usd,
         data_source,
         available_at
-    from {{ ref('stg_binance__candles_daily') }}
-    union all
-    select
-        source,
-        market_id,
-        symbol,
-        quote,
-        market_date,
-        close_quote as close_usd,
-        volume_quote as volume_24h_usd,
-        data_source,
-        available_at
-    from {{ ref('stg_coinbase__candles_daily') }}
+    from {{ ref('stg_exchanges__candles_daily') }}
     union all
     select
         source,

@@ -26,16 +26,6 @@ with closes as (
         market_id,
         symbol,
         market_date,
-        close_quote as close_usd,
-        volume_quote as volume_24h_usd
-    from {{ ref('stg_yahoo__candles_daily') }}
-    where quote = 'USD'
-    union all
-    select
-        source,
-        market_id,
-        symbol,
-        market_date,
         close_usd,
         volume_24h_usd
     from {{ ref('int_exchange_closes') }}

@@ -19,7 +19,7 @@ MANIFEST = REPOSITORY_ROOT / "dbt_project" / "target" / "manifest.json"
 PLAIN = {
     "feat_token_daily": "names the columns of int_features",
     "stg_alternative_me__fear_greed": "the two macros that stg_coingecko__market_daily is tested with",
-    "stg_coinbase__candles_daily": "the same macros",
+    "stg_binance__prices_hourly": "the same macros",
     "stg_coingecko__contracts": "the same macros",
     "stg_coingecko__markets": "the same macros",
     "stg_coinmarketcap__candles_daily": "the same macros",

@@ -30,6 +30,7 @@ TABLE = MartTable(
         **{"top_share": "Share of the supply, 0-1.", "net_flow_usd": "In less out, in USD.", "is_carried": "Whether."},
     },
     key=("token_id", "market_date"),
+    required=frozenset({"token_id", "market_date"}),
 )
 
 
