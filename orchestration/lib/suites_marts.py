@@ -38,7 +38,7 @@ UNITS: tuple[tuple[re.Pattern[str], float, float | None], ...] = (
 AMOUNT = re.compile(
     r"^(?:.*_)?(?:close|market_cap|volume|tvl|open_interest|depth|fees|supply)(?:_\w+)?_(?:usd|tokens)$"
 )
-MOVES = re.compile(r"change|growth|flow|net|difference|return")
+MOVES = re.compile(r"change|growth|flow|net|difference|return|gain|shift")
 PRICE = "price_usd"
 WRONG_TYPES = "columns_of_wrong_type"
 ROUNDING = 1e-5

@@ -18,6 +18,7 @@ MANIFEST = REPOSITORY_ROOT / "dbt_project" / "target" / "manifest.json"
 
 PLAIN = {
     "feat_token_daily": "names the columns of int_features",
+    "feat_token_relative_daily": "names the columns of int_features_relative",
     "stg_alternative_me__fear_greed": "the two macros that stg_coingecko__market_daily is tested with",
     "stg_binance__prices_hourly": "the same macros",
     "stg_coingecko__contracts": "the same macros",
