@@ -1,7 +1,7 @@
 -- Prices that were believed, with caps and volumes judged by what was known on their day.
---   cap: 0 is unknown. A cap is implausible where the median volume of ten days is below a millionth of it (a coin with 378 USD of daily
---   volume claimed a cap of 2e16 USD), or where a cap above 100 M USD had no volume at all in thirty days; before sources gave volumes
---   (bitcoin has none that day) nothing is judged.
+--   cap: 0 is unknown. A cap is implausible where the median volume of ten days (of thirty, where ten have none) is below a millionth of
+--   it (a coin with 378 USD of daily volume claimed a cap of 2e16 USD), or where a cap above 100 M USD had no volume at all in thirty
+--   days; before sources gave volumes (bitcoin has none that day) nothing is judged.
 --   volume: 0 is unknown. trusted_volume_24h_usd is what is left of a volume that looks made up (Cong, Li, Tang, Yang 2023, Crypto Wash
 --   Trading, Management Science 69(11), find the same marks in exchanges' trades):
 --     turnover   the day and the median of five days trade more than the whole cap: cut to one cap a day; not at a price near a dollar,
@@ -52,7 +52,7 @@ followed as (
         data_source,
         available_at,
         turnover,
-        median(volume_24h_usd) over ten_days as volume_10d_usd,
+        coalesce(median(volume_24h_usd) over ten_days, median(volume_24h_usd) over thirty_days) as usual_volume_usd,
         median(turnover) over five_days as turnover_5d,
         count(turnover) over five_days as turnovers_5d,
         count(volume_24h_usd) over ten_days as volumes_10d,
@@ -139,7 +139,7 @@ judged as (
         followed.available_at,
         followed.turnover,
         followed.turnover_5d,
-        followed.volume_10d_usd,
+        followed.usual_volume_usd,
         followed.volume_deviation_10d,
         followed.round_10d,
         coalesce(peers.turnover, markets.turnover) as peer_turnover,
@@ -147,7 +147,7 @@ judged as (
         case
             when followed.market_cap_usd is null and followed.delivered_cap_usd = 0 then 'zero_cap'
             when bitcoin.market_date is null then null
-            when followed.market_cap_usd > 1e7 and followed.volume_10d_usd < 1e-6 * followed.market_cap_usd then 'implausible_cap'
+            when followed.market_cap_usd > 1e7 and followed.usual_volume_usd < 1e-6 * followed.market_cap_usd then 'implausible_cap'
             when followed.market_cap_usd > 1e8 and followed.volumes_30d = 0 and followed.days_30d = 30 then 'implausible_cap'
         end as cap_rule,
         case
@@ -188,7 +188,7 @@ select
         else volume_24h_usd
     end as trusted_volume_24h_usd,
     case when peer_mark is not null then peer_mark when is_turned_over then 'turnover' end as wash_mark,
-    volume_10d_usd,
+    usual_volume_usd,
     turnover_5d,
     volume_deviation_10d,
     round_10d,

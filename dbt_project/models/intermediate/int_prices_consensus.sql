@@ -1,5 +1,5 @@
 -- One row a token and day: what all sources that have the day agree on. Of three and more, those over 10 % away from their median are
--- left out; of two that differ by more, the one farther from the median of the first source's five prices before. The price is that of the
+-- left out; of two that differ by more, the one farther from the median of what both said in the five days before. The price is that of the
 -- first source, in the order of int_quotes, within 2 % of the volume-weighted median of the rest: so it does not alternate between
 -- equally good sources from day to day, which would read as volatility. Cap and volume are those of the first source that has them; the
 -- cap is its supply (cap by its own price) at the price agreed on.
@@ -24,25 +24,19 @@ doubled as (
     where sources = 2
 ),
 
-firsts as (
-    -- The prices before, of the first source of each day; only tokens of which two sources speak on a day need them.
+before as (
+    -- What all sources said in the five days before, of tokens of which two speak on some day.
     select
-        token_id,
-        market_date,
-        median(price_usd) over (
-            partition by token_id
-            order by market_date
-            rows between 5 preceding and 1 preceding
+        quotes.token_id,
+        quotes.market_date,
+        quotes.source,
+        median(quotes.price_usd) over (
+            partition by quotes.token_id
+            order by quotes.market_date
+            range between interval 5 days preceding and interval 1 day preceding
         ) as median_before_usd
-    from (
-        select
-            quotes.token_id,
-            quotes.market_date,
-            arg_min(quotes.price_usd, quotes.source_order) as price_usd
-        from quotes
-        inner join doubled on quotes.token_id = doubled.token_id
-        group by quotes.token_id, quotes.market_date
-    ) as days
+    from quotes
+    inner join doubled on quotes.token_id = doubled.token_id
 ),
 
 measured as (
@@ -62,11 +56,14 @@ measured as (
         -- Without days before, the later source gives way.
         row_number() over (
             partition by quotes.token_id, quotes.market_date
-            order by abs(ln(quotes.price_usd / firsts.median_before_usd)) desc nulls last, quotes.source_order desc
+            order by abs(ln(quotes.price_usd / before.median_before_usd)) desc nulls last, quotes.source_order desc
         ) as distance_rank
     from quotes
-    left join firsts
-        on quotes.token_id = firsts.token_id and quotes.market_date = firsts.market_date
+    left join before
+        on
+            quotes.token_id = before.token_id
+            and quotes.market_date = before.market_date
+            and quotes.source = before.source
     where quotes.sources > 1
     window day as (partition by quotes.token_id, quotes.market_date)
 ),

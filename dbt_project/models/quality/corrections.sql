@@ -46,7 +46,7 @@ cleaned as (
         volume_24h_usd,
         trusted_volume_24h_usd,
         wash_mark,
-        volume_10d_usd,
+        usual_volume_usd,
         turnover_5d,
         volume_deviation_10d,
         round_10d,
@@ -131,8 +131,8 @@ select
     cap_rule as rule,
     case
         when cap_rule = 'zero_cap' then 'a market cap of 0 means unknown'
-        when volume_10d_usd is null then 'no volume in thirty days'
-        else 'median volume of ten days ' || printf('%.6g', volume_10d_usd) || ' USD is below a millionth of the cap'
+        when usual_volume_usd is null then 'no volume in thirty days'
+        else 'the usual volume of ' || printf('%.6g', usual_volume_usd) || ' USD a day is below a millionth of the cap'
     end as reason,
     available_at
 from cleaned

@@ -127,10 +127,11 @@ def test_bitcoin_follows_the_closes_of_coinmarketcap_across_the_day_the_feed_fli
             and daily.market_date between date '2018-01-15' and date '2018-02-13'
         window days as (order by market_date)"""
     )
-    gaps = days.group_by("is_before").agg(pl.col("same_day", "day_after", "day_before").median())
+    told = days.filter(pl.col("price_source") == "coingecko")
+    gaps = told.group_by("is_before").agg(pl.col("same_day", "day_after", "day_before").median())
 
     assert days.height == 30
-    assert set(days["price_source"]) == {"coingecko"}
+    assert set(told["is_before"].value_counts()["count"] > 8) == {True}
     assert gaps["same_day"].max() < 0.015
     assert min(gaps["day_after"].min(), gaps["day_before"].min()) > 0.03
 
@@ -176,7 +177,7 @@ def test_a_coin_that_claims_a_larger_cap_than_bitcoin_has_none(real, slug):
 
     assert claimed["cap"].item() > 1e15
     assert claimed["kept"].item() is None
-    assert largest.item() < 0.01
+    assert (largest.item() or 0) < 0.01
     assert broad.item() == 0
 
 
@@ -288,7 +289,9 @@ def test_no_stablecoin_and_no_wrapped_coin_is_in_the_universe(real):
 
 def test_terras_fall_of_may_2022_is_a_crash_and_no_bad_tick(real):
     prices = real.query(f"select price_usd, is_carried from marts.fct_daily where token_id = 'terra-luna' and {CRASH}")
-    held_back = real.query(f"select count(*) from quality.corrections where token_id = 'terra-luna' and {CRASH}")
+    held_back = real.query(
+        f"select count(*) from quality.corrections where token_id = 'terra-luna' and rule = 'held_back' and {CRASH}"
+    )
 
     assert prices.height == 12
     assert not prices["is_carried"].any()
