@@ -75,6 +75,8 @@ def simulated_ics(settings):
         exchange_inflow_tokens="FlowInExNtv",
         exchange_outflow_tokens="FlowOutExNtv",
         supply_tokens="SplyCur",
+        fees_tokens="FeeTotNtv",
+        transfer_value_usd=pl.lit(None, dtype=pl.Float64),
     )
     ordinary = market.tokens.filter(~(pl.col("is_stable") | pl.col("is_wrapped") | pl.col("is_fake_cap")))
     weekly = (
