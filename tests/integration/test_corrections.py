@@ -32,14 +32,14 @@ def graded_throughout(tidemark, number):
     ).item()
 
 
-def land_corrected(tidemark, token_id, day, *, factor=1.4):
-    """Land a second load of one day of a token, with another price."""
+def land_corrected(tidemark, token_id, day, *, factor=20):
+    """Land a second load of one day of a token, with another volume: another price would be outvoted by the exchange's."""
     store, dataset = LandingStore(tidemark.folder), find_dataset("coingecko", "market_daily")
     said = store.newest(dataset).filter((pl.col("coin_id") == token_id) & (pl.col("market_date") == day))
     assert said.height == 1
     store.write(
         dataset,
-        said.with_columns(pl.col("price_usd") * factor),
+        said.with_columns(pl.col("volume_24h_usd") * factor),
         data_source="simulated",
         partition=day.isoformat(),
         loaded_at=datetime.now(UTC),
