@@ -104,8 +104,7 @@ the truth is known, and on a hundred flags looked at by hand: [bad-tick-sample.m
 DOCUMENTED = (
     (
         "LUNAUSDT is two coins spliced",
-        "two markets by the import's mapping; live, a ticker whose price goes on after more than three days at over five times or under "
-        "a fifth begins a new series",
+        "split by the import; live, a jump over a gap of days begins a new series",
         "test_the_market_of_luna_is_two_coins_and_each_has_its_own_days",
     ),
     (
@@ -115,7 +114,7 @@ DOCUMENTED = (
     ),
     (
         "CoinGecko's day flips on 2018-01-30",
-        "the mapping takes the day of the close; quality.day_conventions watches every source",
+        "the import takes the day of the close; quality.day_conventions watches",
         "test_bitcoin_follows_the_closes_of_coinmarketcap_across_the_day_the_feed_flipped",
     ),
     (
@@ -125,7 +124,7 @@ DOCUMENTED = (
     ),
     (
         "Yahoo's jumps",
-        "Yahoo makes no token and is outvoted where others speak; alone it is held to the bad-tick rule",
+        "makes no token, is outvoted where others speak, else the bad-tick rule",
         "test_where_another_source_has_the_day_no_jump_of_yahoos_reaches_the_price",
     ),
     (
@@ -140,7 +139,7 @@ DOCUMENTED = (
     ),
     (
         "feed errors of CoinGecko",
-        "outvoted by two other sources; of two sources the one nearer to the days before stays",
+        "outvoted by two others; of two the one nearer to the days before stays",
         "test_a_price_that_two_other_sources_contradict_is_replaced",
     ),
 )

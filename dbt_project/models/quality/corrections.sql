@@ -53,7 +53,7 @@ cleaned as (
         excess_over_exchanges,
         available_at
     from {{ ref('int_daily_cleaned') }}
-    where cap_rule is not null or wash_mark is not null or delivered_volume_usd = 0
+    where cap_rule is not null or wash_mark is not null or delivered_volume_usd = 0 or delivered_cap_usd = 0
 )
 
 select
@@ -126,17 +126,18 @@ select
     market_date,
     'market_cap_usd' as column_name,
     price_source,
-    case cap_rule when 'zero_cap' then delivered_cap_usd else claimed_cap_usd end as value_before,
+    case when delivered_cap_usd = 0 then 0 else claimed_cap_usd end as value_before,
     market_cap_usd as value_after,
-    cap_rule as rule,
+    case when delivered_cap_usd = 0 then 'zero_cap' else cap_rule end as rule,
     case
-        when cap_rule = 'zero_cap' then 'a market cap of 0 means unknown'
+        when delivered_cap_usd = 0
+            then 'a market cap of 0 means unknown' || case when market_cap_usd is not null then '; another source has one' else '' end
         when usual_volume_usd is null then 'no volume in thirty days'
         else 'the usual volume of ' || printf('%.6g', usual_volume_usd) || ' USD a day is below a millionth of the cap'
     end as reason,
     available_at
 from cleaned
-where cap_rule is not null
+where cap_rule is not null or delivered_cap_usd = 0
 union all
 select
     token_id,
