@@ -22,7 +22,7 @@ CHECKLIST = (
 # What users were promised never to lose: at least these columns, of these types.
 API = {
     "tokens": {
-        **dict.fromkeys(("token_id", "symbol", "name", "sector"), TEXT),
+        **dict.fromkeys(("token_id", "symbol", "name", "sector", "token_class"), TEXT),
         **{"is_stable": FLAG, "is_wrapped": FLAG, "first_date": DAY, "last_date": DAY},
     },
     "daily": {
@@ -54,6 +54,15 @@ API = {
         **dict.fromkeys(CHECKLIST, FLAG),
     },
     "bull_bear": {"as_of_week": DAY, "bullish_share": NUMBER, "bearish_share": NUMBER, "tokens": COUNT},
+    "market": {
+        **{"date": DAY, "tokens": COUNT, "broad_tokens": COUNT},
+        **dict.fromkeys(("market_cap_usd", "volume_24h_usd", "btc_dominance", "eth_dominance", "breadth_50d"), NUMBER),
+        **dict.fromkeys(("market_return_1d", "market_cap_drawdown_from_high", "market_index_level"), NUMBER),
+    },
+    "sectors": {
+        **{"date": DAY, "sector": TEXT, "tokens": COUNT, "rank_30d": COUNT, "is_hindsight": FLAG},
+        **dict.fromkeys(("market_cap_usd", "market_cap_share", "return_1d", "return_30d", "index_level"), NUMBER),
+    },
     "model_evaluation": {"as_of_week": DAY, "model": TEXT, "universe": TEXT, "metric": TEXT, "value": NUMBER},
     "source_health": {
         "as_of_week": DAY,
