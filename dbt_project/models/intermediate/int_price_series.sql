@@ -1,7 +1,6 @@
 -- Every series of closes that may be a token's, with its rank: of two series of one coin the one with the lower rank names the token.
 -- A ticker that an exchange gives to another coin begins a new series (`market_id#2`): there the price goes on after more than three days
 -- at over five times or under a fifth of what it was, as LUNA did in May 2022.
-{%- set ranks = ['coinmarketcap', 'coinbase', 'binance'] + var('exchanges') | reject('in', ['coinbase', 'binance']) | list + ['yahoo'] %}
 with closes as (
     select
         'coingecko' as source,
@@ -88,12 +87,7 @@ select
         when 'coinmarketcap' then source || ':' || market_id
         else source || ':' || market_id || case when coin_number > 1 then '#' || coin_number else '' end
     end as series_id,
-    case source
-        when 'coingecko' then 0
-        {% for source in ranks %}
-            when '{{ source }}' then {{ loop.index }}
-        {% endfor %}
-    end as series_rank,
+    {{ source_rank('source') }} as series_rank,
     source,
     market_id,
     market_date,

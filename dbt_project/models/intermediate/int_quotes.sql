@@ -1,8 +1,6 @@
 -- What each source says of a token on a day: price, cap, volume. Two markets of one source may be the same token (an old and a new
 -- ticker): the first by name, so that a rebuild agrees. Yahoo passes on CoinMarketCap's prices (they agree within 0.013 %), so where
 -- both speak it is no second voice. A price of 0 is none; a cap or volume of 0 stands here as delivered. Grain: token, day, source.
-{%- set others = var('exchanges') | reject('in', ['coinbase', 'binance']) | list %}
-{%- set order = ['coingecko', 'coinmarketcap', 'coinbase', 'binance'] + others + ['yahoo'] %}
 with quotes as (
     select
         coin_id as token_id,
@@ -35,11 +33,7 @@ select
     market_date,
     source,
     market_id,
-    case source
-        {% for source in order %}
-            when '{{ source }}' then {{ loop.index }}
-        {% endfor %}
-    end as source_order,
+    1 + {{ source_rank('source') }} as source_order,
     price_usd,
     market_cap_usd,
     volume_24h_usd,

@@ -85,51 +85,17 @@ linked as (
 ),
 
 found as (
-    select
-        kind,
-        value,
-        token_id,
-        valid_from,
-        method,
-        evidence
-    from series
-    union all
-    select
-        kind,
-        value,
-        token_id,
-        valid_from,
-        method,
-        evidence
-    from quotes
-    union all
-    select
-        kind,
-        value,
-        token_id,
-        valid_from,
-        method,
-        evidence
-    from perpetuals
-    union all
-    select
-        kind,
-        value,
-        token_id,
-        valid_from,
-        method,
-        evidence
-    from coinmetrics
-    union all
-    select
-        kind,
-        value,
-        token_id,
-        valid_from,
-        method,
-        evidence
-    from linked
-    union all
+    {% for part in ['series', 'quotes', 'perpetuals', 'coinmetrics', 'linked'] %}
+        select
+            kind,
+            value,
+            token_id,
+            valid_from,
+            method,
+            evidence
+        from {{ part }}
+        union all
+    {% endfor %}
     select
         'coingecko' as kind,
         coin_id as value,
