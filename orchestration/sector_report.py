@@ -18,6 +18,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
+from orchestration.lib.warehouse import connect
 from orchestration.settings import REPOSITORY_ROOT
 
 PAGE = REPOSITORY_ROOT / "docs" / "results" / "sectors.md"
@@ -233,7 +234,7 @@ def main(arguments: list[str]) -> None:
     """Write the page, or say how."""
     if len(arguments) not in (1, 2):
         sys.exit("usage: python -m orchestration.sector_report WAREHOUSE [LABELS]")
-    with duckdb.connect(arguments[0], read_only=True) as connection:
+    with connect(Path(arguments[0]), read_only=True) as connection:
         PAGE.write_text(page(connection, Path(arguments[1]) if len(arguments) > 1 else None), encoding="utf-8")
     print(f"wrote {PAGE.relative_to(REPOSITORY_ROOT)}")
 

@@ -28,6 +28,7 @@ from orchestration.lib.calls import merge_appended
 from orchestration.lib.run_context import RunContext, recorded_weeks
 from orchestration.lib.versioned_tables import COMPOSITIONS, LEVELS, REBALANCES, VersionedTable
 from orchestration.lib.versions import Appended, append_versions
+from orchestration.lib.weekly_inputs import token_of_day
 from orchestration.lib.weeks import WEEK, mondays
 
 TABLES = (COMPOSITIONS, REBALANCES, LEVELS)
@@ -53,15 +54,13 @@ def read_market(connection: duckdb.DuckDBPyConnection, *, until: date) -> Market
     are hindsight (is_supply_carried) make no candidate.
     """
     snapshots = connection.execute(
-        """
+        f"""
         select
             universe.market_date, universe.token_id, tokens.symbol, tokens.sector, universe.is_stable, universe.is_wrapped,
             universe.price_usd, universe.market_cap_usd, universe.volume_30d_median_usd, universe.age_days::bigint as age_days,
             grades.trader_grade, grades.score
         from marts.fct_universe_daily as universe
-        inner join marts.dim_tokens as tokens
-            on universe.token_id = tokens.token_id and universe.market_date >= tokens.valid_from
-            and (tokens.valid_to is null or universe.market_date < tokens.valid_to)
+        inner join {token_of_day("universe")}
         left join learning.trader_grades_current as grades
             on universe.token_id = grades.token_id and universe.market_date + 1 = grades.as_of_week
         where universe.market_date < ? and universe.market_cap_usd is not null and universe.volume_30d_median_usd is not null

@@ -17,8 +17,8 @@ from orchestration.lib.suites_published import PUBLISHED_SUITES
 from orchestration.lib.versioned_tables import VersionedTable
 
 
-def key_of(table: VersionedTable) -> dg.AssetKey:
-    """Asset key of a versioned table."""
+def key_of(table: VersionedTable | MartTable) -> dg.AssetKey:
+    """Asset key of a published table."""
     return dg.AssetKey([table.schema, table.name])
 
 
@@ -37,16 +37,11 @@ def judge_published(connection: duckdb.DuckDBPyConnection, table: VersionedTable
     return check_result(result, asset_key=key_of(table))
 
 
-def mart_key_of(table: MartTable) -> dg.AssetKey:
-    """Asset key of a mart."""
-    return dg.AssetKey([table.schema, table.name])
-
-
 def mart_check_spec(table: MartTable) -> dg.AssetCheckSpec:
     """The blocking check of a mart; only prices, keys and types block."""
     return dg.AssetCheckSpec(
         CHECK_NAME,
-        asset=mart_key_of(table),
+        asset=key_of(table),
         blocking=True,
         description="Types, key and ranges of the newest days, before they leave.",
     )
@@ -59,4 +54,4 @@ def judge_mart(
     rows = connection.execute(f"select * from {table.full_name} where {table.window}", {"as_of": as_of}).pl()
     result = run_suite(rows, mart_suite(table), name=table.full_name)
     keep_validation(root, result)
-    return check_result(result, asset_key=mart_key_of(table))
+    return check_result(result, asset_key=key_of(table))

@@ -17,6 +17,7 @@ from orchestration.lib.calls import append_corrections_apart
 from orchestration.lib.run_context import RunContext, recorded_weeks, units_of
 from orchestration.lib.versioned_tables import MOONSHOTS, TRADER_GRADES
 from orchestration.lib.versions import Appended
+from orchestration.lib.weekly_inputs import token_of_day
 
 NEW_LISTING_BLIND_DAYS = 30
 """In the first days of an exchange's history every token looks newly listed; until they are over the item is unknown."""
@@ -31,7 +32,7 @@ def week_snapshot(connection: duckdb.DuckDBPyConnection, week: date) -> pl.DataF
     """
     return (
         connection.execute(
-            """
+            f"""
         with exchanges as (
             select exchange, min(listed_date) as since from marts.fct_listings group by exchange
         ),
@@ -47,9 +48,7 @@ def week_snapshot(connection: duckdb.DuckDBPyConnection, week: date) -> pl.DataF
                 features.return_7d, features.return_30d, features.volume_surge_7d_30d, features.volatility_30d,
                 features.active_addresses_growth_30d
             from marts.fct_universe_daily as universe
-            inner join marts.dim_tokens as tokens
-                on universe.token_id = tokens.token_id and universe.market_date >= tokens.valid_from
-                and (tokens.valid_to is null or universe.market_date < tokens.valid_to)
+            inner join {token_of_day("universe")}
             inner join marts.fct_daily as daily on universe.token_id = daily.token_id and universe.market_date = daily.market_date
             inner join marts.feat_token_daily as features
                 on universe.token_id = features.token_id and universe.market_date = features.market_date

@@ -26,6 +26,14 @@ MARKET_SELECT = """
 """
 
 
+def token_of_day(rows: str) -> str:
+    """SQL of a join: `marts.dim_tokens` as `tokens`, each as it was on the market_date of `rows`; the newest name would leak back."""
+    return (
+        f"marts.dim_tokens as tokens on {rows}.token_id = tokens.token_id and {rows}.market_date >= tokens.valid_from "
+        f"and (tokens.valid_to is null or {rows}.market_date < tokens.valid_to)"
+    )
+
+
 def weekly_features(connection: duckdb.DuckDBPyConnection, *, until: date) -> pl.DataFrame:
     """Features of the broad universe at the close before each Monday.
 
@@ -43,9 +51,7 @@ def weekly_features(connection: duckdb.DuckDBPyConnection, *, until: date) -> pl
         from marts.feat_token_daily as features
         inner join marts.fct_universe_daily as universe
             on features.token_id = universe.token_id and features.market_date = universe.market_date
-        inner join marts.dim_tokens as tokens
-            on features.token_id = tokens.token_id and features.market_date >= tokens.valid_from
-            and (tokens.valid_to is null or features.market_date < tokens.valid_to)
+        inner join {token_of_day("features")}
         left join ({MARKET_SELECT}) as market on features.market_date + 1 = market.as_of_week
         where universe.is_broad and isodow(features.market_date) = 7 and features.market_date < ?
         order by as_of_week, features.token_id

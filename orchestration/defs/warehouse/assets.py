@@ -1,6 +1,5 @@
 """The dbt project as assets: first everything up to the marts, after the learning steps the api views."""
 
-import json
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
@@ -9,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 from dagster_dbt import DbtCliResource, dbt_assets
+from dagster_dbt.dbt_manifest import validate_manifest
 from dagster_dbt.errors import DagsterDbtCliRuntimeError
 
 from orchestration.defs.warehouse.plots import PLOTS
@@ -139,7 +139,7 @@ def shown_events(context: dg.AssetExecutionContext, warehouse: Warehouse, run: D
         DagsterDbtCliRuntimeError: dbt failed; raised last, so that the UI shows the check that did not hold.
     """
     data_source = warehouse.settings.source
-    nodes = json.loads(MANIFEST.read_text())["nodes"]
+    nodes = validate_manifest(MANIFEST)["nodes"]
     row_counts: dict[str, int] = {}
     with warehouse.connect(read_only=True) as connection:
         for event in run.events:
@@ -205,7 +205,7 @@ def dbt_api(
     yield from shown_events(context, warehouse, run)
 
 
-MARTS = mart_tables(json.loads(MANIFEST.read_text()))
+MARTS = mart_tables(validate_manifest(MANIFEST))  # read once by dagster-dbt, for its own definitions too
 
 
 @dg.multi_asset_check(name="published_marts", specs=[mart_check_spec(table) for table in MARTS], pool=POOL)
