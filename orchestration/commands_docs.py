@@ -40,7 +40,7 @@ def write_dbt_docs() -> int:
         done = _run([str(DBT_EXECUTABLE), *arguments], env=dict(os.environ))
     else:
         # dbt opens the warehouse, so no run may be under way.
-        with RunLock(folder.root), dbt_environment(folder, as_of=instant_of(LATEST), features_from=LATEST):
+        with RunLock(folder.root), dbt_environment(folder, as_of=instant_of(LATEST), rebuilt_from=LATEST):
             done = _run([str(DBT_EXECUTABLE), *arguments], env=dict(os.environ))
     if done.returncode:
         raise TidemarkError(

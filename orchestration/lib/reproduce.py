@@ -188,7 +188,7 @@ def _scratch(
 
 def _run_dbt(scratch: DataFolder, *, as_of: datetime) -> None:
     """Build everything up to the marts, without tests: what is built is compared, not published."""
-    with dbt_environment(scratch, as_of=as_of, features_from=date(1900, 1, 1)):
+    with dbt_environment(scratch, as_of=as_of, rebuilt_from=date(1900, 1, 1)):
         environment = {
             **os.environ,
             "DBT_TARGET_PATH": str(scratch.root / "target"),

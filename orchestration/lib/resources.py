@@ -173,12 +173,12 @@ def _say_nothing(_text: str) -> None:
 
 
 @contextmanager
-def dbt_environment(folder: DataFolder, *, as_of: datetime, features_from: date) -> Iterator[None]:
-    """Environment that a dbt subprocess inherits: the warehouse, the instant, where features begin, and our packages."""
+def dbt_environment(folder: DataFolder, *, as_of: datetime, rebuilt_from: date) -> Iterator[None]:
+    """Environment that a dbt subprocess inherits: the warehouse, the instant, the first day to compute, and our packages."""
     values = {
         "TIDEMARK_WAREHOUSE": str(folder.warehouse),
         "TIDEMARK_AS_OF_INSTANT": as_of.isoformat(),
-        "TIDEMARK_FEATURES_FROM": features_from.isoformat(),
+        "TIDEMARK_REBUILT_FROM": rebuilt_from.isoformat(),
         "PYTHONPATH": os.pathsep.join([str(REPOSITORY_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]),
     }
     before = {name: os.environ.get(name) for name in values}

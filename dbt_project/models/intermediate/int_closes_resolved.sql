@@ -1,11 +1,23 @@
+{{ config(materialized="incremental") }}
 -- Which token a close of CoinMarketCap, an exchange or Yahoo belongs to, using only what was known on its day. A series that is linked to
 -- another (int_series_linked) has its token from that day on; until then it is a token of its own, and days on which the other has
 -- nearly the same price are left out as the same coin twice. Yahoo confirms what others say and makes no token of its own: its tickers
 -- collide and its prices jump.
 -- A curated override (seed identity_overrides, kinds `coinmarketcap` and `<source> market`) goes before all of it.
--- One exception, in hindsight: a free plan gives CoinGecko's prices of one year, exchanges give many. What a linked exchange's series
--- has before the coin's first day is the coin's, back to a gap or a jump behind which it may have been another coin (LUNA); not in
--- archives. Such days have no market cap of their own, so fct_daily flags them is_supply_carried.
+-- One exception, in hindsight: days before the coin's first one (int_series_backdated). They have no market cap of their own, so fct_daily
+-- flags them is_supply_carried.
+{%- set first_wrong %}
+    select min(closes.market_date)
+    from {{ this }} as closes
+    left join {{ ref('int_series_backdated') }} as backdated
+        on
+            closes.series_id = backdated.series_id
+            and closes.market_date >= backdated.run_date
+            and closes.market_date < backdated.begun_date
+            and closes.data_source != 'archive'
+    where closes.is_backdated != (backdated.series_id is not null)
+{%- endset %}
+{%- if is_incremental() %}{% do rebuilt_from(first_wrong) %}{% endif %}
 with closes as (
     select
         series_id,
@@ -20,7 +32,7 @@ with closes as (
         data_source,
         available_at
     from {{ ref('int_price_series') }}
-    where series_rank > 0
+    where series_rank > 0 and {{ in_rebuilt_days() }}
 ),
 
 links as (
@@ -38,57 +50,6 @@ links as (
     left join {{ ref('int_series_linked') }} as third on second.candidate_id = third.series_id
 ),
 
-begun as (
-    select
-        coin_id,
-        min(market_date) as begun_date
-    from {{ ref('stg_coingecko__market_daily') }}
-    group by coin_id
-    having max(market_cap_usd) > 0
-),
-
-breaks as (
-    -- Days on which a series begins, or goes on after more than three days, or for good at five times the price or a fifth of it.
-    select
-        series_id,
-        market_date as run_date
-    from (
-        select
-            series_id,
-            market_date,
-            lag(market_date) over (partition by series_id order by market_date) as date_before,
-            median(close_usd) over (
-                partition by series_id
-                order by market_date
-                rows between 5 preceding and 1 preceding
-            ) as median_before_usd,
-            median(close_usd) over (
-                partition by series_id
-                order by market_date
-                rows between current row and 4 following
-            ) as median_after_usd
-        from closes
-        where source not in ('coinmarketcap', 'yahoo') and data_source != 'archive'
-    ) as followed
-    where date_before is null or market_date - date_before > 4 or abs(ln(median_after_usd / median_before_usd)) > ln(5)
-),
-
-backdated as (
-    -- The unbroken run of days that leads to the coin's first day.
-    select
-        links.series_id,
-        links.first_id as coin_id,
-        max(breaks.run_date) as run_date,
-        any_value(begun.begun_date) as begun_date
-    from links
-    inner join begun on links.first_id = begun.coin_id
-    inner join breaks
-        on
-            links.series_id = breaks.series_id
-            and links.linked_date >= breaks.run_date
-    group by links.series_id, links.first_id
-),
-
 overrides as (
     select
         kind,
@@ -104,7 +65,7 @@ same_price as (
         series_id,
         market_date
     from {{ ref('int_series_compared') }}
-    where is_agreeing
+    where is_agreeing and {{ in_rebuilt_days() }}
 )
 
 select
@@ -117,10 +78,10 @@ select
             then coalesce(links.third_id, links.second_id, links.first_id)
         when closes.market_date >= greatest(links.linked_date, links.second_date) then coalesce(links.second_id, links.first_id)
         when closes.market_date >= links.linked_date then links.first_id
-        when closes.market_date >= backdated.run_date and closes.market_date < backdated.begun_date and closes.data_source != 'archive'
-            then backdated.coin_id
+        when backdated.series_id is not null then backdated.coin_id
         else closes.series_id
     end as token_id,
+    backdated.series_id is not null as is_backdated,
     case when closes.market_date >= links.linked_date then links.linked_date end as linked_date,
     closes.symbol,
     closes.name,
@@ -132,7 +93,12 @@ select
     closes.available_at
 from closes
 left join links on closes.series_id = links.series_id
-left join backdated on closes.series_id = backdated.series_id
+left join {{ ref('int_series_backdated') }} as backdated
+    on
+        closes.series_id = backdated.series_id
+        and closes.market_date >= backdated.run_date
+        and closes.market_date < backdated.begun_date
+        and closes.data_source != 'archive'
 left join overrides
     on
         overrides.kind = case closes.source when 'coinmarketcap' then closes.source else closes.source || ' market' end

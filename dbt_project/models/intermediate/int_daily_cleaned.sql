@@ -1,3 +1,4 @@
+{{ config(materialized="incremental") }}
 -- Prices that were believed, with caps and volumes judged by what was known on their day.
 --   cap: 0 is unknown. A cap is implausible where the median volume of ten days (of thirty, where ten have none) is below a millionth of
 --   it (a coin with 378 USD of daily volume claimed a cap of 2e16 USD), or where a cap above 100 M USD had no volume at all in thirty
@@ -33,8 +34,7 @@ with believed as (
                     volume_24h_usd = round(volume_24h_usd, 2 - floor(log10(volume_24h_usd))::int)
                     or volume_24h_usd = lag(volume_24h_usd) over (partition by token_id order by market_date)
         end as is_round
-    from {{ ref('int_daily_screened') }}
-    where not is_bad_tick
+    from {{ with_rows_before(ref('int_daily_screened'), 30, condition='not is_bad_tick') }}
 ),
 
 followed as (
@@ -80,7 +80,7 @@ peers as (
         floor(log10(market_cap_usd)) as size_class,
         median(turnover) as turnover
     from believed
-    where market_cap_usd > 0 and volume_24h_usd > 0
+    where market_cap_usd > 0 and volume_24h_usd > 0 and {{ in_rebuilt_days() }}
     group by market_date, floor(log10(market_cap_usd))
     having count(*) >= 5
 ),
@@ -90,7 +90,7 @@ markets as (
         market_date,
         median(turnover) as turnover
     from believed
-    where market_cap_usd > 0 and volume_24h_usd > 0
+    where market_cap_usd > 0 and volume_24h_usd > 0 and {{ in_rebuilt_days() }}
     group by market_date
 ),
 
@@ -111,6 +111,7 @@ exchanges as (
         and believed.first_source in ('coingecko', 'coinmarketcap')
         and quotes.volume_24h_usd > 0
         and believed.volume_24h_usd > 0
+        and {{ in_rebuilt_days(column='quotes.market_date') }}
 ),
 
 against_exchanges as (
@@ -196,3 +197,4 @@ select
     data_source,
     available_at
 from judged
+where {{ in_rebuilt_days() }}

@@ -1,3 +1,4 @@
+{{ config(materialized="incremental") }}
 -- Bad ticks, judged on the day itself with nothing later: a price more than 5 times away from the median of the five prices before
 -- it, and more than 2 times away from the last one, is held back. It is believed all the same where two sources agree on it, where a lot
 -- of money came for it (50 M USD and three times the usual volume, or 2,000 USD and ten times), or where the token had already left its
@@ -20,7 +21,7 @@ with neighbours as (
         median(price_usd) over five_before as median_before_usd,
         median(volume_24h_usd) over five_before as volume_before_usd,
         lag(price_usd) over (partition by token_id order by market_date) as price_before_usd
-    from {{ ref('int_prices_consensus') }}
+    from {{ with_rows_before(ref('int_prices_consensus'), 6) }}
     window five_before as (
         partition by token_id
         order by market_date
@@ -71,3 +72,4 @@ select
     and not coalesce(is_paid_for, false)
     and not coalesce(is_going_on, false) as is_bad_tick
 from judged
+where {{ in_rebuilt_days() }}

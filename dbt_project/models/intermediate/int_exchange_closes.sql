@@ -1,3 +1,4 @@
+{{ config(materialized="incremental") }}
 -- Closes of every exchange market, and of Yahoo's, in one shape, one market a symbol and source: dollars first, then Tether.
 -- A market that quotes lots of tokens (1000SATS) has the symbol and the price of one token.
 with candles as (
@@ -51,7 +52,7 @@ select
     available_at
 from candles
 -- Tether and USD Coin count as dollars here: their own deviation is below the tolerance of every use.
-where quote in ('USD', 'USDT', 'USDC')
+where quote in ('USD', 'USDT', 'USDC') and {{ in_rebuilt_days() }}
 qualify row_number() over (
     partition by source, coalesce(symbol, market_id), market_date
     order by case quote when 'USD' then 0 when 'USDT' then 1 else 2 end, volume_24h_usd is null, market_id

@@ -1,12 +1,45 @@
+{{ config(materialized="incremental") }}
 -- Whether a token has kept within 3 % of one dollar on 80 % of its days so far (at least 20): flags of the providers miss some.
+with counted_before as (
+    {%- if is_incremental() %}
+        select
+            token_id,
+            max(days_so_far) as days_so_far,
+            max(days_near_dollar) as days_near_dollar
+        from {{ this }}
+        where market_date < {{ rebuilt_from() }}
+        group by token_id
+    {%- else %}
+        select
+            null::varchar as token_id,
+            null::integer as days_so_far,
+            null::integer as days_near_dollar
+        where false
+    {%- endif %}
+),
+
+counted as (
+    select
+        daily.token_id,
+        daily.market_date,
+        (coalesce(counted_before.days_so_far, 0) + count(*) over so_far)::integer as days_so_far,
+        (
+            coalesce(counted_before.days_near_dollar, 0) + count(*) filter (where abs(daily.price_usd - 1) < 0.03) over so_far
+        )::integer as days_near_dollar
+    from {{ ref('fct_daily') }} as daily
+    left join counted_before on daily.token_id = counted_before.token_id
+    where {{ in_rebuilt_days(column='daily.market_date') }}
+    window so_far as (
+        partition by daily.token_id
+        order by daily.market_date
+        rows between unbounded preceding and current row
+    )
+)
+
 select
     token_id,
     market_date,
-    count(*) over so_far >= 20
-    and avg((abs(price_usd - 1) < 0.03)::int) over so_far >= 0.8 as is_dollar_pegged
-from {{ ref('fct_daily') }}
-window so_far as (
-    partition by token_id
-    order by market_date
-    rows between unbounded preceding and current row
-)
+    days_so_far,
+    days_near_dollar,
+    days_so_far >= 20 and 5 * days_near_dollar >= 4 * days_so_far as is_dollar_pegged
+from counted

@@ -1,3 +1,4 @@
+{{ config(materialized="incremental") }}
 -- Every series of closes that may be a token's, with its rank: of two series of one coin the one with the lower rank names the token.
 -- A ticker that an exchange gives to another coin begins a new series (`market_id#2`): there the price goes on after more than three days
 -- at over five times or under a fifth of what it was, as LUNA did in May 2022.
@@ -14,6 +15,7 @@ with closes as (
         data_source,
         available_at
     from {{ ref('stg_coingecko__market_daily') }}
+    where {{ in_rebuilt_days() }}
     union all
     select
         source,
@@ -27,6 +29,7 @@ with closes as (
         data_source,
         available_at
     from {{ ref('int_coinmarketcap_closes') }}
+    where {{ in_rebuilt_days() }}
     union all
     select
         source,
@@ -40,29 +43,55 @@ with closes as (
         data_source,
         available_at
     from {{ ref('int_exchange_closes') }}
+    where {{ in_rebuilt_days() }}
+),
+
+last_known as (
+    -- The last row of every market before the days that are computed.
+    {%- if is_incremental() %}
+        select
+            source,
+            market_id,
+            max(market_date) as market_date,
+            arg_max(close_usd, market_date) as close_usd,
+            arg_max(coin_number, market_date) as coin_number
+        from {{ this }}
+        where market_date < {{ rebuilt_from() }}
+        group by source, market_id
+    {%- else %}
+        select
+            null::varchar as source,
+            null::varchar as market_id,
+            null::date as market_date,
+            null::double as close_usd,
+            null::integer as coin_number
+        where false
+    {%- endif %}
 ),
 
 followed as (
     select
-        source,
-        market_id,
-        market_date,
-        close_usd,
-        market_cap_usd,
-        volume_24h_usd,
-        symbol,
-        name,
-        data_source,
-        available_at,
+        closes.source,
+        closes.market_id,
+        closes.market_date,
+        closes.close_usd,
+        closes.market_cap_usd,
+        closes.volume_24h_usd,
+        closes.symbol,
+        closes.name,
+        closes.data_source,
+        closes.available_at,
+        coalesce(last_known.coin_number, 1) as coin_number_before,
         coalesce(
-            source not in ('coingecko', 'coinmarketcap')
-            and market_date - lag(market_date) over days > 4
-            and abs(ln(close_usd / lag(close_usd) over days)) > ln(5),
+            closes.source not in ('coingecko', 'coinmarketcap')
+            and closes.market_date - coalesce(lag(closes.market_date) over days, last_known.market_date) > 4
+            and abs(ln(closes.close_usd / coalesce(lag(closes.close_usd) over days, last_known.close_usd))) > ln(5),
             false
         ) as is_another_coin
     from closes
-    where close_usd > 0
-    window days as (partition by source, market_id order by market_date)
+    left join last_known on closes.source = last_known.source and closes.market_id = last_known.market_id
+    where closes.close_usd > 0
+    window days as (partition by closes.source, closes.market_id order by closes.market_date)
 ),
 
 counted as (
@@ -77,7 +106,9 @@ counted as (
         name,
         data_source,
         available_at,
-        1 + sum(is_another_coin::int) over (partition by source, market_id order by market_date) as coin_number
+        (
+            coin_number_before + sum(is_another_coin::int) over (partition by source, market_id order by market_date)
+        )::integer as coin_number
     from followed
 )
 
@@ -90,6 +121,7 @@ select
     {{ source_rank('source') }} as series_rank,
     source,
     market_id,
+    coin_number,
     market_date,
     close_usd,
     market_cap_usd,

@@ -1,3 +1,4 @@
+{{ config(materialized="incremental") }}
 -- One row a token and day: what all sources that have the day agree on. Of three and more, those over 10 % away from their median are
 -- left out; of two that differ by more, the one farther from the median of what both said in the five days before. The price is that of the
 -- first source, in the order of int_quotes, within 2 % of the volume-weighted median of the rest: so it does not alternate between
@@ -16,6 +17,7 @@ with quotes as (
         available_at,
         count(*) over (partition by token_id, market_date) as sources
     from {{ ref('int_quotes') }}
+    where {{ in_rebuilt_days(days_before=5) }}
 ),
 
 doubled as (
@@ -64,7 +66,7 @@ measured as (
             quotes.token_id = before.token_id
             and quotes.market_date = before.market_date
             and quotes.source = before.source
-    where quotes.sources > 1
+    where quotes.sources > 1 and {{ in_rebuilt_days(column='quotes.market_date') }}
     window day as (partition by quotes.token_id, quotes.market_date)
 ),
 
@@ -165,4 +167,4 @@ select
     data_source,
     available_at
 from quotes
-where sources = 1
+where sources = 1 and {{ in_rebuilt_days() }}

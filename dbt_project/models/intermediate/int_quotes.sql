@@ -1,3 +1,4 @@
+{{ config(materialized="incremental") }}
 -- What each source says of a token on a day: price, cap, volume. Two markets of one source may be the same token (an old and a new
 -- ticker): the first by name, so that a rebuild agrees. Yahoo passes on CoinMarketCap's prices (they agree within 0.013 %), so where
 -- both speak it is no second voice. A price of 0 is none; a cap or volume of 0 stands here as delivered. Grain: token, day, source.
@@ -13,7 +14,7 @@ with quotes as (
         data_source,
         available_at
     from {{ ref('stg_coingecko__market_daily') }}
-    where price_usd > 0
+    where price_usd > 0 and {{ in_rebuilt_days() }}
     union all
     select
         token_id,
@@ -26,6 +27,7 @@ with quotes as (
         data_source,
         available_at
     from {{ ref('int_closes_resolved') }}
+    where {{ in_rebuilt_days() }}
 )
 
 select

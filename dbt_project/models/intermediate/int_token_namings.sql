@@ -32,12 +32,12 @@ listed as (
 
 charted as (
     select
-        charts.coin_id as token_id,
-        arg_min(charts.symbol, charts.market_date) as symbol
-    from {{ ref('stg_coingecko__market_daily') }} as charts
-    left join listed on charts.coin_id = listed.token_id
-    where listed.token_id is null
-    group by charts.coin_id
+        charts.series_id as token_id,
+        arg_min(charts.symbol, charts.named_date) as symbol
+    from {{ ref('int_series_names') }} as charts
+    left join listed on charts.series_id = listed.token_id
+    where charts.series_rank = 0 and listed.token_id is null
+    group by charts.series_id
 ),
 
 own_series as (

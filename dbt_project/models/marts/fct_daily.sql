@@ -1,7 +1,29 @@
+{{ config(materialized="incremental") }}
 -- Calendar days between a token's first and last price, cleaned (int_daily_cleaned); a missing or held-back price is carried at most three
 -- days, flagged. After them a token that has no price has no row: it may be dead, and nobody could have sold it.
 -- A free plan gives market caps of one year. Before its first one, an exchange's price times the supply of that day stands in:
 -- hindsight, flagged is_supply_carried, and never done for archive rows.
+{%- set first_caps %}
+    select
+        token_id,
+        min(market_date) as capped_date,
+        arg_min(market_cap_usd / price_usd, market_date) as supply_tokens
+    from {{ ref('int_daily_cleaned') }}
+    where market_cap_usd is not null
+    group by token_id
+{%- endset %}
+{%- set first_wrong %}
+    select min(daily.market_date)
+    from {{ this }} as daily
+    left join ({{ first_caps }}) as first_caps
+        on daily.token_id = first_caps.token_id and daily.market_date < first_caps.capped_date
+    where
+        daily.data_source != 'archive'
+        and daily.price_source not in ('coingecko', 'coinmarketcap')
+        and (daily.is_supply_carried or first_caps.token_id is not null)
+        and daily.market_cap_usd is distinct from first_caps.supply_tokens * daily.price_usd
+{%- endset %}
+{%- if is_incremental() %}{% do rebuilt_from(first_wrong) %}{% endif %}
 with kept as (
     select
         token_id,
@@ -16,6 +38,7 @@ with kept as (
         data_source,
         available_at
     from {{ ref('int_daily_cleaned') }}
+    where {{ in_rebuilt_days(days_before=3) }}
 ),
 
 followed as (
@@ -57,12 +80,14 @@ carried as (
 ),
 
 first_caps as (
+    {{- first_caps }}
+),
+
+first_days as (
     select
         token_id,
-        min(market_date) as capped_date,
-        arg_min(market_cap_usd / price_usd, market_date) as supply_tokens
-    from kept
-    where market_cap_usd is not null
+        min(market_date) as first_date
+    from {{ ref('int_daily_cleaned') }}
     group by token_id
 ),
 
@@ -81,6 +106,7 @@ judged as (
         carried.sources_agreeing,
         carried.priced_date,
         carried.market_date,
+        first_days.first_date,
         coalesce(
             carried.market_cap_usd is null
             and carried.market_date < first_caps.capped_date
@@ -89,6 +115,7 @@ judged as (
             false
         ) as is_supply_carried
     from carried
+    inner join first_days on carried.token_id = first_days.token_id
     left join first_caps on carried.token_id = first_caps.token_id
 )
 
@@ -106,7 +133,8 @@ select
     market_date > priced_date as is_carried,
     is_supply_carried,
     priced_date,
-    min(market_date) over (partition by token_id) as first_date,
+    first_date,
     greatest(available_at, market_date::timestamp at time zone 'UTC' + interval 1 day) as available_at
 from judged
+where {{ in_rebuilt_days() }}
 order by token_id, market_date

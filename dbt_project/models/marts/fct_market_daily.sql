@@ -1,3 +1,4 @@
+{{ config(materialized="incremental") }}
 -- The whole market on a day, from what was known at its close. Totals count every token with a known cap but claims on another one
 -- (wrapped, bridged, staked, funds, commodities); breadth and returns are those of the broad universe. Providers of the past cover a
 -- changing part of the market, so `tokens` says how many stand behind a day, and changes are measured on tokens with both caps.
@@ -31,6 +32,7 @@ with totals as (
         count(*) filter (where was_broad and return_1d < 0) as declining_tokens,
         max(available_at) as available_at
     from {{ ref('int_market_members') }}
+    where {{ in_rebuilt_days() }}
     group by market_date
 ),
 
@@ -44,7 +46,7 @@ bitcoin as (
     from {{ ref('feat_token_daily') }} as features
     inner join {{ ref('fct_token_market_daily') }} as highs
         on features.token_id = highs.token_id and features.market_date = highs.market_date
-    where features.token_id = 'bitcoin'
+    where features.token_id = 'bitcoin' and {{ in_rebuilt_days(column='features.market_date') }}
 ),
 
 breadth as (
@@ -71,7 +73,11 @@ breadth as (
     inner join {{ ref('fct_token_market_daily') }} as highs
         on members.token_id = highs.token_id and members.market_date = highs.market_date
     left join bitcoin on members.market_date = bitcoin.market_date
-    where members.is_broad
+    where
+        members.is_broad
+        and {{ in_rebuilt_days(column='members.market_date') }}
+        and {{ in_rebuilt_days(column='features.market_date') }}
+        and {{ in_rebuilt_days(column='highs.market_date') }}
     group by members.market_date
 ),
 
@@ -112,15 +118,55 @@ flows as (
     group by market_date
 ),
 
+history as (
+    select
+        market_date,
+        market_cap_usd,
+        volume_24h_usd,
+        case when tokens_held >= 5 then market_return_1d end as market_return_1d
+    from totals
+    {%- if is_incremental() %}
+        union all
+        select
+            market_date,
+            market_cap_usd,
+            volume_24h_usd,
+            market_return_1d
+        from {{ this }}
+        where market_date < {{ rebuilt_from() }}
+    {%- endif %}
+),
+
 chained as (
     -- A day without a return leaves the level where it is.
     select
         market_date,
-        100 * exp(sum(case when tokens_held >= 5 then ln(1 + market_return_1d) else 0 end) over (
+        100 * exp(sum(coalesce(ln(1 + market_return_1d), 0)) over so_far) as market_index_level,
+        max(market_cap_usd) over so_far as market_cap_high_usd,
+        case when count(volume_24h_usd) over month_before >= 20 then avg(volume_24h_usd) over month_before end as volume_mean_30d_usd
+    from history
+    window
+        so_far as (
             order by market_date
             rows between unbounded preceding and current row
-        )) as market_index_level
-    from totals
+        ),
+        month_before as (
+            order by (market_date - date '2000-01-01')::integer
+            range between 30 preceding and 1 preceding
+        )
+),
+
+leveled as (
+    select
+        market_date,
+        market_index_level,
+        market_cap_high_usd,
+        volume_mean_30d_usd,
+        max(market_index_level) over (
+            order by market_date
+            rows between unbounded preceding and current row
+        ) as market_index_high
+    from chained
 ),
 
 joined as (
@@ -143,7 +189,10 @@ joined as (
         case when totals.tokens_held >= 5 then totals.market_return_1d end as market_return_1d,
         case when totals.tokens_held >= 5 then totals.median_return_1d end as median_return_1d,
         case when totals.tokens_held >= 5 then totals.return_dispersion_1d end as return_dispersion_1d,
-        chained.market_index_level,
+        leveled.market_index_level,
+        leveled.market_index_high,
+        leveled.market_cap_high_usd,
+        leveled.volume_mean_30d_usd,
         totals.advancing_tokens,
         totals.declining_tokens,
         bitcoin.drawdown_from_high as btc_drawdown_from_high,
@@ -168,10 +217,9 @@ joined as (
         flows.eth_exchange_net_inflow_usd,
         published.market_cap_usd as coingecko_market_cap_usd,
         published.btc_dominance as coingecko_btc_dominance,
-        greatest(totals.available_at, published.available_at) as available_at,
-        (totals.market_date - date '2000-01-01')::integer as day_number
+        greatest(totals.available_at, published.available_at) as available_at
     from totals
-    inner join chained on totals.market_date = chained.market_date
+    inner join leveled on totals.market_date = leveled.market_date
     left join bitcoin on totals.market_date = bitcoin.market_date
     left join breadth on totals.market_date = breadth.market_date
     left join stablecoins on totals.market_date = stablecoins.market_date
@@ -200,17 +248,15 @@ select
     market_cap_change_1d,
     market_cap_change_7d,
     market_cap_change_30d,
-    market_cap_usd / max(market_cap_usd) over so_far - 1 as market_cap_drawdown_from_high,
+    market_cap_usd / market_cap_high_usd - 1 as market_cap_drawdown_from_high,
     volume_24h_usd,
     stablecoin_volume_24h_usd,
-    case
-        when count(volume_24h_usd) over month_before >= 20 then volume_24h_usd / avg(volume_24h_usd) over month_before
-    end as volume_to_mean_30d,
+    volume_24h_usd / volume_mean_30d_usd as volume_to_mean_30d,
     market_return_1d,
     median_return_1d,
     return_dispersion_1d,
     market_index_level,
-    market_index_level / max(market_index_level) over so_far - 1 as market_index_drawdown_from_high,
+    market_index_level / market_index_high - 1 as market_index_drawdown_from_high,
     advancing_tokens::integer as advancing_tokens,
     declining_tokens::integer as declining_tokens,
     breadth_50d,
@@ -237,13 +283,4 @@ select
     coingecko_btc_dominance,
     available_at
 from joined
-window
-    so_far as (
-        order by day_number
-        rows between unbounded preceding and current row
-    ),
-    month_before as (
-        order by day_number
-        range between 30 preceding and 1 preceding
-    )
 order by market_date

@@ -1,6 +1,25 @@
+{{ config(materialized="incremental") }}
 -- How far each token is from its highest price so far, and whether its close is the highest or lowest of a month or a year. The
 -- all-time high and its day are state: a new day needs those of the day before and the new price, whatever came earlier.
-with days as (
+with highs_before as (
+    {%- if is_incremental() %}
+        select
+            token_id,
+            max(all_time_high_usd) as all_time_high_usd,
+            max(all_time_high_date) as all_time_high_date
+        from {{ this }}
+        where market_date < {{ rebuilt_from() }}
+        group by token_id
+    {%- else %}
+        select
+            null::varchar as token_id,
+            null::double as all_time_high_usd,
+            null::date as all_time_high_date
+        where false
+    {%- endif %}
+),
+
+days as (
     select
         token_id,
         market_date,
@@ -10,6 +29,7 @@ with days as (
         -- Windows over a whole number cost a third of those over a date with intervals.
         (market_date - date '2000-01-01')::integer as day_number
     from {{ ref('fct_daily') }}
+    where {{ in_rebuilt_days(days_before=364) }}
 ),
 
 followed as (
@@ -19,9 +39,9 @@ followed as (
         price_usd,
         first_date,
         available_at,
-        max(price_usd) over so_far as all_time_high_usd,
+        max(price_usd) over so_far as highest_usd,
         -- Of equal prices the first: a flat or carried price sets no new high.
-        arg_max(market_date, price_usd) over so_far as all_time_high_date,
+        arg_max(market_date, price_usd) over so_far as highest_date,
         max(price_usd) over month_before as high_month_usd,
         min(price_usd) over month_before as low_month_usd,
         max(price_usd) over year_before as high_year_usd,
@@ -43,6 +63,27 @@ followed as (
             order by day_number
             range between 364 preceding and 1 preceding
         )
+),
+
+judged as (
+    select
+        followed.token_id,
+        followed.market_date,
+        followed.price_usd,
+        followed.first_date,
+        followed.available_at,
+        followed.high_month_usd,
+        followed.low_month_usd,
+        followed.high_year_usd,
+        followed.low_year_usd,
+        greatest(followed.highest_usd, highs_before.all_time_high_usd) as all_time_high_usd,
+        case
+            when highs_before.all_time_high_usd >= followed.highest_usd then highs_before.all_time_high_date
+            else followed.highest_date
+        end as all_time_high_date
+    from followed
+    left join highs_before on followed.token_id = highs_before.token_id
+    where {{ in_rebuilt_days(column='followed.market_date') }}
 )
 
 select
@@ -59,4 +100,4 @@ select
     case when market_date - first_date >= 364 then price_usd > high_year_usd end as is_new_high_365d,
     case when market_date - first_date >= 364 then price_usd < low_year_usd end as is_new_low_365d,
     available_at
-from followed
+from judged

@@ -1,5 +1,13 @@
+{{ config(materialized="incremental") }}
 -- Which tokens may be graded on a day, from what was known on it. `broad` is the universe every score must cover; `liquid` its
 -- larger half. The reason is the first rule a token fails.
+{%- set first_wrong %}
+    select min(universe.market_date)
+    from {{ this }} as universe
+    inner join {{ ref('dim_tokens') }} as tokens on universe.token_id = tokens.token_id and tokens.is_current
+    where universe.token_class != tokens.token_class
+{%- endset %}
+{%- if is_incremental() %}{% do rebuilt_from(first_wrong) %}{% endif %}
 with judged as (
     select
         daily.token_id,
@@ -10,6 +18,7 @@ with judged as (
         daily.is_supply_carried,
         features.volume_30d_median_usd::double as volume_30d_median_usd,
         features.age_days::integer as age_days,
+        tokens.token_class,
         case
             when tokens.token_class != 'independent' then tokens.token_class
             when pegged.is_dollar_pegged then 'stable'
@@ -25,6 +34,7 @@ with judged as (
         on daily.token_id = tokens.token_id and tokens.is_current
     left join {{ ref('int_pegged_so_far') }} as pegged
         on daily.token_id = pegged.token_id and daily.market_date = pegged.market_date
+    where {{ in_rebuilt_days(column='daily.market_date') }}
 ),
 
 reasoned as (
@@ -36,6 +46,7 @@ reasoned as (
         is_supply_carried,
         volume_30d_median_usd,
         age_days,
+        token_class,
         pegged_class,
         case
             when pegged_class = 'security' then 'tokenised security'
@@ -63,6 +74,7 @@ select
     is_supply_carried,
     volume_30d_median_usd,
     age_days,
+    token_class,
     coalesce(pegged_class = 'stable', false) as is_stable,
     coalesce(pegged_class != 'stable', false) as is_wrapped,
     exclusion_reason is null as is_broad,

@@ -1,3 +1,4 @@
+{{ config(materialized="incremental") }}
 -- The state of the market on a day: bitcoin's trend, breadth and mood, over the broad universe of the day; and what was known of the
 -- economy, DeFi, stablecoins and the news.
 with bitcoin as (
@@ -31,7 +32,10 @@ universe as (
     from {{ ref('feat_token_daily') }} as features
     inner join {{ ref('fct_universe_daily') }} as universe
         on features.token_id = universe.token_id and features.market_date = universe.market_date
-    where universe.is_broad
+    where
+        universe.is_broad
+        and {{ in_rebuilt_days(column='universe.market_date') }}
+        and {{ in_rebuilt_days(column='features.market_date') }}
     group by features.market_date
 )
 
@@ -72,4 +76,5 @@ from bitcoin
 left join universe on bitcoin.market_date = universe.market_date
 left join {{ ref('stg_alternative_me__fear_greed') }} as mood on bitcoin.market_date = mood.market_date
 left join {{ ref('int_market_facts') }} as facts on bitcoin.market_date = facts.market_date
+where {{ in_rebuilt_days(column='bitcoin.market_date') }}
 order by bitcoin.market_date

@@ -1,3 +1,4 @@
+{{ config(materialized="incremental", meta={"reach_days": 31}) }}
 -- Every value that cleaning changed, held back or filled, with the rule and the reason. The table is `quality.corrections`.
 -- A price that is held back has a row `held_back` on its day, and once the next price has shown what it was a second one: `bad_tick` where
 -- the next price is nearer to the level before, `late_jump` where it is nearer to the price held back, which then came a day late.
@@ -10,7 +11,7 @@ with held_back as (
         median_before_usd,
         available_at
     from {{ ref('int_daily_screened') }}
-    where is_bad_tick
+    where is_bad_tick and {{ in_rebuilt_days(days_before=31) }}
 ),
 
 shown as (
@@ -28,6 +29,7 @@ shown as (
             held_back.token_id = later.token_id
             and held_back.market_date < later.market_date
             and held_back.market_date + 30 >= later.market_date
+            and {{ in_rebuilt_days(days_before=31, column='later.market_date') }}
     group by
         held_back.token_id, held_back.market_date, held_back.price_source, held_back.price_usd, held_back.median_before_usd
 ),
@@ -53,7 +55,9 @@ cleaned as (
         excess_over_exchanges,
         available_at
     from {{ ref('int_daily_cleaned') }}
-    where cap_rule is not null or wash_mark is not null or delivered_volume_usd = 0 or delivered_cap_usd = 0
+    where
+        (cap_rule is not null or wash_mark is not null or delivered_volume_usd = 0 or delivered_cap_usd = 0)
+        and {{ in_rebuilt_days(days_before=31) }}
 )
 
 select
@@ -106,7 +110,7 @@ select
     || ' stands for them' as reason,
     available_at
 from {{ ref('int_daily_screened') }}
-where first_price_usd != price_usd and abs(ln(first_price_usd / price_usd)) > ln(1.1)
+where first_price_usd != price_usd and abs(ln(first_price_usd / price_usd)) > ln(1.1) and {{ in_rebuilt_days(days_before=31) }}
 union all
 select
     token_id,
@@ -119,7 +123,7 @@ select
     'no price that was believed; that of ' || priced_date || ' is carried' as reason,
     available_at
 from {{ ref('fct_daily') }}
-where is_carried
+where is_carried and {{ in_rebuilt_days(days_before=31) }}
 union all
 select
     token_id,

@@ -1,3 +1,4 @@
+{{ config(materialized="incremental", meta={"day_column": "month_date", "reach_days": 31}) }}
 -- Does each provider call a day by the same date as the others? A feed that stamps a close with the day after it, or changes its
 -- custom some day, leaks or lags a day in every join. Daily returns give it away: those of the same day agree within a fraction of a
 -- per cent, those of neighbouring days do not agree at all. Levels would not do, because a price a day old is nearly the same.
@@ -11,6 +12,7 @@ with closes as (
         price_usd as close_usd,
         volume_24h_usd
     from {{ ref('stg_coingecko__market_daily') }}
+    where {{ in_rebuilt_days(days_before=62) }}
     union all
     select
         source,
@@ -20,6 +22,7 @@ with closes as (
         close_usd,
         volume_24h_usd
     from {{ ref('int_coinmarketcap_closes') }}
+    where {{ in_rebuilt_days(days_before=62) }}
     union all
     select
         source,
@@ -29,6 +32,7 @@ with closes as (
         close_usd,
         volume_24h_usd
     from {{ ref('int_exchange_closes') }}
+    where {{ in_rebuilt_days(days_before=62) }}
 ),
 
 most_traded as (
@@ -283,4 +287,5 @@ select
     (chosen.month_date + interval 1 month)::timestamp at time zone 'UTC' as available_at
 from chosen
 left join runs on chosen.source = runs.source and chosen.month_date = runs.month_date
+where {{ in_rebuilt_days(days_before=31, column='chosen.month_date') }}
 order by chosen.source, chosen.month_date

@@ -34,10 +34,10 @@ SHOWN = ("marts", "quality", "api")
 
 
 def prepare_build(warehouse: Warehouse, week: Week, run_id: str) -> tuple[RunContext, date]:
-    """Open the warehouse for a build: schemas, raw views, the build's row; and where features have to begin.
+    """Open the warehouse for a build: schemas, raw views, the build's row; and which days are to be computed.
 
     Returns:
-        The build, and the first market_date whose features are computed.
+        The build, and the first market_date that is computed (`dbt_project/macros/rebuilt_days.sql`).
     """
     folder, as_of_week = warehouse.folder, week.choose()
     cutoff = datetime.now(UTC)
@@ -104,7 +104,7 @@ class DbtRun:
 
 
 def run_dbt(
-    context: dg.AssetExecutionContext, dbt: DbtCliResource, folder: DataFolder, *, as_of: datetime, features_from: date
+    context: dg.AssetExecutionContext, dbt: DbtCliResource, folder: DataFolder, *, as_of: datetime, rebuilt_from: date
 ) -> DbtRun:
     """Run `dbt build` as a subprocess to its end: no connection is open while it works."""
     target = folder.root / "dbt" / "target"
@@ -112,14 +112,14 @@ def run_dbt(
     (target / RUN_RESULTS).unlink(missing_ok=True)  # a run that fails early would seem to have those of the run before
     # dbt's unit tests judge the code and not the data: make test runs them, a week need not.
     arguments = ["build", "--exclude-resource-type", "unit_test"]
-    if features_from == FIRST_DAY:
+    if rebuilt_from == FIRST_DAY:
         arguments.append("--full-refresh")
     log = folder.root / "dbt" / "dbt.log"
     events: list[Any] = []
     failure = None
     # dbt's own lines go into its log: the terminal shows one line a step, Dagster the events.
     with (
-        dbt_environment(folder, as_of=as_of, features_from=features_from),
+        dbt_environment(folder, as_of=as_of, rebuilt_from=rebuilt_from),
         log.open("a") as written,
         redirect_stdout(written),
     ):
@@ -172,11 +172,11 @@ def dbt_marts(
     context: dg.AssetExecutionContext, lease: RunLease, warehouse: Warehouse, week: Week, dbt: DbtCliResource
 ) -> Iterator[Any]:
     """Staging, intermediate and marts."""
-    build, features_from = prepare_build(warehouse, week, context.run_id)
+    build, rebuilt_from = prepare_build(warehouse, week, context.run_id)
     context.log.info(
-        "build of %s: facts changed from %s, features from %s", build.as_of_week, build.changed_from, features_from
+        "build of %s: facts changed from %s, days computed from %s", build.as_of_week, build.changed_from, rebuilt_from
     )
-    run = run_dbt(context, dbt, warehouse.folder, as_of=build.as_of, features_from=features_from)
+    run = run_dbt(context, dbt, warehouse.folder, as_of=build.as_of, rebuilt_from=rebuilt_from)
     yield from shown_events(context, warehouse, run)
 
 
@@ -200,7 +200,7 @@ def dbt_api(
     run = (
         DbtRun([dg.Output(None, output_name=name) for name in outputs])
         if is_kept
-        else run_dbt(context, dbt, warehouse.folder, as_of=build.as_of, features_from=build.as_of_week)
+        else run_dbt(context, dbt, warehouse.folder, as_of=build.as_of, rebuilt_from=build.as_of_week)
     )
     yield from shown_events(context, warehouse, run)
 

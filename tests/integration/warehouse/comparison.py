@@ -26,6 +26,10 @@ BORN = {
     "marts.fct_listings": "listed_date",
     "intermediate.int_perpetuals_linked": "linked_date",
     "intermediate.int_series_linked": "linked_date",
+    "intermediate.int_series_names": "named_date",
+    "intermediate.int_series_candidates": "named_date",
+    "intermediate.int_series_backdated": "known_date",
+    "intermediate.int_coinmarketcap_doubles": "doubled_date",
     "intermediate.int_coinmetrics_linked": "linked_date",
     "intermediate.int_sector_memberships": SINCE_PRICED,
     "intermediate.int_token_namings": SINCE_PRICED,
@@ -33,6 +37,9 @@ BORN = {
     "intermediate.int_token_classes": FIRST_PRICE,
 }
 """Day from which a row of a table without `market_date` exists; `known` is the table."""
+
+OF_THE_BUILD = {"intermediate.rebuilt_days": "which days the last build computed"}
+"""Relations that say how a warehouse was built and not what it knows."""
 
 UNDATED = {
     "marts.feature_catalogue": "the catalogue is code",
@@ -50,8 +57,36 @@ CURRENT_STATE = {
     "marts.dim_token_ids": {"valid_to": "the day it ended, or the id became another token"},
     "intermediate.int_sector_memberships": {"valid_to": "the day it ended"},
     "intermediate.int_coinmetrics_linked": {"valid_to": "the day an override began or ended"},
+    "intermediate.int_series_candidates": {
+        "same_name_date": "a day that counts from itself on",
+        "has_name_date": "a day that counts from itself on",
+        "rival_dates": "days that count from themselves on",
+    },
 }
 """Columns that say how things stand now, with the reason; no model, index or screen may take history from them."""
+
+
+def differences(
+    one: ScratchWarehouse, other: ScratchWarehouse, week: date, *, single_relative: float = RELATIVE
+) -> dict[str, str]:
+    """Where the relations of two warehouses differ in what was known at Monday `week`, in words, by relation.
+
+    Args:
+        one: A warehouse.
+        other: Another one, whose relations are compared.
+        week: Monday.
+        single_relative: Largest relative difference of floats of single precision.
+    """
+    found = {}
+    for relation in set(other.relations(*SCHEMAS)) - set(OF_THE_BUILD):
+        difference = first_difference(
+            known_rows(one, relation, week),
+            known_rows(other, relation, week),
+            single_relative=single_relative,
+        )
+        if difference is not None:
+            found[relation] = difference
+    return found
 
 
 def known_rows(warehouse: ScratchWarehouse, relation: str, week: date) -> pl.DataFrame:

@@ -67,8 +67,8 @@ class ScratchWarehouse:
             if not frame.is_empty():
                 self.land(dataset, frame, partition=label.partition("@")[2] or None)
 
-    def build(self, week: date, *, features_from: date = FIRST_DAY, arguments: tuple[str, ...] = MODELS) -> str:
-        """Build as of Monday `week` as the weekly run does, a full refresh where features begin with the first day.
+    def build(self, week: date, *, rebuilt_from: date = FIRST_DAY, arguments: tuple[str, ...] = MODELS) -> str:
+        """Build as of Monday `week` as the weekly run does, a full refresh where days are computed from the first one on.
 
         Returns:
             What dbt printed.
@@ -77,8 +77,8 @@ class ScratchWarehouse:
         with connect(folder.warehouse) as connection:
             create_schemas(connection)
             create_raw_views(connection, self.root, input_cutoff=LATEST)
-        refresh = ("--full-refresh",) if features_from == FIRST_DAY else ()
-        with dbt_environment(folder, as_of=instant_of(week), features_from=features_from):
+        refresh = ("--full-refresh",) if rebuilt_from == FIRST_DAY else ()
+        with dbt_environment(folder, as_of=instant_of(week), rebuilt_from=rebuilt_from):
             done = subprocess.run(
                 [DBT_EXECUTABLE, "build", *refresh, *arguments],
                 cwd=DBT_PROJECT,

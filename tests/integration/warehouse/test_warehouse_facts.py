@@ -181,7 +181,7 @@ def test_that_hindsight_stays_in_flagged_rows(new_warehouse, frames, free_plan):
 
     # The year of the plan lands later: days before it change hands, and their features with them.
     truncated.land(CHARTS, charts_of_a_year(frames))
-    truncated.build(END, features_from=CHARTS_BEGIN)
+    truncated.build(END, rebuilt_from=CHARTS_BEGIN)
     for relation in ("intermediate.int_features", "marts.fct_daily"):
         now, at_once = (known_rows(each, relation, END) for each in (truncated, free_plan))
         assert first_difference(now, at_once, single_relative=ONE_ULP) is None

@@ -63,7 +63,7 @@ def failed(new_warehouse):
             f"insert into marts.{TABLE} ({', '.join(names)}) values ({', '.join('?' * len(names))})",
             [values[name] for name in names],
         )
-    with dbt_environment(folder, as_of=instant_of(WEEK), features_from=WEEK):
+    with dbt_environment(folder, as_of=instant_of(WEEK), rebuilt_from=WEEK):
         done = subprocess.run(
             [DBT_EXECUTABLE, "test", "--select", TEST],
             cwd=DBT_PROJECT,

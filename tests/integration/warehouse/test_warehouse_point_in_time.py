@@ -6,17 +6,8 @@ The tests ask every relation of the warehouse, so a new mart is held to it witho
 from orchestration.lib.connections import LAGS
 from orchestration.lib.landing import read_lags
 from orchestration.lib.weeks import instant_of
-from tests.integration.warehouse.comparison import SCHEMAS, first_difference, known_rows
+from tests.integration.warehouse.comparison import differences, first_difference, known_rows
 from tests.integration.warehouse.synthetic_market import CUT, END, scrambled_from
-
-
-def differences(one, other):
-    found = {}
-    for relation in one.relations(*SCHEMAS):
-        difference = first_difference(known_rows(one, relation, CUT), known_rows(other, relation, CUT))
-        if difference is not None:
-            found[relation] = difference
-    return found
 
 
 def test_the_market_has_the_cases_that_tempt_to_look_ahead(full):
@@ -42,7 +33,7 @@ def test_rows_up_to_a_day_are_the_same_without_all_input_after_it(new_warehouse,
 
     truncated.build(CUT)
 
-    assert differences(full, truncated) == {}
+    assert differences(full, truncated, CUT) == {}
 
 
 def test_rows_up_to_a_day_are_the_same_whatever_comes_after_it(new_warehouse, frames, full):
@@ -51,5 +42,5 @@ def test_rows_up_to_a_day_are_the_same_whatever_comes_after_it(new_warehouse, fr
 
     scrambled.build(END)
 
-    assert differences(full, scrambled) == {}
+    assert differences(full, scrambled, CUT) == {}
     assert first_difference(known_rows(full, "marts.fct_daily", END), known_rows(scrambled, "marts.fct_daily", END))
