@@ -9,9 +9,10 @@
 --                because dollars do turn over like that
 --     round      on four of the last ten days the volume has at most three digits, or is that of the day before
 --     steady     the volume hardly moves (standard deviation of its logarithm below 0.08 over ten days)
+--     unmoved    eight times the usual volume of thirty days, 10,000 USD at least, moved the price by less than it usually moves in a day
 --     exchanges  it is over ten times as far above the volume on an exchange that we read ourselves as the median token's is; only of an
 --                exchange that has a tenth of the median token's volume
---   The last three only where it is also over three times the turnover of tokens of its size (of all, where there are fewer than five of
+--   The last four only where it is also over three times the turnover of tokens of its size (of all, where there are fewer than five of
 --   them), to which it is then cut; they come first where turnover says so too.
 with believed as (
     select
@@ -28,13 +29,14 @@ with believed as (
         data_source,
         available_at,
         volume_24h_usd / nullif(market_cap_usd, 0) as turnover,
+        ln(price_usd / lag(price_usd) over (partition by token_id order by market_date)) as log_return,
         case
             when volume_24h_usd >= 1000
                 then
                     volume_24h_usd = round(volume_24h_usd, 2 - floor(log10(volume_24h_usd))::int)
                     or volume_24h_usd = lag(volume_24h_usd) over (partition by token_id order by market_date)
         end as is_round
-    from {{ with_rows_before(ref('int_daily_screened'), 30, condition='not is_bad_tick') }}
+    from {{ with_rows_before(ref('int_daily_screened'), 31, condition='not is_bad_tick') }}
 ),
 
 followed as (
@@ -58,13 +60,18 @@ followed as (
         count(volume_24h_usd) over ten_days as volumes_10d,
         stddev_samp(ln(volume_24h_usd)) over ten_days as volume_deviation_10d,
         count(*) filter (where is_round) over ten_days as round_10d,
+        case
+            when count(volume_24h_usd) over thirty_before >= 10 then volume_24h_usd / median(volume_24h_usd) over thirty_before
+        end as volume_surge_30d,
+        abs(log_return) / nullif(stddev_samp(log_return) over thirty_before, 0) as deviations_moved,
         count(volume_24h_usd) over thirty_days as volumes_30d,
         count(*) over thirty_days as days_30d
     from believed
     window
         five_days as (partition by token_id order by market_date rows between 4 preceding and current row),
         ten_days as (partition by token_id order by market_date rows between 9 preceding and current row),
-        thirty_days as (partition by token_id order by market_date rows between 29 preceding and current row)
+        thirty_days as (partition by token_id order by market_date rows between 29 preceding and current row),
+        thirty_before as (partition by token_id order by market_date rows between 30 preceding and 1 preceding)
 ),
 
 bitcoin as (
@@ -143,6 +150,7 @@ judged as (
         followed.usual_volume_usd,
         followed.volume_deviation_10d,
         followed.round_10d,
+        followed.volume_surge_30d,
         coalesce(peers.turnover, markets.turnover) as peer_turnover,
         against_exchanges.excess as excess_over_exchanges,
         case
@@ -156,6 +164,7 @@ judged as (
             when followed.round_10d >= 4 then 'round'
             when followed.volumes_10d = 10 and followed.volume_deviation_10d < 0.08 then 'steady'
             when against_exchanges.excess > 10 then 'exchanges'
+            when followed.volume_surge_30d > 8 and followed.deviations_moved < 1 and followed.volume_24h_usd >= 10000 then 'unmoved'
         end as peer_mark,
         followed.turnovers_5d >= 3 and followed.turnover_5d > 1 and followed.turnover > 1 and abs(followed.price_usd - 1) >= 0.03
             as is_turned_over
@@ -193,6 +202,7 @@ select
     turnover_5d,
     volume_deviation_10d,
     round_10d,
+    volume_surge_30d,
     excess_over_exchanges,
     data_source,
     available_at

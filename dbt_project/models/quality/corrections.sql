@@ -52,6 +52,7 @@ cleaned as (
         turnover_5d,
         volume_deviation_10d,
         round_10d,
+        volume_surge_30d,
         excess_over_exchanges,
         available_at
     from {{ ref('int_daily_cleaned') }}
@@ -168,6 +169,7 @@ select
         when 'turnover' then 'the median of five days trades ' || printf('%.3g', turnover_5d) || ' times the market cap'
         when 'round' then round_10d || ' of ten days have a volume of three digits or that of the day before'
         when 'steady' then 'the logarithm of the volume deviates by only ' || printf('%.2g', volume_deviation_10d) || ' over ten days'
+        when 'unmoved' then printf('%.3g', volume_surge_30d) || ' times the usual volume moved the price by less than a usual day does'
         else printf('%.3g', excess_over_exchanges) || ' times as far above the volume on exchanges as the median token'
     end as reason,
     available_at

@@ -99,7 +99,7 @@ def served_chart(served: ServedMarket, index: int) -> pl.DataFrame:
     """Closed days of a token as CoinGecko's charts have them."""
     days, values = served.chart(index)
     token = served.market.members[index]
-    return _charts(
+    return chart_frame(
         token.coin_id,
         token.symbol,
         [served.market.settings.start + timedelta(days=int(day)) for day in days],
@@ -107,7 +107,10 @@ def served_chart(served: ServedMarket, index: int) -> pl.DataFrame:
     )
 
 
-def _charts(coin_id: str, symbol: str, days: list[date], price: object, cap: object, volume: object) -> pl.DataFrame:
+def chart_frame(
+    coin_id: str, symbol: str, days: list[date], price: object, cap: object, volume: object
+) -> pl.DataFrame:
+    """Rows of a coin's chart."""
     return pl.DataFrame(
         {"market_date": days, "price_usd": price, "market_cap_usd": cap, "volume_24h_usd": volume},
         schema={
@@ -123,11 +126,11 @@ def _placed_charts() -> list[pl.DataFrame]:
     """Two rivals for a ticker, the larger born after the cut; a token that becomes pegged, and one that crashes, after it; gold."""
     peg, late, crash = around(-30, 28), around(3, 28), around(-40, 28)
     return [
-        _charts("rival-old", "RIV", around(-90, 28), [2.0] * 119, [3e7] * 119, [1e6] * 119),
-        _charts("rival-new", "RIV", late, [9.0] * 26, [9e9] * 26, [1e8] * 26),
-        _charts("late-peg", "LPG", peg, [1.2] * 6 + [1.0] * 53, [4e7] * 59, [1e6] * 59),
-        _charts("pax-gold", "PAXG", crash, np.linspace(2300, 2400, 69), [4e8] * 69, [1e7] * 69),
-        _charts("late-crash", "CRA", crash, [5.0] * 39 + [0.2] * 30, [4e7] * 69, [1e6] * 69),
+        chart_frame("rival-old", "RIV", around(-90, 28), [2.0] * 119, [3e7] * 119, [1e6] * 119),
+        chart_frame("rival-new", "RIV", late, [9.0] * 26, [9e9] * 26, [1e8] * 26),
+        chart_frame("late-peg", "LPG", peg, [1.2] * 6 + [1.0] * 53, [4e7] * 59, [1e6] * 59),
+        chart_frame("pax-gold", "PAXG", crash, np.linspace(2300, 2400, 69), [4e8] * 69, [1e7] * 69),
+        chart_frame("late-crash", "CRA", crash, [5.0] * 39 + [0.2] * 30, [4e7] * 69, [1e6] * 69),
     ]
 
 

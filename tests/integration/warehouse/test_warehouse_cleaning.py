@@ -85,16 +85,9 @@ def recall_and_precision(defects: pl.DataFrame, found: pl.DataFrame) -> tuple[fl
 
 
 def judgeable(market, defects: pl.DataFrame, *kinds: str) -> pl.DataFrame:
-    """Without days on which the provider's chart has another defect of some kinds, and without the first two of a run.
-
-    A run of made-up values is known for what it is after two days at the earliest; the share that is found later still counts.
-    """
+    """Without days on which the provider's chart has another defect of some kinds."""
     others = market.defects.filter(pl.col("source") == "coingecko", pl.col("kind").is_in(kinds))
-    run = (pl.col("market_date") - pl.col("market_date").shift(1).over("token_id")).dt.total_days() != 1
-    started = defects.sort(KEY).with_columns(start=pl.when(run.fill_null(value=True)).then("market_date"))
-    since = pl.col("market_date") - pl.col("start").forward_fill().over("token_id")
-    late = started.filter(since.dt.total_days() >= 2).drop("start")
-    return late.join(others.select(pl.col("coin_id").alias("token_id"), "market_date"), on=KEY, how="anti")
+    return defects.join(others.select(pl.col("coin_id").alias("token_id"), "market_date"), on=KEY, how="anti")
 
 
 def test_bad_ticks_are_found_and_true_moves_are_kept(market, cleaned):

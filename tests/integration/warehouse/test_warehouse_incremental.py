@@ -7,6 +7,7 @@ other way (41 of 27 million values of the real history from 2022 on), so a neigh
 import random
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -19,7 +20,18 @@ from orchestration.lib.weeks import instant_of, mondays
 from orchestration.sources.datasets import DATASETS
 from tests.integration.warehouse.comparison import ONE_ULP, differences
 from tests.integration.warehouse.scratch import FIRST_DAY, LATEST
-from tests.integration.warehouse.synthetic_market import CHARTS, CUT, END, START, around
+from tests.integration.warehouse.synthetic_market import (
+    ASSETS,
+    BINANCE,
+    CATEGORIES,
+    CHARTS,
+    CUT,
+    END,
+    START,
+    around,
+    candle_frame,
+    chart_frame,
+)
 
 CORRECTED = CUT - timedelta(days=40)
 LATE = around(-1, 1)
@@ -129,3 +141,41 @@ def test_late_and_corrected_rows_rebuild_what_they_touch(new_warehouse, frames, 
     assert rebuilt_from == CORRECTED
     assert warehouse.query(price).item() == pytest.approx(before * 1.02)
     assert differences(warehouse, rebuilt, END, single_relative=ONE_ULP) == {}
+
+
+def test_what_is_known_in_hindsight_changes_earlier_days_as_a_full_build_does(new_warehouse, frames):
+    """A free plan that makes an exchange's series a coin's past, then a sector and a class from undated lists, each shorter ago."""
+    past, free = around(-100, 28), around(2, 28)
+    prices = np.linspace(1, 3, len(past))
+    lists = [("rival-old", "Privacy Coins"), ("late-peg", "Stablecoins")]
+    added = {
+        CHARTS.label: (CHARTS, chart_frame("free", "FREE", free, prices[-len(free) :], [5e7] * 27, [1e6] * 27)),
+        BINANCE.label: (BINANCE, candle_frame("FREE/USDT", "FREE", "USDT", None, past, prices, [1e6] * len(past))),
+        ASSETS.label: (ASSETS, pl.DataFrame({"coin_id": ["free"], "symbol": ["FREE"], "name": ["Free"]})),
+    }
+    together = {
+        label: (dataset, pl.concat([frame, added[label][1]], how="diagonal") if label in added else frame)
+        for label, (dataset, frame) in frames.items()
+    }
+    whole, grown = new_warehouse(), new_warehouse()
+    whole.land_all(together)
+    before, after = split_at(together, CUT)
+    grown.land_all(before)
+    build_as_a_run(grown, CUT)
+
+    grown.land_all(after)
+    rebuilt_from = [rebuilt_days(grown, build_as_a_run(grown, END))]
+    for coin, category in lists:
+        frame = pl.DataFrame({"coin_id": [coin], "category_name": [category]})
+        grown.land(CATEGORIES, frame)
+        rebuilt_from.append(rebuilt_days(grown, build_as_a_run(grown, END)))
+        whole.land(CATEGORIES, frame)
+    whole.build(END)
+
+    assert rebuilt_from == [(CUT, past[0]), (END, around(-90, -90)[0]), (END, around(-30, -30)[0])]
+    assert differences(grown, whole, END, single_relative=ONE_ULP) == {}
+
+
+def rebuilt_days(warehouse, first):
+    """The first day a run was to compute, and the first it did."""
+    return first, warehouse.query("select min(rebuilt_from) from intermediate.rebuilt_days").item()
