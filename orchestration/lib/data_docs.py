@@ -20,6 +20,7 @@ import shutil
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +32,10 @@ NEW, OLD = ".data_docs-new", ".data_docs-old"
 
 FOREIGN = re.compile(
     r"""<link[^>]*href=["']https?://[^>]*>|<link[^>]*rel="shortcut icon"[^>]*>"""
-    r"""|<script[^>]*src=["']https?://[^>]*>\s*</script>|<img[^>]*>""",
-    re.IGNORECASE,
+    r"""|<script[^>]*src=["']https?://[^>]*>\s*</script>|<img[^>]*>|<footer>.*?</footer>""",
+    re.IGNORECASE | re.DOTALL,
 )
-"""What a page would fetch from elsewhere, and pictures that come with a site of Great Expectations."""
+"""What a page would fetch from elsewhere, and the pictures and the newsletter that come with a site of Great Expectations."""
 
 STYLE = """<style>
 body { font: 15px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 72rem; padding: 1rem; color: #222; }
@@ -138,7 +139,8 @@ def _index(results: Mapping[str, dict[str, Any]]) -> str:
     lines = []
     for name, result in sorted(results.items(), key=lambda item: (item[1]["success"], item[0])):
         counts, state = result["statistics"], "held" if result["success"] else "failed"
-        checked_at = str(result["meta"].get("batch_markers", {}).get("ge_load_time", ""))[:15]
+        loaded_at = result["meta"].get("batch_markers", {}).get("ge_load_time")
+        checked_at = f"{datetime.fromisoformat(loaded_at):%Y-%m-%d %H:%M}" if loaded_at else ""
         cells = (
             f'<td class="{state}">{state}</td>'
             f'<td><a href="{html.escape(name)}.html">{html.escape(result["suite_name"])}</a></td>'

@@ -30,6 +30,7 @@ def test_every_suite_has_a_page_and_the_index_names_failures_first(docs):
     assert (written.suites, written.failed) == (2, 1)
     assert index.index("coingecko/market_daily") < index.index("marts.fct_daily")
     assert "0 of 2" in index
+    assert re.search(r"<td>20\d\d-\d\d-\d\d \d\d:\d\d</td>", index)
     assert "-4.5" in page
 
 
@@ -39,6 +40,7 @@ def test_a_page_asks_nothing_of_the_network(docs):
     for page in written.index.parent.glob("*.html"):
         fetched = re.findall(r"<(?:link|script|img)[^>]*(?:src|href)=[\"'](?:https?:)?//[^>]*>", page.read_text())
         assert fetched == [], page.name
+        assert "newsletter" not in page.read_text(), page.name
 
 
 def test_a_suite_that_ran_again_replaces_its_page_and_nothing_is_left_behind(docs):
