@@ -33,6 +33,7 @@ from orchestration.lib.data_folder import DataFolder
 from orchestration.lib.errors import TidemarkError
 from orchestration.lib.metadata import markdown_table
 from orchestration.lib.warehouse import connect
+from orchestration.sector_report import write_page
 from orchestration.settings import REPOSITORY_ROOT
 
 RESULTS = REPOSITORY_ROOT / "docs" / "results"
@@ -76,6 +77,8 @@ def main() -> int:
         null = DataFolder(Path(scratch) / "null")
         run_weekly(real, {"TIDEMARK_SOURCE": "archive", "TIDEMARK_ARCHIVE": str(archive)})
         write_report(real)
+        labels = archive / "sectors_manual.parquet"
+        write_page(real.warehouse, labels if labels.is_file() else None)
         run_weekly(null, {"TIDEMARK_SOURCE": "simulated", "TIDEMARK_SIMULATION__IS_NULL": "true"})
         sections = [
             heading(real),

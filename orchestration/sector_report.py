@@ -167,7 +167,7 @@ def page(connection: duckdb.DuckDBPyConnection, labels: Path | None) -> str:
     lines = [
         "# Sectors of the largest tokens",
         "",
-        "Written by `python -m orchestration.sector_report WAREHOUSE [LABELS]` from a built warehouse. Sectors come from CoinGecko's",
+        "Written by `make evaluate`, or `python -m orchestration.sector_report WAREHOUSE [LABELS]`. Sectors come from CoinGecko's",
         "categories and from the curated seeds; nearly all are undated, so the shares of past weeks are hindsight too.",
         "",
         f"Of the {TOP} largest tokens by market cap (those with a cap known, fake ones included) {newest['share']:.1%} had a primary",
@@ -230,12 +230,17 @@ def _agreement(compared: pl.DataFrame) -> list[str]:
     ]
 
 
+def write_page(warehouse: Path, labels: Path | None) -> None:
+    """Write docs/results/sectors.md from a built warehouse, compared with labels where there are some."""
+    with connect(warehouse, read_only=True) as connection:
+        PAGE.write_text(page(connection, labels), encoding="utf-8")
+
+
 def main(arguments: list[str]) -> None:
     """Write the page, or say how."""
     if len(arguments) not in (1, 2):
         sys.exit("usage: python -m orchestration.sector_report WAREHOUSE [LABELS]")
-    with connect(Path(arguments[0]), read_only=True) as connection:
-        PAGE.write_text(page(connection, Path(arguments[1]) if len(arguments) > 1 else None), encoding="utf-8")
+    write_page(Path(arguments[0]), Path(arguments[1]) if len(arguments) > 1 else None)
     print(f"wrote {PAGE.relative_to(REPOSITORY_ROOT)}")
 
 
