@@ -179,9 +179,9 @@ def test_that_hindsight_stays_in_flagged_rows(new_warehouse, frames, free_plan):
     assert set(unlinked["token_id"].str.split(":").list.first()) <= {"binance"}
     assert first_difference(before.select(columns).sort(columns), after.select(columns).sort(columns)) is None
 
-    # The year of the plan lands later: days before it change hands, and their features with them.
+    # The year of the plan lands later: days before the build change hands, and their features with them.
     truncated.land(CHARTS, charts_of_a_year(frames))
-    truncated.build(END, rebuilt_from=CHARTS_BEGIN)
+    truncated.build(END, rebuilt_from=week)
     for relation in ("intermediate.int_features", "marts.fct_daily"):
         now, at_once = (known_rows(each, relation, END) for each in (truncated, free_plan))
         assert first_difference(now, at_once, single_relative=ONE_ULP) is None

@@ -55,7 +55,14 @@ def failed(new_warehouse):
     folder = DataFolder(warehouse.root)
     with connect(folder.warehouse) as connection:
         columns = [row[0] for row in connection.execute(f"describe marts.{TABLE}").fetchall()]
-        row = {"token_id": "badcoin", "market_date": WEEK, "price_usd": 1.0, "age_days": 3, "is_liquid": True}
+        row = {
+            "token_id": "badcoin",
+            "market_date": WEEK,
+            "price_usd": 1.0,
+            "age_days": 3,
+            "token_class": "independent",
+            "is_liquid": True,
+        }
         flags = {name: row.get(name, False) for name in columns if name.startswith("is_")}
         values = {**row, **flags, "exclusion_reason": "too young"}
         names = [name for name in columns if name in values]
@@ -86,7 +93,7 @@ def events(failed):
     from orchestration.defs.warehouse.assets import DbtRun, shown_events
 
     warehouse, results = failed
-    (unique_id,) = results
+    (unique_id,) = (name for name in results if name.startswith("test."))
     check = dg.AssetCheckResult(
         passed=False,
         asset_key=dg.AssetKey(["marts", TABLE]),

@@ -39,7 +39,11 @@ LANDED = {
 @pytest.mark.parametrize("feature", CATALOGUE, ids=[feature.name for feature in CATALOGUE])
 def test_the_catalogue_tells_the_lag_that_the_seed_gives_its_sources(feature):
     lags = read_lags(SEED)
-    landed = [("github", "commits_weekly")] if feature.name.startswith("commits_growth") else LANDED[feature.sources[0]]
+    landed = (
+        [("github", "commits_weekly")]
+        if feature.name.startswith(("commits_growth", "authors_growth"))
+        else LANDED[feature.sources[0]]
+    )
 
     assert {lags[key] for key in landed} == {feature.lag_days * 24}
 
