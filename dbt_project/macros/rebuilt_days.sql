@@ -52,6 +52,24 @@
     {%- endif -%}
 {%- endmacro %}
 
+{% macro before_rebuilt_days(key, values) -%}
+    {#- What the rows before the days this model computes come to, one row a key, none where it computes all days: state that a day builds
+        on and that has no end. `values` are (expression, name, type). -#}
+    {%- if is_incremental() -%}
+    select
+        {{ key | join(", ") }}{% for expression, name, type in values %},
+        {{ expression }} as {{ name }}{% endfor %}
+    from {{ this }}
+    where market_date < {{ rebuilt_from() }}
+    group by {{ key | join(", ") }}
+    {%- else -%}
+    select
+        {% for column in key %}null::varchar as {{ column }}, {% endfor %}
+        {% for expression, name, type in values %}null::{{ type }} as {{ name }}{% if not loop.last %}, {% endif %}{% endfor %}
+    where false
+    {%- endif -%}
+{%- endmacro %}
+
 {% macro get_incremental_days_sql(arguments) -%}
     {#- dbt's strategy `days`: the days that were computed take the place of those that were there. meta.day_column is the column that says
         the day a row belongs to, meta.reach_days how many days before the first the model computes. -#}

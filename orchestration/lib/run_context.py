@@ -14,6 +14,7 @@ import duckdb
 import polars as pl
 
 from orchestration.lib.versions import Provenance
+from orchestration.lib.warehouse import table_exists
 from orchestration.lib.weeks import WEEK, instant_of, mondays
 
 BUILDS = """
@@ -208,6 +209,19 @@ def last_completed(connection: duckdb.DuckDBPyConnection) -> dict[str, Any] | No
         "select * from quality.builds where completed_at is not null order by started_at desc limit 1"
     ).pl()
     return rows.row(0, named=True) if rows.height else None
+
+
+def first_unfinished_day(connection: duckdb.DuckDBPyConnection) -> date | None:
+    """First day the models of the newest build went back to, if it did not complete; else None.
+
+    Those that came before its end hold these days anew, those after it do not, and what sent them back is no longer to be seen.
+    """
+    connection.execute(BUILDS)
+    newest = connection.execute("select completed_at from quality.builds order by started_at desc limit 1").fetchone()
+    if newest is None or newest[0] is not None or not table_exists(connection, "intermediate", "rebuilt_days"):
+        return None
+    row = connection.execute("select min(rebuilt_from) from intermediate.rebuilt_days").fetchone()
+    return row[0] if row else None
 
 
 def recorded_weeks(connection: duckdb.DuckDBPyConnection, table_name: str, *, index_id: str | None = None) -> set[date]:

@@ -1,21 +1,10 @@
 {{ config(materialized="incremental") }}
 -- Whether a token has kept within 3 % of one dollar on 80 % of its days so far (at least 20): flags of the providers miss some.
 with counted_before as (
-    {%- if is_incremental() %}
-        select
-            token_id,
-            max(days_so_far) as days_so_far,
-            max(days_near_dollar) as days_near_dollar
-        from {{ this }}
-        where market_date < {{ rebuilt_from() }}
-        group by token_id
-    {%- else %}
-        select
-            null::varchar as token_id,
-            null::integer as days_so_far,
-            null::integer as days_near_dollar
-        where false
-    {%- endif %}
+    {{ before_rebuilt_days(['token_id'], [
+        ('max(days_so_far)', 'days_so_far', 'integer'),
+        ('max(days_near_dollar)', 'days_near_dollar', 'integer'),
+    ]) }}
 ),
 
 counted as (

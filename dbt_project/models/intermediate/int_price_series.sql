@@ -46,27 +46,13 @@ with closes as (
     where {{ in_rebuilt_days() }}
 ),
 
+-- The last row of every market before the days that are computed.
 last_known as (
-    -- The last row of every market before the days that are computed.
-    {%- if is_incremental() %}
-        select
-            source,
-            market_id,
-            max(market_date) as market_date,
-            arg_max(close_usd, market_date) as close_usd,
-            arg_max(coin_number, market_date) as coin_number
-        from {{ this }}
-        where market_date < {{ rebuilt_from() }}
-        group by source, market_id
-    {%- else %}
-        select
-            null::varchar as source,
-            null::varchar as market_id,
-            null::date as market_date,
-            null::double as close_usd,
-            null::integer as coin_number
-        where false
-    {%- endif %}
+    {{ before_rebuilt_days(['source', 'market_id'], [
+        ('max(market_date)', 'market_date', 'date'),
+        ('arg_max(close_usd, market_date)', 'close_usd', 'double'),
+        ('arg_max(coin_number, market_date)', 'coin_number', 'integer'),
+    ]) }}
 ),
 
 followed as (

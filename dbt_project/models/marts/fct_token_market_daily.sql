@@ -2,21 +2,10 @@
 -- How far each token is from its highest price so far, and whether its close is the highest or lowest of a month or a year. The
 -- all-time high and its day are state: a new day needs those of the day before and the new price, whatever came earlier.
 with highs_before as (
-    {%- if is_incremental() %}
-        select
-            token_id,
-            max(all_time_high_usd) as all_time_high_usd,
-            max(all_time_high_date) as all_time_high_date
-        from {{ this }}
-        where market_date < {{ rebuilt_from() }}
-        group by token_id
-    {%- else %}
-        select
-            null::varchar as token_id,
-            null::double as all_time_high_usd,
-            null::date as all_time_high_date
-        where false
-    {%- endif %}
+    {{ before_rebuilt_days(['token_id'], [
+        ('max(all_time_high_usd)', 'all_time_high_usd', 'double'),
+        ('max(all_time_high_date)', 'all_time_high_date', 'date'),
+    ]) }}
 ),
 
 days as (

@@ -21,7 +21,7 @@ from orchestration.lib.dbt_translator import MANIFEST, WarehouseTranslator
 from orchestration.lib.metadata import table_metadata
 from orchestration.lib.published_checks import judge_mart, mart_check_spec
 from orchestration.lib.resources import POOL, RunLease, Warehouse, Week, dbt_environment
-from orchestration.lib.run_context import RunContext, begin_build, last_completed
+from orchestration.lib.run_context import RunContext, begin_build, first_unfinished_day, last_completed
 from orchestration.lib.suites_marts import mart_tables
 from orchestration.lib.versions import create_versioned_tables
 from orchestration.lib.warehouse import create_raw_views, create_schemas, earliest_change, table_exists
@@ -49,6 +49,7 @@ def prepare_build(warehouse: Warehouse, week: Week, run_id: str) -> tuple[RunCon
         create_check_results(connection)
         create_raw_views(connection, folder.root, input_cutoff=cutoff)
         before = last_completed(connection)
+        unfinished = first_unfinished_day(connection)
         touched = {
             not_before: earliest_change(
                 connection,
@@ -77,7 +78,7 @@ def prepare_build(warehouse: Warehouse, week: Week, run_id: str) -> tuple[RunCon
     if not (has_features and is_same_code and context.changed_from):
         return context, FIRST_DAY
     # A fact from before the reach of corrections changes the features of its days, but by itself no recorded week.
-    return context, min(context.changed_from, touched[FIRST_DAY] or context.changed_from)
+    return context, min(day for day in (context.changed_from, touched[FIRST_DAY], unfinished) if day is not None)
 
 
 def create_index_definitions(connection: Any) -> None:
