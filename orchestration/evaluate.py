@@ -22,8 +22,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from models_ml.learning.calendar import refit_dates
+from models_ml.learning.calendar import HORIZON_DAYS, refit_dates
 from models_ml.learning.dataset import model_frame
+from models_ml.learning.evaluation.intervals import summarise_weekly
+from models_ml.learning.evaluation.rank_skill import KNOWN_FACTORS, LAGGED_OUTCOME, weekly_partial_rank_ic
+from models_ml.learning.evaluation.resampling import block_weeks
 from models_ml.learning.trader_model import predict, train
 from models_ml.learning.walk_forward import first_refit, training_rows
 from orchestration.cleaning_report import write_report
@@ -47,16 +50,6 @@ FORWARD = (
     "forward_return_14d_lag1",
     "forward_residual_14d",
     "forward_barrier",
-)
-KNOWN_FACTORS = (
-    "volatility_30d",
-    "idiosyncratic_volatility_30d",
-    "log_market_cap",
-    "turnover_30d",
-    "return_7d",
-    "return_14d",
-    "return_30d",
-    "beta_btc_30d",
 )
 
 
@@ -174,29 +167,20 @@ def ranking_sections(folder: DataFolder) -> list[str]:
 
 
 def partial_ics(scores: pl.DataFrame, inputs: WeeklyInputs, labels: pl.DataFrame) -> pl.DataFrame:
-    """Mean weekly partial rank IC by universe, with its standard error over weeks."""
-    joined = (
+    """Mean weekly partial rank IC by universe, with its intervals (`summarise_weekly`)."""
+    panel = (
         inputs.weekly.select("as_of_week", "token_id", "is_liquid", *KNOWN_FACTORS)
         .join(scores, on=["as_of_week", "token_id"])
-        .join(labels.select("as_of_week", "token_id", "forward_return_14d_lag1"), on=["as_of_week", "token_id"])
-        .filter((pl.col("as_of_week") >= FIRST_WEEK) & pl.col("forward_return_14d_lag1").is_not_null())
+        .join(labels.select("as_of_week", "token_id", LAGGED_OUTCOME), on=["as_of_week", "token_id"])
+        .filter(pl.col("as_of_week") >= FIRST_WEEK)
     )
-    rows = []
-    for universe, members in (("broad", joined), ("liquid", joined.filter(pl.col("is_liquid")))):
-        values = []
-        for frame in members.partition_by("as_of_week"):
-            if frame.height < 20:
-                continue
-            ranked = frame.select(
-                pl.col("score", "forward_return_14d_lag1", *KNOWN_FACTORS).fill_null(strategy="mean").rank()
-            )
-            factors = np.column_stack([np.ones(frame.height), ranked.select(KNOWN_FACTORS).to_numpy()])
-            score = ranked["score"].to_numpy()
-            residual = score - factors @ np.linalg.lstsq(factors, score, rcond=None)[0]
-            values.append(float(np.corrcoef(residual, ranked["forward_return_14d_lag1"].to_numpy())[0, 1]))
-        array = np.array(values)
-        rows.append((universe, float(array.mean()), float(array.std(ddof=1) / np.sqrt(len(array))), len(array)))
-    return pl.DataFrame(rows, schema=["universe", "partial_rank_ic_lag1", "standard_error", "weeks"], orient="row")
+    weekly = pl.concat(
+        weekly_partial_rank_ic(members).with_columns(universe=pl.lit(universe))
+        for universe, members in (("broad", panel), ("liquid", panel.filter(pl.col("is_liquid"))))
+    )
+    return summarise_weekly(weekly, block=block_weeks(HORIZON_DAYS), by=["universe"]).rename(
+        {"mean": "partial_rank_ic_lag1"}
+    )
 
 
 def signal_section(folder: DataFolder) -> str:
