@@ -61,13 +61,15 @@ def performance(
     Returns:
         as_of_week, portfolio, gross_return, turnover (half the sum of traded weights; 1 replaces a long-only portfolio), cost
         (fraction of the capital), net_return, unknown_weight (sum of absolute weights without an outcome); by portfolio and week.
+        A week without any outcome has not ended and is left out.
 
     Raises:
         ValueError: Weeks lie closer together than the holding period.
     """
     _refuse_overlap(weights["as_of_week"].unique().sort(), holding_days)
     facts = panel.select("as_of_week", "token_id", VOLUME, gain=pl.col(outcome).cast(pl.Float64))
-    held = weights.join(facts, on=["as_of_week", "token_id"], how="left")
+    ended = facts.drop_nulls("gain").select("as_of_week").unique()
+    held = weights.join(ended, on="as_of_week", how="semi").join(facts, on=["as_of_week", "token_id"], how="left")
     earned = held.group_by("portfolio", "as_of_week").agg(
         gross_return=(pl.col("weight") * pl.col("gain").fill_null(unknown_return)).sum(),
         unknown_weight=pl.col("weight").filter(pl.col("gain").is_null()).abs().sum(),

@@ -140,6 +140,16 @@ def test_performance_is_that_of_a_backtest_of_single_positions(fortnights, portf
         assert row[1:] == pytest.approx(slow[1:], abs=1e-12)
 
 
+def test_a_week_that_has_not_ended_is_left_out(fortnights):
+    is_last = pl.col("as_of_week") == fortnights["as_of_week"].max()
+    open_ended = fortnights.with_columns(pl.when(~is_last).then(OUTCOME).alias(OUTCOME))
+
+    periods = performance(standard_portfolios(open_ended), open_ended, holding_days=14)
+
+    ended = fortnights.filter(~is_last)
+    assert periods.equals(performance(standard_portfolios(ended), ended, holding_days=14))
+
+
 def test_a_position_that_only_drifts_is_not_traded_again(fortnights):
     weights = standard_portfolios(fortnights).filter(pl.col("portfolio") == "bitcoin")
 
