@@ -70,7 +70,8 @@ def performance(
     facts = panel.select("as_of_week", "token_id", VOLUME, gain=pl.col(outcome).cast(pl.Float64))
     ended = facts.drop_nulls("gain").select("as_of_week").unique()
     held = weights.join(ended, on="as_of_week", how="semi").join(facts, on=["as_of_week", "token_id"], how="left")
-    earned = held.group_by("portfolio", "as_of_week").agg(
+    held = held.sort("portfolio", "as_of_week", "token_id")  # sums in one order, so that equal inputs give equal bits
+    earned = held.group_by("portfolio", "as_of_week", maintain_order=True).agg(
         gross_return=(pl.col("weight") * pl.col("gain").fill_null(unknown_return)).sum(),
         unknown_weight=pl.col("weight").filter(pl.col("gain").is_null()).abs().sum(),
     )
@@ -110,7 +111,8 @@ def _trades(held: pl.DataFrame, cost: pl.Expr) -> pl.DataFrame:
         held.select("portfolio", "as_of_week", "token_id", "weight", VOLUME)
         .join(before, on=["portfolio", "as_of_week", "token_id"], how="full", coalesce=True)
         .with_columns(pl.coalesce(VOLUME, "volume_before").alias(VOLUME))
-        .group_by("portfolio", "as_of_week")
+        .sort("portfolio", "as_of_week", "token_id")
+        .group_by("portfolio", "as_of_week", maintain_order=True)
         .agg(turnover=trade.sum() / 2, cost=(trade * cost).sum())
     )
 
