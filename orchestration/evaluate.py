@@ -24,7 +24,10 @@ import polars as pl
 
 from models_ml.learning.calendar import HORIZON_DAYS, refit_dates
 from models_ml.learning.dataset import model_frame
+from models_ml.learning.evaluation.calls import call_precision, strongest_calls
+from models_ml.learning.evaluation.discrimination import selection_auc, timing_auc, with_direction
 from models_ml.learning.evaluation.intervals import summarise_weekly
+from models_ml.learning.evaluation.probabilities import brier_scores, calibration_error, top_label
 from models_ml.learning.evaluation.rank_skill import KNOWN_FACTORS, LAGGED_OUTCOME, weekly_partial_rank_ic
 from models_ml.learning.evaluation.resampling import block_weeks
 from models_ml.learning.trader_model import predict, train
@@ -44,6 +47,21 @@ FIRST_WEEK = date(2020, 1, 1)
 """Figures start where the reference of the shared results does."""
 
 PERMUTATIONS = 5
+CALL_COLUMNS = (
+    "call",
+    "share_of_rows",
+    "precision",
+    "precision_low",
+    "precision_high",
+    "base_rate",
+    "lift",
+    "lift_low",
+    "lift_high",
+    "opposite",
+    "opposite_low",
+    "opposite_high",
+    "opposite_base_rate",
+)
 FORWARD = (
     "forward_return_7d",
     "forward_return_14d",
@@ -192,25 +210,28 @@ def signal_section(folder: DataFolder) -> str:
         last = connection.execute("select max(as_of_week) from api.trader_grades").fetchone()
         until = last[0] if last else FIRST_WEEK
         outcomes = labels_of(connection, read_inputs(connection, until), until)
-    joined = calls.join(
-        outcomes.select("as_of_week", "token_id", "forward_barrier"), on=["as_of_week", "token_id"]
-    ).filter((pl.col("as_of_week") >= FIRST_WEEK) & pl.col("forward_barrier").is_not_null())
-    names = {1: "bullish", 0: "neutral", -1: "bearish"}
-    outcome = joined["forward_barrier"].to_numpy()
-    happened = {name: (outcome == value).astype(np.float64) for value, name in names.items()}
-    base = {name: float(values.mean()) for name, values in happened.items()}
-    brier = sum(float(np.square(joined[f"p_{name}"].to_numpy() - values).mean()) for name, values in happened.items())
-    brier_base = sum(float(np.square(values - base[name]).mean()) for name, values in happened.items())
-    rows = []
-    for value, name in names.items():
-        called = joined["signal"].to_numpy() == value
-        right = float(happened[name][called].mean()) if called.any() else float("nan")
-        rows.append((name, float(called.mean()), right, base[name]))
-    table = pl.DataFrame(rows, schema=["call", "share_of_calls", "precision", "base_rate"], orient="row")
+    judged = with_direction(
+        calls.join(outcomes.select("as_of_week", "token_id", "forward_barrier"), on=["as_of_week", "token_id"])
+    ).filter(pl.col("as_of_week") >= FIRST_WEEK)
+    block = block_weeks(HORIZON_DAYS)
+    figures = brier_scores(judged, block=block) | {
+        "calibration error of the likeliest outcome": calibration_error(
+            top_label(judged), probability="p_top", outcome="is_right", block=block
+        )[0],
+        "selection: AUC of P(up | move) within weeks": selection_auc(judged, block=block),
+        "timing: AUC of its weekly mean across weeks": timing_auc(judged, block=block),
+    }
+    rows = [(name, interval.estimate, interval.low, interval.high) for name, interval in figures.items()]
+    table = pl.DataFrame(rows, schema=["measure", "value", "low", "high"], orient="row")
     return (
-        "## Calls\n\nOutcome: which of +-1 sigma * sqrt(14) a close passes first within 14 days. "
-        f"Brier score {brier:.4f} against {brier_base:.4f} of the base rates of the same weeks.\n\n"
+        "## Calls\n\nOutcome: which of +-1 sigma * sqrt(14) a close passes first within 14 days.\n\n"
         + markdown_table(table)
+        + "\n\nCalls as made, and the tenth of the rows at each end of P(bullish) - P(bearish): `opposite` above its base rate would "
+        "say that the model knows volatility and not direction.\n\n"
+        + "\n\n".join(
+            markdown_table(part.select(CALL_COLUMNS))
+            for part in (call_precision(judged, block=block), strongest_calls(judged, block=block))
+        )
     )
 
 
