@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 
 from models_ml.learning.evaluation.costs import CostModel
-from models_ml.learning.evaluation.performance import excess_over, performance, spaced_weeks, summarise_performance
+from models_ml.learning.evaluation.performance import gross_returns, performance, spaced_weeks
+from models_ml.learning.evaluation.performance_summary import excess_over, summarise_performance
 from models_ml.learning.evaluation.portfolios import (
     long_short,
     standard_portfolios,
@@ -138,6 +139,21 @@ def test_performance_is_that_of_a_backtest_of_single_positions(fortnights, portf
     for row, slow in zip(periods.select(columns).iter_rows(), expected, strict=True):
         assert row[0] == slow[0]
         assert row[1:] == pytest.approx(slow[1:], abs=1e-12)
+
+
+def test_gross_returns_are_those_of_the_backtest_and_may_overlap(fortnights, random_panel):
+    weights = standard_portfolios(fortnights)
+    overlapping = random_panel(9, weeks=3, tokens=30).with_columns(log_market_cap=pl.lit(15.0))
+
+    gross = gross_returns(weights, fortnights)
+    weekly = gross_returns(standard_portfolios(overlapping), overlapping)
+
+    periods = performance(weights, fortnights, holding_days=14)
+    assert gross.equals(periods.select("as_of_week", "portfolio", "gross_return", "unknown_weight"))
+    market = weekly.filter(pl.col("portfolio") == "market")["gross_return"]
+    assert market.to_list() == pytest.approx(
+        overlapping.group_by("as_of_week").agg(pl.col(OUTCOME).mean()).sort("as_of_week")[OUTCOME]
+    )
 
 
 def test_a_week_that_has_not_ended_is_left_out(fortnights):
