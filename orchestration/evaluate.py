@@ -24,6 +24,7 @@ import polars as pl
 
 from models_ml.learning.calendar import HORIZON_DAYS, refit_dates
 from models_ml.learning.dataset import model_frame
+from models_ml.learning.evaluation.baselines import permuted_within_weeks
 from models_ml.learning.evaluation.calls import call_precision, strongest_calls
 from models_ml.learning.evaluation.discrimination import selection_auc, timing_auc, with_direction
 from models_ml.learning.evaluation.intervals import summarise_weekly
@@ -61,13 +62,6 @@ CALL_COLUMNS = (
     "opposite_low",
     "opposite_high",
     "opposite_base_rate",
-)
-FORWARD = (
-    "forward_return_7d",
-    "forward_return_14d",
-    "forward_return_14d_lag1",
-    "forward_residual_14d",
-    "forward_barrier",
 )
 
 
@@ -258,16 +252,6 @@ def walk_forward_ic(inputs: WeeklyInputs, labels: pl.DataFrame, *, until: date) 
     return float(weekly["ic"].mean() or 0.0)  # type: ignore[arg-type]  # of floats
 
 
-def permuted(labels: pl.DataFrame, seed: int) -> pl.DataFrame:
-    """Labels dealt to other tokens of the same week, whole rows at a time."""
-    generator = np.random.default_rng(seed)
-    shuffled = []
-    for frame in labels.partition_by("as_of_week", maintain_order=True):
-        order = generator.permutation(frame.height)
-        shuffled.append(frame.select("as_of_week", "token_id").hstack(frame.select(FORWARD)[order.tolist()]))
-    return pl.concat(shuffled)
-
-
 def permutation_section(folder: DataFolder) -> str:
     """The whole walk-forward on permuted labels: skill found there would be a leak."""
     with connect(folder.warehouse, read_only=True) as connection:
@@ -275,7 +259,9 @@ def permutation_section(folder: DataFolder) -> str:
         until = last[0] if last else FIRST_WEEK
         inputs = read_inputs(connection, until)
         labels = labels_of(connection, inputs, until)
-    values = [walk_forward_ic(inputs, permuted(labels, seed), until=until) for seed in range(1, PERMUTATIONS + 1)]
+    values = [
+        walk_forward_ic(inputs, permuted_within_weeks(labels, seed), until=until) for seed in range(1, PERMUTATIONS + 1)
+    ]
     return (
         f"## Permuted labels\n\nMean weekly rank IC of {PERMUTATIONS} whole walk-forwards on labels dealt to other tokens of the week: "
         + ", ".join(f"{value:+.4f}" for value in values)
