@@ -25,10 +25,11 @@ import polars as pl
 from models_ml.learning.calendar import HORIZON_DAYS, refit_dates
 from models_ml.learning.dataset import model_frame
 from models_ml.learning.evaluation.baselines import permuted_within_weeks
+from models_ml.learning.evaluation.calibration_slope import calibration_slopes
 from models_ml.learning.evaluation.calls import call_precision, strongest_calls
 from models_ml.learning.evaluation.discrimination import selection_auc, timing_auc, with_direction
 from models_ml.learning.evaluation.intervals import summarise_weekly
-from models_ml.learning.evaluation.probabilities import brier_scores, calibration_error, top_label
+from models_ml.learning.evaluation.probabilities import brier_scores, calibration_error, one_class, top_label
 from models_ml.learning.evaluation.rank_skill import KNOWN_FACTORS, LAGGED_OUTCOME, weekly_partial_rank_ic
 from models_ml.learning.evaluation.resampling import block_weeks
 from models_ml.learning.trader_model import predict, train
@@ -212,14 +213,21 @@ def signal_section(folder: DataFolder) -> str:
         "calibration error of the likeliest outcome": calibration_error(
             top_label(judged), probability="p_top", outcome="is_right", block=block
         )[0],
-        "selection: AUC of P(up | move) within weeks": selection_auc(judged, block=block),
+        "calibration error of bullish": calibration_error(
+            one_class(judged, "bullish"), probability="p_class", outcome="is_class", block=block
+        )[0],
+        "selection: AUC of P(up given move) within weeks": selection_auc(judged, block=block),
         "timing: AUC of its weekly mean across weeks": timing_auc(judged, block=block),
     }
     rows = [(name, interval.estimate, interval.low, interval.high) for name, interval in figures.items()]
     table = pl.DataFrame(rows, schema=["measure", "value", "low", "high"], orient="row")
+    by_year = one_class(judged, "bullish").with_columns(year=pl.col("as_of_week").dt.year())
+    slopes = calibration_slopes(by_year, probability="p_class", outcome="is_class", block=block, by="year")
     return (
         "## Calls\n\nOutcome: which of +-1 sigma * sqrt(14) a close passes first within 14 days.\n\n"
         + markdown_table(table)
+        + "\n\nCalibration of P(bullish) by year: slope below 1 is too bold, intercept above 0 too low.\n\n"
+        + markdown_table(slopes)
         + "\n\nCalls as made, and the tenth of the rows at each end of P(bullish) - P(bearish): `opposite` above its base rate would "
         "say that the model knows volatility and not direction.\n\n"
         + "\n\n".join(

@@ -14,13 +14,13 @@ from statistics import NormalDist
 import numpy as np
 import polars as pl
 
+from models_ml.features.feature import DAYS_A_YEAR
 from models_ml.learning.evaluation.hac import linear_fit
 from models_ml.learning.evaluation.intervals import LEVEL
 from models_ml.learning.evaluation.performance import gross_returns
 from models_ml.learning.evaluation.portfolios import Weighting, long_short, weighted, with_quantile
 from models_ml.learning.evaluation.rank_skill import LAGGED_OUTCOME
 
-DAYS_A_YEAR = 365
 MARKET = "market"
 
 FACTORS = {

@@ -12,12 +12,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import polars as pl
 
+from models_ml.features.feature import DAYS_A_YEAR
 from models_ml.learning.evaluation.deflated_sharpe import sharpe_of_totals
 from models_ml.learning.evaluation.hac import Floats
 from models_ml.learning.evaluation.intervals import bootstrap_interval, paired_difference
 from models_ml.learning.evaluation.resampling import Counts, block_weeks
-
-DAYS_A_YEAR = 365
 
 
 def summarise_performance(periods: pl.DataFrame, *, holding_days: int) -> pl.DataFrame:

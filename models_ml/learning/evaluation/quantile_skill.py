@@ -15,12 +15,12 @@ from statistics import NormalDist
 import numpy as np
 import polars as pl
 
+from models_ml.features.feature import DAYS_A_YEAR
 from models_ml.learning.evaluation.hac import Floats
 from models_ml.learning.evaluation.intervals import bootstrap_interval, ratio_of_totals
 from models_ml.learning.evaluation.probabilities import known_rows, totals_by_week
 from models_ml.learning.evaluation.resampling import Counts
 
-DAYS_A_YEAR = 365
 QUANTILES = {"q10": 0.1, "q50": 0.5, "q90": 0.9}
 """Probability of each column of a range."""
 
@@ -73,9 +73,9 @@ def quantile_skill(
     """
     benchmarks = [BENCHMARK_PREFIX + name for name in quantiles]
     rows = known_rows(frame, outcome, *quantiles, *benchmarks)
-    happened = rows[outcome].to_numpy().astype(np.float64)
+    happened = rows[outcome].to_numpy()
     losses = {
-        column: pinball_losses(happened, rows[column].to_numpy().astype(np.float64), probability)
+        column: pinball_losses(happened, rows[column].to_numpy(), probability)
         for column, probability in [*quantiles.items(), *zip(benchmarks, quantiles.values(), strict=True)]
     }
     table = []
@@ -121,7 +121,7 @@ def coverage(
     rows = known_rows(frame, outcome, low, high)
     table = []
     for key, group in (rows.partition_by(by, as_dict=True) if by else {(): rows}).items():
-        happened, bottom, top = (group[name].to_numpy().astype(np.float64) for name in (outcome, low, high))
+        happened, bottom, top = (group[name].to_numpy() for name in (outcome, low, high))
         below, above = happened < bottom, happened > top
         within = (~below & ~above).astype(np.float64)
         per_week = totals_by_week(group, within, np.ones(group.height))
