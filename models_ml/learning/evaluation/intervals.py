@@ -127,8 +127,8 @@ def summarise_weekly(
         hac = hac_mean_interval(values, lags=block - 1, level=level)
         spread = float(values.std(ddof=1)) if len(values) > 1 else 0.0
         icir = drawn.estimate / spread if spread > 1e-12 else None
-        above = float((values > 0).mean()) if len(values) else None
-        rows.append((*key, drawn.estimate, drawn.low, drawn.high, hac.low, hac.high, icir, above, len(values)))
+        mean, above = (drawn.estimate, float((values > 0).mean())) if len(values) else (None, None)
+        rows.append((*key, mean, drawn.low, drawn.high, hac.low, hac.high, icir, above, len(values)))
     figures = ["mean", "low", "high", "hac_low", "hac_high", "icir", "share_above_0"]
     schema = {name: series.schema[name] for name in by} | dict.fromkeys(figures, pl.Float64) | {"weeks": pl.Int64}
     return pl.DataFrame(rows, schema=schema, orient="row").sort(by) if by else pl.DataFrame(rows, schema, orient="row")

@@ -102,7 +102,9 @@ def _holdings(weights: pl.DataFrame, panel: pl.DataFrame, outcome: str, unknown_
 
     The order is fixed, so that sums run in it and equal inputs give equal bits.
     """
-    facts = panel.select("as_of_week", "token_id", pl.col(f"^{VOLUME}$"), gain=pl.col(outcome).cast(pl.Float64))
+    facts = panel.select(
+        "as_of_week", "token_id", pl.col(f"^{VOLUME}$"), gain=pl.col(outcome).cast(pl.Float64).fill_nan(None)
+    )
     ended = facts.drop_nulls("gain").select("as_of_week").unique()
     return (
         weights.join(ended, on="as_of_week", how="semi")

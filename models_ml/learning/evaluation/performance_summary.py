@@ -76,7 +76,13 @@ def excess_over(periods: pl.DataFrame, benchmarks: Sequence[str], *, holding_day
 
     Returns:
         portfolio, benchmark and the columns of `intervals.summarise_weekly` (fractions a period), without a portfolio against itself.
+
+    Raises:
+        ValueError: A benchmark is not among the portfolios.
     """
+    absent = sorted(set(benchmarks) - set(periods["portfolio"]))
+    if absent:
+        raise ValueError(f"no portfolio is named {absent}; the panel of the weights has to hold what they are made of")
     block = block_weeks(holding_days, spacing_days=holding_days)
     series = {
         name: frame.select("as_of_week", value="net_return")

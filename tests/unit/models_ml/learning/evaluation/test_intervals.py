@@ -139,6 +139,12 @@ def test_too_few_weeks_have_a_mean_and_no_interval():
     assert (hac.low, hac.high) == (None, None)
 
 
+def test_a_series_without_weeks_has_no_mean():
+    row = summarise_weekly(weekly([]), block=2).row(0, named=True)
+
+    assert row == dict.fromkeys(row, None) | {"weeks": 0}
+
+
 def test_unknown_weeks_are_refused():
     with pytest.raises(ValueError, match="1 of 3 weekly values are unknown"):
         mean_interval([0.1, float("nan"), 0.2], block=1)

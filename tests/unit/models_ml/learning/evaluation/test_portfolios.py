@@ -242,6 +242,19 @@ def test_the_excess_is_that_over_each_benchmark_in_the_same_periods():
     assert (best["mean"], best["low"], best["high"]) == pytest.approx((0.02, 0.02, 0.02))
 
 
+def test_an_excess_over_a_portfolio_that_is_not_there_is_refused():
+    with pytest.raises(ValueError, match="no portfolio is named \\['bitcoin'\\]"):
+        excess_over(periods_of(best=[0.1] * 8), ["bitcoin"], holding_days=14)
+
+
+def test_an_outcome_that_is_not_a_number_is_an_unknown_one(fortnights):
+    broken = fortnights.with_columns(pl.col(OUTCOME).fill_null(float("nan")))
+
+    periods = performance(standard_portfolios(broken), broken, holding_days=14)
+
+    assert periods.equals(performance(standard_portfolios(fortnights), fortnights, holding_days=14))
+
+
 def test_costs_step_at_the_edges_and_an_unknown_volume_costs_most():
     model = CostModel(((0.0, 100.0), (1e6, 20.0)))
 
