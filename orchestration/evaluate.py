@@ -22,17 +22,27 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from models_ml.learning.calendar import refit_dates
+from models_ml.learning.calendar import HORIZON_DAYS, refit_dates
 from models_ml.learning.dataset import model_frame
+from models_ml.learning.evaluation.baselines import permuted_within_weeks
+from models_ml.learning.evaluation.calibration_slope import calibration_slopes
+from models_ml.learning.evaluation.calls import call_precision, strongest_calls
+from models_ml.learning.evaluation.discrimination import selection_auc, timing_auc, with_direction
+from models_ml.learning.evaluation.performance import VOLUME
+from models_ml.learning.evaluation.probabilities import brier_scores, calibration_error, one_class, top_label
+from models_ml.learning.evaluation.rank_skill import KNOWN_FACTORS, LAGGED_OUTCOME
+from models_ml.learning.evaluation.resampling import block_weeks
 from models_ml.learning.trader_model import predict, train
 from models_ml.learning.walk_forward import first_refit, training_rows
 from orchestration.cleaning_report import write_report
+from orchestration.evaluation_sections import attribution_section, portfolio_section, skill_sections
 from orchestration.lib.calls import WeeklyInputs, labels_of, read_inputs
 from orchestration.lib.code_version import code_version
 from orchestration.lib.data_folder import DataFolder
 from orchestration.lib.errors import TidemarkError
 from orchestration.lib.metadata import markdown_table
 from orchestration.lib.warehouse import connect
+from orchestration.lib.weekly_inputs import token_of_day
 from orchestration.sector_report import write_page
 from orchestration.settings import REPOSITORY_ROOT
 
@@ -41,22 +51,20 @@ FIRST_WEEK = date(2020, 1, 1)
 """Figures start where the reference of the shared results does."""
 
 PERMUTATIONS = 5
-FORWARD = (
-    "forward_return_7d",
-    "forward_return_14d",
-    "forward_return_14d_lag1",
-    "forward_residual_14d",
-    "forward_barrier",
-)
-KNOWN_FACTORS = (
-    "volatility_30d",
-    "idiosyncratic_volatility_30d",
-    "log_market_cap",
-    "turnover_30d",
-    "return_7d",
-    "return_14d",
-    "return_30d",
-    "beta_btc_30d",
+CALL_COLUMNS = (
+    "call",
+    "share_of_rows",
+    "precision",
+    "precision_low",
+    "precision_high",
+    "base_rate",
+    "lift",
+    "lift_low",
+    "lift_high",
+    "opposite",
+    "opposite_low",
+    "opposite_high",
+    "opposite_base_rate",
 )
 
 
@@ -137,6 +145,11 @@ def ranking_sections(folder: DataFolder) -> list[str]:
         until = last[0] if last else FIRST_WEEK
         inputs = read_inputs(connection, until)
         labels = labels_of(connection, inputs, until)
+        sectors = connection.execute(
+            f"""select universe.market_date + 1 as as_of_week, universe.token_id, tokens.sector
+            from marts.fct_universe_daily as universe inner join {token_of_day("universe")}
+            where universe.is_broad and isodow(universe.market_date) = 7"""
+        ).pl()
     recent = rows.filter(pl.col("as_of_week") >= FIRST_WEEK)
     skill = (
         recent.filter(pl.col("metric").is_in(["rank_ic", "rank_ic_lag1", "decile_spread"]))
@@ -163,40 +176,22 @@ def ranking_sections(folder: DataFolder) -> list[str]:
         .agg(mean=pl.col("value").mean(), smallest=pl.col("value").min())
         .sort("universe", "metric")
     )
-    partial = partial_ics(scores, inputs, labels)
+    keys = ["as_of_week", "token_id"]
+    panel = (
+        inputs.weekly.select(*keys, "is_liquid", VOLUME, *KNOWN_FACTORS)
+        .join(scores, on=keys)
+        .join(sectors, on=keys, how="left")
+        .join(labels.select(*keys, LAGGED_OUTCOME), on=keys, how="left")
+        .filter(pl.col("as_of_week") >= FIRST_WEEK)
+    )
     return [
         "## Skill and baselines\n\n" + markdown_table(skill),
         "## By year\n\n" + markdown_table(by_year),
         "## Coverage\n\nShare of the universe with a score, and with a known return.\n\n" + markdown_table(coverage),
-        "## Beyond the known factors\n\nPartial rank IC with one day of lag: the ranks of the scores, each week less what the ranks of "
-        f"{', '.join(KNOWN_FACTORS)} explain of them.\n\n" + markdown_table(partial),
+        *skill_sections(panel),
+        portfolio_section(panel),
+        attribution_section(panel),
     ]
-
-
-def partial_ics(scores: pl.DataFrame, inputs: WeeklyInputs, labels: pl.DataFrame) -> pl.DataFrame:
-    """Mean weekly partial rank IC by universe, with its standard error over weeks."""
-    joined = (
-        inputs.weekly.select("as_of_week", "token_id", "is_liquid", *KNOWN_FACTORS)
-        .join(scores, on=["as_of_week", "token_id"])
-        .join(labels.select("as_of_week", "token_id", "forward_return_14d_lag1"), on=["as_of_week", "token_id"])
-        .filter((pl.col("as_of_week") >= FIRST_WEEK) & pl.col("forward_return_14d_lag1").is_not_null())
-    )
-    rows = []
-    for universe, members in (("broad", joined), ("liquid", joined.filter(pl.col("is_liquid")))):
-        values = []
-        for frame in members.partition_by("as_of_week"):
-            if frame.height < 20:
-                continue
-            ranked = frame.select(
-                pl.col("score", "forward_return_14d_lag1", *KNOWN_FACTORS).fill_null(strategy="mean").rank()
-            )
-            factors = np.column_stack([np.ones(frame.height), ranked.select(KNOWN_FACTORS).to_numpy()])
-            score = ranked["score"].to_numpy()
-            residual = score - factors @ np.linalg.lstsq(factors, score, rcond=None)[0]
-            values.append(float(np.corrcoef(residual, ranked["forward_return_14d_lag1"].to_numpy())[0, 1]))
-        array = np.array(values)
-        rows.append((universe, float(array.mean()), float(array.std(ddof=1) / np.sqrt(len(array))), len(array)))
-    return pl.DataFrame(rows, schema=["universe", "partial_rank_ic_lag1", "standard_error", "weeks"], orient="row")
 
 
 def signal_section(folder: DataFolder) -> str:
@@ -208,25 +203,35 @@ def signal_section(folder: DataFolder) -> str:
         last = connection.execute("select max(as_of_week) from api.trader_grades").fetchone()
         until = last[0] if last else FIRST_WEEK
         outcomes = labels_of(connection, read_inputs(connection, until), until)
-    joined = calls.join(
-        outcomes.select("as_of_week", "token_id", "forward_barrier"), on=["as_of_week", "token_id"]
-    ).filter((pl.col("as_of_week") >= FIRST_WEEK) & pl.col("forward_barrier").is_not_null())
-    names = {1: "bullish", 0: "neutral", -1: "bearish"}
-    outcome = joined["forward_barrier"].to_numpy()
-    happened = {name: (outcome == value).astype(np.float64) for value, name in names.items()}
-    base = {name: float(values.mean()) for name, values in happened.items()}
-    brier = sum(float(np.square(joined[f"p_{name}"].to_numpy() - values).mean()) for name, values in happened.items())
-    brier_base = sum(float(np.square(values - base[name]).mean()) for name, values in happened.items())
-    rows = []
-    for value, name in names.items():
-        called = joined["signal"].to_numpy() == value
-        right = float(happened[name][called].mean()) if called.any() else float("nan")
-        rows.append((name, float(called.mean()), right, base[name]))
-    table = pl.DataFrame(rows, schema=["call", "share_of_calls", "precision", "base_rate"], orient="row")
+    judged = with_direction(
+        calls.join(outcomes.select("as_of_week", "token_id", "forward_barrier"), on=["as_of_week", "token_id"])
+    ).filter(pl.col("as_of_week") >= FIRST_WEEK)
+    block = block_weeks(HORIZON_DAYS)
+    figures = brier_scores(judged, block=block) | {
+        "calibration error of the likeliest outcome": calibration_error(
+            top_label(judged), probability="p_top", outcome="is_right", block=block
+        )[0],
+        "calibration error of bullish": calibration_error(
+            one_class(judged, "bullish"), probability="p_class", outcome="is_class", block=block
+        )[0],
+        "selection: AUC of P(up given move) within weeks": selection_auc(judged, block=block),
+        "timing: AUC of its weekly mean across weeks": timing_auc(judged, block=block),
+    }
+    rows = [(name, interval.estimate, interval.low, interval.high) for name, interval in figures.items()]
+    table = pl.DataFrame(rows, schema=["measure", "value", "low", "high"], orient="row")
+    by_year = one_class(judged, "bullish").with_columns(year=pl.col("as_of_week").dt.year())
+    slopes = calibration_slopes(by_year, probability="p_class", outcome="is_class", block=block, by="year")
     return (
-        "## Calls\n\nOutcome: which of +-1 sigma * sqrt(14) a close passes first within 14 days. "
-        f"Brier score {brier:.4f} against {brier_base:.4f} of the base rates of the same weeks.\n\n"
+        "## Calls\n\nOutcome: which of +-1 sigma * sqrt(14) a close passes first within 14 days.\n\n"
         + markdown_table(table)
+        + "\n\nCalibration of P(bullish) by year: slope below 1 is too bold, intercept above 0 too low.\n\n"
+        + markdown_table(slopes)
+        + "\n\nCalls as made, and the tenth of the rows at each end of P(bullish) - P(bearish): `opposite` above its base rate would "
+        "say that the model knows volatility and not direction.\n\n"
+        + "\n\n".join(
+            markdown_table(part.select(CALL_COLUMNS))
+            for part in (call_precision(judged, block=block), strongest_calls(judged, block=block))
+        )
     )
 
 
@@ -253,16 +258,6 @@ def walk_forward_ic(inputs: WeeklyInputs, labels: pl.DataFrame, *, until: date) 
     return float(weekly["ic"].mean() or 0.0)  # type: ignore[arg-type]  # of floats
 
 
-def permuted(labels: pl.DataFrame, seed: int) -> pl.DataFrame:
-    """Labels dealt to other tokens of the same week, whole rows at a time."""
-    generator = np.random.default_rng(seed)
-    shuffled = []
-    for frame in labels.partition_by("as_of_week", maintain_order=True):
-        order = generator.permutation(frame.height)
-        shuffled.append(frame.select("as_of_week", "token_id").hstack(frame.select(FORWARD)[order.tolist()]))
-    return pl.concat(shuffled)
-
-
 def permutation_section(folder: DataFolder) -> str:
     """The whole walk-forward on permuted labels: skill found there would be a leak."""
     with connect(folder.warehouse, read_only=True) as connection:
@@ -270,7 +265,9 @@ def permutation_section(folder: DataFolder) -> str:
         until = last[0] if last else FIRST_WEEK
         inputs = read_inputs(connection, until)
         labels = labels_of(connection, inputs, until)
-    values = [walk_forward_ic(inputs, permuted(labels, seed), until=until) for seed in range(1, PERMUTATIONS + 1)]
+    values = [
+        walk_forward_ic(inputs, permuted_within_weeks(labels, seed), until=until) for seed in range(1, PERMUTATIONS + 1)
+    ]
     return (
         f"## Permuted labels\n\nMean weekly rank IC of {PERMUTATIONS} whole walk-forwards on labels dealt to other tokens of the week: "
         + ", ".join(f"{value:+.4f}" for value in values)
