@@ -28,6 +28,7 @@ from orchestration.lib.data_folder import DataFolder
 from orchestration.lib.dbt_translator import DBT_EXECUTABLE, DBT_PROJECT
 from orchestration.lib.errors import TidemarkError
 from orchestration.lib.evaluation_weeks import EVALUATED_AFTER, evaluate
+from orchestration.lib.explained_weeks import EXPLAINED_TABLES, build_explanations
 from orchestration.lib.index_weeks import append_indices, compute_index, read_market
 from orchestration.lib.registry import ModelRegistry
 from orchestration.lib.resources import dbt_environment
@@ -256,6 +257,8 @@ def _build(
     """Build the week of the table with the code of the weekly run."""
     if table in CALL_TABLES:
         build_calls(connection, ModelRegistry(folder.models), context, weeks=[week])
+    elif table in EXPLAINED_TABLES:
+        build_explanations(connection, ModelRegistry(folder.models), context, weeks=[week])
     elif table is MODEL_EVALUATION:
         evaluate(connection, context, weeks=[week])
     elif table is MOONSHOTS:

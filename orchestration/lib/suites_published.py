@@ -17,12 +17,14 @@ from orchestration.lib.versioned_tables import (
     COMPOSITIONS,
     DAILY_GRADES,
     DAILY_SIGNALS,
+    GRADE_EXPLANATIONS,
     INVESTOR_GRADES,
     LEVELS,
     MODEL_EVALUATION,
     MOONSHOTS,
     PRICE_RANGES,
     REBALANCES,
+    SUB_GRADES,
     TRADER_GRADES,
     TRADING_SIGNALS,
     VersionedTable,
@@ -92,6 +94,17 @@ def price_ranges_suite() -> list[ExpectationSpec]:
         _between("return_low", -1, 0),
         _between("return_high", 0, None),
     ]
+
+
+def grade_explanations_suite() -> list[ExpectationSpec]:
+    """Expectations of learning.grade_explanations."""
+    return [*_keys(GRADE_EXPLANATIONS), *(_known(column) for column in ("feature", "contribution", "sentence"))]
+
+
+def sub_grades_suite() -> list[ExpectationSpec]:
+    """Expectations of learning.sub_grades."""
+    basis = ExpectationSpec("expect_column_values_to_be_in_set", "basis", {"value_set": ["model", "descriptive"]})
+    return [*_keys(SUB_GRADES), _between("grade", 0, 100), _between("coverage", 0, 1), basis]
 
 
 def model_evaluation_suite() -> list[ExpectationSpec]:
@@ -172,6 +185,8 @@ PUBLISHED_SUITES: Mapping[str, Callable[[], list[ExpectationSpec]]] = MappingPro
         TRADING_SIGNALS.full_name: trading_signals_suite,
         DAILY_SIGNALS.full_name: daily_signals_suite,
         PRICE_RANGES.full_name: price_ranges_suite,
+        GRADE_EXPLANATIONS.full_name: grade_explanations_suite,
+        SUB_GRADES.full_name: sub_grades_suite,
         MODEL_EVALUATION.full_name: model_evaluation_suite,
         BULL_BEAR.full_name: bull_bear_suite,
         COMPOSITIONS.full_name: compositions_suite,

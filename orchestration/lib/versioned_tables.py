@@ -20,6 +20,8 @@ IDENTIFIER_TYPES: Mapping[str, str] = MappingProxyType(
         "date": "DATE",
         "market_date": "DATE",
         "horizon_days": "INTEGER",
+        "place": "INTEGER",
+        "sub_grade": "VARCHAR",
     }
 )
 """DuckDB types of all unit and key columns; one name has one type in every table."""
@@ -36,6 +38,8 @@ IDENTIFIER_DESCRIPTIONS: Mapping[str, str] = MappingProxyType(
         "date": "UTC day at whose close (24:00) the value holds.",
         "market_date": "UTC day at whose close (24:00) the value holds.",
         "horizon_days": "Days the row looks ahead.",
+        "place": "Place of the contribution by its size, 1 is the largest.",
+        "sub_grade": "Name of the sub-grade: technical, quantitative, fundamental, technology, community, on-chain, valuation.",
     }
 )
 
@@ -303,6 +307,49 @@ PRICE_RANGES = VersionedTable(
     },
 )
 
+GRADE_EXPLANATIONS = VersionedTable(
+    schema="learning",
+    name="grade_explanations",
+    unit_columns=("as_of_week",),
+    key_columns=("model", "token_id", "place"),
+    value_columns={
+        "symbol": "VARCHAR",
+        "feature": "VARCHAR",
+        "value": "DOUBLE",
+        "contribution": "DOUBLE",
+        "sentence": "VARCHAR",
+    },
+    description=(
+        "What moved each grade most, the five largest contributions (TreeSHAP) of a row, one row per week, model (trader, investor), "
+        "token and place; a version belongs to the week. The first filling of a history explains its newest weeks only."
+    ),
+    value_descriptions={
+        "symbol": _SYMBOL,
+        "feature": "Feature of the catalogue, or a state of the market.",
+        "value": "Its rank (0-1) in the universe of the week, or the state's own value; null where unknown.",
+        "contribution": "What it adds to the expected rank of the token (fraction of the universe).",
+        "sentence": "The same in words.",
+    },
+)
+
+SUB_GRADES = VersionedTable(
+    schema="learning",
+    name="sub_grades",
+    unit_columns=("as_of_week",),
+    key_columns=("token_id", "sub_grade"),
+    value_columns={"symbol": "VARCHAR", "grade": "DOUBLE", "basis": "VARCHAR", "coverage": "DOUBLE"},
+    description=(
+        "Grades by family of features, one row per week, token and sub-grade; a version belongs to the week. The first filling of a "
+        "history has its newest weeks only."
+    ),
+    value_descriptions={
+        "symbol": _SYMBOL,
+        "grade": "Percentile (0-100) within the week; null where less than half of the family's features are known.",
+        "basis": "model: contributions to the trader score; descriptive: mean rank with fixed signs, confirmed by no outcome.",
+        "coverage": "Share (0-1) of the family's features that are known.",
+    },
+)
+
 MODEL_EVALUATION = VersionedTable(
     schema="learning",
     name="model_evaluation",
@@ -312,19 +359,6 @@ MODEL_EVALUATION = VersionedTable(
     description=(
         "How the calls of a week turned out, one row per week, model, universe and metric. The unit is the week that "
         "is scored; its metrics become known when its labels end, hence its origin is never `published`."
-    ),
-    value_descriptions={"value": "Value of the metric, in the metric's own unit."},
-)
-
-INVESTOR_EVALUATION = VersionedTable(
-    schema="learning",
-    name="investor_evaluation",
-    unit_columns=("as_of_week",),
-    key_columns=("model", "universe", "metric"),
-    value_columns={"value": "DOUBLE"},
-    description=(
-        "How the Investor Grades of a week turned out after 90 days, one row per week, model, universe and metric; otherwise as "
-        "model_evaluation."
     ),
     value_descriptions={"value": "Value of the metric, in the metric's own unit."},
 )
@@ -448,8 +482,9 @@ VERSIONED_TABLES: tuple[VersionedTable, ...] = (
     TRADING_SIGNALS,
     DAILY_SIGNALS,
     PRICE_RANGES,
+    GRADE_EXPLANATIONS,
+    SUB_GRADES,
     MODEL_EVALUATION,
-    INVESTOR_EVALUATION,
     BULL_BEAR,
     COMPOSITIONS,
     REBALANCES,

@@ -12,6 +12,7 @@ from datetime import date, timedelta
 import duckdb
 import polars as pl
 
+from models_ml.features.catalogue import FEATURE_NAMES
 from models_ml.learning.dataset import MARKET_COLUMNS, READ_FEATURES
 
 MARKET_OF_DAY = """
@@ -46,8 +47,20 @@ def daily_features(connection: duckdb.DuckDBPyConnection, *, first: date, last: 
     return _features(connection, "features.market_date between ? and ?", [first, last])
 
 
-def _features(connection: duckdb.DuckDBPyConnection, days: str, parameters: list[date]) -> pl.DataFrame:
-    features = ", ".join(f"features.{name}" for name in READ_FEATURES)
+def catalogue_features(connection: duckdb.DuckDBPyConnection, *, weeks: Sequence[date]) -> pl.DataFrame:
+    """Every feature of the catalogue at the close before each of the weeks' Mondays: as `daily_features`, for the Sundays."""
+    closes = [last_close(week) for week in weeks]
+    return _features(connection, "features.market_date in (select unnest(?::date[]))", [closes], names=FEATURE_NAMES)
+
+
+def _features(
+    connection: duckdb.DuckDBPyConnection,
+    days: str,
+    parameters: Sequence[object],
+    *,
+    names: Sequence[str] = READ_FEATURES,
+) -> pl.DataFrame:
+    features = ", ".join(f"features.{name}" for name in names)
     market = ", ".join(f"market.{name}" for name in MARKET_COLUMNS)
     return connection.execute(
         f"""
@@ -62,7 +75,7 @@ def _features(connection: duckdb.DuckDBPyConnection, days: str, parameters: list
         where universe.is_broad and {days}
         order by features.market_date, features.token_id
         """,
-        parameters,
+        list(parameters),
     ).pl()
 
 

@@ -9,9 +9,12 @@ import duckdb
 import polars as pl
 
 from models_ml.learning.boosters import gain_shares
+from models_ml.learning.explanations import gain_by_family
+from models_ml.learning.frozen_model import FrozenModel
 from orchestration.lib.calls import CALL_TABLES, build_calls
 from orchestration.lib.evaluation_weeks import evaluate
-from orchestration.lib.metadata import lines_plot, markdown_table, table_metadata
+from orchestration.lib.explained_weeks import EXPLAINED_TABLES, build_explanations
+from orchestration.lib.metadata import lines_plot, markdown_table, plot, table_metadata
 from orchestration.lib.published_checks import judge_published, key_of, published_check_spec
 from orchestration.lib.resources import POOL, RunLease, Warehouse
 from orchestration.lib.training import HEADS, ensure_models
@@ -77,6 +80,7 @@ def models(context: dg.AssetExecutionContext, lease: RunLease, warehouse: Wareho
                 f"{head.name}_gain": dg.MetadataValue.md(
                     markdown_table(gain_shares(list(newest.boosters.values())).head(15))
                 ),
+                f"{head.name}_families": family_plot(newest, warehouse.settings.source),
             }
     return dg.MaterializeResult(metadata=metadata)
 
@@ -103,6 +107,31 @@ def calls(context: dg.AssetExecutionContext, lease: RunLease, warehouse: Warehou
             yield dg.MaterializeResult(
                 asset_key=key_of(table),
                 metadata={**appended[table.full_name].as_metadata(), **shown, **({"plot": drawn} if drawn else {})},
+                check_results=[judge_published(connection, table, root=warehouse.folder.root)],
+            )
+
+
+@dg.multi_asset(
+    name="explanations",
+    specs=[
+        spec_of(table, [MODELS, key_of(TRADER_GRADES), key_of(INVESTOR_GRADES), *MARTS]) for table in EXPLAINED_TABLES
+    ],
+    check_specs=[published_check_spec(table) for table in EXPLAINED_TABLES],
+    pool=POOL,
+)
+def explanations(
+    context: dg.AssetExecutionContext, lease: RunLease, warehouse: Warehouse
+) -> Iterator[dg.MaterializeResult]:
+    """What moved each grade most, in numbers and words, and grades by family of features."""
+    with warehouse.connect() as connection:
+        build = warehouse.build(connection, context.run_id)
+        appended = build_explanations(connection, warehouse.registry(), build)
+        for table in EXPLAINED_TABLES:
+            order = "as_of_week desc, token_id"
+            shown = table_metadata(connection, f"{table.full_name}_current", order_by=order)
+            yield dg.MaterializeResult(
+                asset_key=key_of(table),
+                metadata={**appended[table.full_name].as_metadata(), **shown},
                 check_results=[judge_published(connection, table, root=warehouse.folder.root)],
             )
 
@@ -154,6 +183,17 @@ def model_evaluation(
             metadata=metadata,
             check_results=[judge_published(connection, MODEL_EVALUATION, root=warehouse.folder.root), skill],
         )
+
+
+def family_plot(model: FrozenModel, data_source: str) -> dg.MarkdownMetadataValue:
+    """Share of a model's gain by family of features."""
+    shares = gain_by_family(gain_shares(list(model.boosters.values()))).reverse()
+
+    def draw(axes: Any) -> None:
+        axes.barh(shares["family"].to_list(), shares["gain_share"].to_list())
+        axes.grid(visible=True, axis="x", alpha=0.25)
+
+    return plot(draw, title=f"{model.head}: gain by family", unit="fraction of the gain", data_source=data_source)
 
 
 def weekly_ics(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:

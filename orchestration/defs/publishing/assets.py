@@ -32,6 +32,8 @@ API_VIEWS = (
         "daily_signals",
         "signal_flips",
         "price_ranges",
+        "grade_explanations",
+        "sub_grades",
     ),
 )
 CHECK_RESULTS = dg.AssetKey(["quality", "check_results"])

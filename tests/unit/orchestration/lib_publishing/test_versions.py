@@ -277,6 +277,7 @@ def test_whole_numbers_and_categories_are_taken_where_nothing_is_lost(connection
             "token_id": ["a"],
             "symbol": pl.Series(["A"], dtype=pl.Categorical),
             "signal": [-1],
+            "signal_since_date": [WEEK - timedelta(days=1)],
             "p_bullish": [0],
             "p_neutral": pl.Series([0.5], dtype=pl.Float32),
             "p_bearish": [0.5],

@@ -1,0 +1,112 @@
+"""Explanations: which columns moved a score most, in numbers and in words.
+
+Belongs here: contributions of a ranking model's columns, the largest of each row, their wording, and what changed since another day.
+Does not: TreeSHAP itself (`boosters.py`), sub-grades (`sub_grades.py`).
+"""
+
+from __future__ import annotations
+
+import re
+
+import polars as pl
+
+from models_ml.features.catalogue import CATALOGUE
+from models_ml.learning.boosters import contributions
+from models_ml.learning.dataset import MARKET_COLUMNS, RATIO_COLUMNS, keys_of
+from models_ml.learning.frozen_model import FrozenModel
+
+TOP = 5
+RANK_PREFIX = "rank_"
+
+
+def score_contributions(model: FrozenModel, frame: pl.DataFrame) -> pl.DataFrame:
+    """What each column adds to each score: the mean over the model's boosters.
+
+    Args:
+        model: A ranking model.
+        frame: One row a day and token with the model's columns.
+
+    Returns:
+        The keys, a column a model column (expected rank, fractions of the universe), and `expected`, the mean score; they sum to the
+        score_cross_section of the row.
+    """
+    parts = [contributions(text, frame) for _, text in sorted(model.boosters.items())]
+    names = [*model.columns, "expected"]
+    total = pl.DataFrame({name: sum((part[name] for part in parts[1:]), parts[0][name]) / len(parts) for name in names})
+    return frame.select(keys_of(frame)).hstack(total)
+
+
+def largest_contributions(added: pl.DataFrame, frame: pl.DataFrame, *, top: int = TOP) -> pl.DataFrame:
+    """The columns that moved each score most.
+
+    Args:
+        added: `score_contributions` of the rows.
+        frame: The same rows with the model's columns.
+        top: How many a row.
+
+    Returns:
+        The keys, place (1 is the largest in absolute value), feature (without the prefix of ranks), is_rank, value (the rank 0-1, or the
+        value of a market column; null where unknown), contribution (expected rank, fractions of the universe), and sentence; `top`
+        rows a row of the frame, by key and place.
+    """
+    keys = keys_of(added)
+    columns = [name for name in added.columns if name not in (*keys, "expected")]
+    long = added.select(*keys, *columns).unpivot(columns, index=keys, variable_name="column", value_name="contribution")
+    values = frame.select(*keys, pl.col(columns).cast(pl.Float64)).unpivot(
+        columns, index=keys, variable_name="column", value_name="value"
+    )
+    ordered = long.with_columns(size=pl.col("contribution").abs()).sort(
+        *keys, "size", "column", descending=[*[False] * len(keys), True, False]
+    )
+    chosen = (
+        ordered.with_columns(place=pl.int_range(1, pl.len() + 1, dtype=pl.Int32).over(keys))
+        .filter(pl.col("place") <= top)
+        .join(values, on=[*keys, "column"], how="left", maintain_order="left")
+    )
+    return chosen.with_columns(
+        feature=pl.col("column").str.strip_prefix(RANK_PREFIX),
+        is_rank=pl.col("column").str.starts_with(RANK_PREFIX),
+        sentence=pl.struct("column", "value", "contribution").map_elements(
+            lambda row: sentence(row["column"], row["value"], row["contribution"]), return_dtype=pl.String
+        ),
+    ).select(*keys, "place", "feature", "is_rank", "value", "contribution", "sentence")
+
+
+def gain_by_family(gains: pl.DataFrame) -> pl.DataFrame:
+    """Share of a model's gain by family of the catalogue, largest first: family, gain_share.
+
+    Args:
+        gains: `boosters.gain_shares`: column, gain_share. Columns of the market and ratios of volatility are families of their own.
+    """
+    families = {f"{RANK_PREFIX}{feature.name}": feature.family for feature in CATALOGUE}
+    families |= dict.fromkeys(RATIO_COLUMNS, "ratios of volatility") | dict.fromkeys(
+        MARKET_COLUMNS, "state of the market"
+    )
+    return (
+        gains.with_columns(family=pl.col("column").replace_strict(families))
+        .group_by("family")
+        .agg(pl.col("gain_share").sum())
+        .sort("gain_share", "family", descending=[True, False])
+    )
+
+
+def sentence(column: str, value: float | None, contribution: float) -> str:
+    """A contribution in words: `volatility of 30 days, lower than 93 % of the universe, raises the expected rank by 2.1 points`."""
+    effect = f"{'raises' if contribution >= 0 else 'lowers'} the expected rank by {abs(contribution) * 100:.1f} points"
+    name = in_words(column.removeprefix(RANK_PREFIX))
+    if value is None:
+        return f"{name}, unknown, {effect}"
+    if not column.startswith(RANK_PREFIX):
+        return f"{name} of the market at {value:.3g} {effect}"
+    side, share = ("higher", value) if value >= 0.5 else ("lower", 1 - value)
+    return f"{name}, {side} than {share:.0%} of the universe, {effect}"
+
+
+def in_words(feature: str) -> str:
+    """A feature's name as a reader would say it: `return_vs_btc_30d` is `return vs btc of 30 days`."""
+    spans = re.findall(r"(\d+)(d|w|y)(?=_|$)", feature)
+    units = {"d": "days", "w": "weeks", "y": "years"}
+    bare = re.sub(r"_\d+[dwy](?=_|$)", "", feature).replace("_", " ")
+    return bare + "".join(
+        f"{' of' if position == 0 else ' and'} {count} {units[unit]}" for position, (count, unit) in enumerate(spans)
+    )
