@@ -73,7 +73,9 @@ def cross_validate(
     """
     lengths = {len(values) for values in candidates.values()} | {len(labels), len(groups)}
     if not candidates or len(lengths) != 1:
-        raise ValueError(f"cross_validate: candidates, labels and groups of one length are needed, got {sorted(lengths)}")
+        raise ValueError(
+            f"cross_validate: candidates, labels and groups of one length are needed, got {sorted(lengths)}"
+        )
     calls = np.zeros((repeats, len(labels)), dtype=np.bool_)
     counts: dict[tuple[str, float], int] = {}
     for repeat in range(repeats):

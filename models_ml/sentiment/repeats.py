@@ -48,6 +48,8 @@ def mark_repeats(texts: pl.DataFrame, *, within_days: int = WITHIN_DAYS) -> pl.D
     """
     before = pl.col("published_at").shift().over(["kind", "key"], order_by=["published_at", "text_id"])
     is_near = pl.col("published_at") - before <= timedelta(days=within_days)
-    return texts.with_columns(key=title_key(pl.col("title"))).with_columns(
-        is_repeat=(pl.col("key").is_not_null() & is_near).fill_null(value=False)
-    ).drop("key")
+    return (
+        texts.with_columns(key=title_key(pl.col("title")))
+        .with_columns(is_repeat=(pl.col("key").is_not_null() & is_near).fill_null(value=False))
+        .drop("key")
+    )
