@@ -26,7 +26,8 @@ def link_texts(texts: pl.DataFrame, names: pl.DataFrame, sizes: pl.DataFrame) ->
 
     Args:
         texts: One row per text: text_id (unique), market_date, title (no nulls).
-        names: One row per token and name: token_id, name, symbol, renamed_date (first day of the next name, null for the present one).
+        names: One row per token and name: token_id, name, symbol, valid_from (first day it was borne, null for ever), renamed_date (first
+            day of the next name, null for the present one).
         sizes: One row per token and month with a price: token_id, month (its first day), first_date (first day with a price in the
             month), market_cap_usd (last of the month, nullable).
 
@@ -35,7 +36,8 @@ def link_texts(texts: pl.DataFrame, names: pl.DataFrame, sizes: pl.DataFrame) ->
     """
     firsts = sizes.group_by("token_id").agg(pl.col("first_date").min())
     found = [pl.DataFrame(schema=LINK_SCHEMA)]
-    for begins, ends in _segments(texts["market_date"], names["renamed_date"]):
+    changes = pl.concat([names["valid_from"], names["renamed_date"].rename("valid_from")])
+    for begins, ends in _segments(texts["market_date"], changes):
         of_days = texts.filter((pl.col("market_date") >= begins) & (pl.col("market_date") < ends))
         if of_days.is_empty():
             continue
@@ -48,8 +50,8 @@ def link_texts(texts: pl.DataFrame, names: pl.DataFrame, sizes: pl.DataFrame) ->
     return pl.concat(found).sort("text_id", "token_id")
 
 
-def _segments(days: pl.Series, renamed: pl.Series) -> list[tuple[date, date]]:
-    """Stretches of days within one month in which nobody is renamed: first day, day after the last."""
+def _segments(days: pl.Series, changes: pl.Series) -> list[tuple[date, date]]:
+    """Stretches of days within one month in which no name begins or ends: first day, day after the last."""
     if days.is_empty():
         return []
     first, last = days.min(), days.max()
@@ -57,7 +59,7 @@ def _segments(days: pl.Series, renamed: pl.Series) -> list[tuple[date, date]]:
         pl.lit(first).dt.month_start(), pl.lit(last).dt.offset_by("1mo").dt.month_start(), "1mo", eager=True
     )
     begun = months.rename("edge")
-    within = renamed.drop_nulls().rename("edge")
+    within = changes.drop_nulls().rename("edge")
     found = pl.concat([begun, within]).unique().sort()
     edges: list[date] = found.filter(found.is_between(begun.min(), begun.max())).to_list()
     return list(pairwise(edges))
@@ -69,6 +71,7 @@ def _in_order(names: pl.DataFrame, firsts: pl.DataFrame, sizes: pl.DataFrame, be
     caps = sizes.filter(pl.col("month") == month.dt.offset_by("-1mo")).select("token_id", "market_cap_usd")
     return (
         names.drop_nulls(["name", "symbol"])
+        .filter((pl.col("valid_from") <= begins).fill_null(value=True))
         .join(firsts.filter(pl.col("first_date") < month.dt.offset_by("1mo")), on="token_id")
         .join(caps, on="token_id", how="left")
         .with_columns(

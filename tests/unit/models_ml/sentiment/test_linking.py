@@ -20,7 +20,7 @@ NAMES = pl.DataFrame(
     ],
     schema={"token_id": pl.String, "name": pl.String, "symbol": pl.String, "renamed_date": pl.Date},
     orient="row",
-)
+).with_columns(valid_from=pl.when(pl.col("name") == "MultiversX").then(date(2022, 11, 3)))
 
 
 def months_of(token_id, first, caps, begins=date(2022, 4, 1)):
@@ -66,6 +66,11 @@ def test_a_former_name_still_means_its_token_where_nobody_took_it():
     assert linked("Elrond wins a licence", date(2022, 6, 1)) == ["multi"]
     assert linked("Elrond wins a licence", date(2022, 12, 1)) == ["multi"]
     assert linked("MultiversX wins a licence", date(2022, 12, 1)) == ["multi"]
+
+
+def test_a_name_counts_from_its_first_day():
+    assert linked("MultiversX wins a licence", date(2022, 11, 2)) == []
+    assert linked("MultiversX wins a licence", date(2022, 11, 3)) == ["multi"]
 
 
 def test_a_shared_ticker_means_the_larger_token_of_the_month_before():
