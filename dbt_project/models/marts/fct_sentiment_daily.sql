@@ -19,11 +19,11 @@ daily as (
     select
         texts.token_id,
         texts.market_date,
-        {%- for kind in ('news', 'social') %}
-        nullif(count(*) filter (where texts.kind = '{{ kind }}'), 0) as {{ kind }}_texts,
-        avg(texts.compound) filter (where texts.kind = '{{ kind }}') as {{ kind }}_sentiment,
-        stddev_samp(texts.compound) filter (where texts.kind = '{{ kind }}') as {{ kind }}_dispersion,
-        {%- endfor %}
+        {% for kind in ('news', 'social') %}
+            nullif(count(*) filter (where texts.kind = '{{ kind }}'), 0) as {{ kind }}_texts,
+            avg(texts.compound) filter (where texts.kind = '{{ kind }}') as {{ kind }}_sentiment,
+            stddev_samp(texts.compound) filter (where texts.kind = '{{ kind }}') as {{ kind }}_dispersion,
+        {% endfor %}
         max(texts.available_at) as available_at
     from texts
     inner join {{ ref('fct_daily') }} as prices
@@ -34,9 +34,8 @@ daily as (
 compared as (
     select
         *,
-        {%- for kind in ('news', 'social') %}
-        {{ sentiment_zscore(kind ~ '_sentiment', 'before') }} as {{ kind }}_zscore_90d,
-        {%- endfor %}
+        {{ sentiment_zscore('news_sentiment', 'before') }} as news_zscore_90d,
+        {{ sentiment_zscore('social_sentiment', 'before') }} as social_zscore_90d
     from daily
     window before as (
         partition by token_id order by market_date

@@ -2,13 +2,13 @@
 with daily as (
     select
         market_date,
-        {%- for kind in ('news', 'social') %}
-        nullif(count(*) filter (where kind = '{{ kind }}'), 0) as {{ kind }}_texts,
-        avg(compound) filter (where kind = '{{ kind }}') as {{ kind }}_sentiment,
-        stddev_samp(compound) filter (where kind = '{{ kind }}') as {{ kind }}_dispersion,
-        avg((polarity_class = 'positive')::integer) filter (where kind = '{{ kind }}') as {{ kind }}_positive_share,
-        avg((polarity_class = 'negative')::integer) filter (where kind = '{{ kind }}') as {{ kind }}_negative_share,
-        {%- endfor %}
+        {% for kind in ('news', 'social') %}
+            nullif(count(*) filter (where kind = '{{ kind }}'), 0) as {{ kind }}_texts,
+            avg(compound) filter (where kind = '{{ kind }}') as {{ kind }}_sentiment,
+            stddev_samp(compound) filter (where kind = '{{ kind }}') as {{ kind }}_dispersion,
+            avg((polarity_class = 'positive')::integer) filter (where kind = '{{ kind }}') as {{ kind }}_positive_share,
+            avg((polarity_class = 'negative')::integer) filter (where kind = '{{ kind }}') as {{ kind }}_negative_share,
+        {% endfor %}
         max(available_at) as available_at
     from {{ ref('int_texts_scored') }}
     where not is_repeat
@@ -18,9 +18,8 @@ with daily as (
 compared as (
     select
         *,
-        {%- for kind in ('news', 'social') %}
-        {{ sentiment_zscore(kind ~ '_sentiment', 'before') }} as {{ kind }}_zscore_90d,
-        {%- endfor %}
+        {{ sentiment_zscore('news_sentiment', 'before') }} as news_zscore_90d,
+        {{ sentiment_zscore('social_sentiment', 'before') }} as social_zscore_90d
     from daily
     window before as (
         order by market_date
@@ -30,14 +29,18 @@ compared as (
 
 select
     market_date,
-    {%- for kind in ('news', 'social') %}
-    {{ kind }}_texts::integer as {{ kind }}_texts,
-    {{ kind }}_sentiment,
-    {{ kind }}_dispersion,
-    {{ kind }}_zscore_90d,
-    {{ kind }}_positive_share,
-    {{ kind }}_negative_share,
-    {%- endfor %}
+    news_texts::integer as news_texts,
+    news_sentiment,
+    news_dispersion,
+    news_zscore_90d,
+    news_positive_share,
+    news_negative_share,
+    social_texts::integer as social_texts,
+    social_sentiment,
+    social_dispersion,
+    social_zscore_90d,
+    social_positive_share,
+    social_negative_share,
     available_at
 from compared
 order by market_date
