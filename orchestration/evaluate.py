@@ -34,6 +34,7 @@ from orchestration.lib.errors import TidemarkError
 from orchestration.lib.metadata import markdown_table
 from orchestration.lib.warehouse import connect
 from orchestration.sector_report import write_page
+from orchestration.sentiment_report import write_sentiment_page
 from orchestration.settings import REPOSITORY_ROOT
 
 RESULTS = REPOSITORY_ROOT / "docs" / "results"
@@ -79,6 +80,8 @@ def main() -> int:
         write_report(real)
         labels = archive / "sectors_manual.parquet"
         write_page(real.warehouse, labels if labels.is_file() else None)
+        labelled = archive / "sentiment_labelled_reddit.parquet"
+        write_sentiment_page(real.warehouse, labelled if labelled.is_file() else None)
         run_weekly(null, {"TIDEMARK_SOURCE": "simulated", "TIDEMARK_SIMULATION__IS_NULL": "true"})
         sections = [
             heading(real),

@@ -12,6 +12,7 @@ is scored today was scored with nothing learnt later.
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -98,6 +99,16 @@ def compound(text: str, reading: Reading = OURS) -> float:
     return sum(count * value for count, value in parts) / words if words else 0.0
 
 
+def telling_words(text: str, reading: Reading = OURS) -> list[tuple[str, float]]:
+    """Words, phrases and emoji of a text that have a valence, each once, the strongest first; negation is not in it.
+
+    Example:
+        >>> telling_words("Not a rug pull, they only dump")
+        [('rug pull', -3.4), ('dump', -2.1)]
+    """
+    return _reader(reading.kinds).telling(text)
+
+
 def sentences(text: str) -> list[str]:
     """Sentences of a text by its stops and line breaks, too short ones joined to the one before."""
     found: list[str] = []
@@ -118,11 +129,13 @@ class _Reader:
     def __init__(self, entries: Iterable[Entry]) -> None:
         self._analyzer = SentimentIntensityAnalyzer()
         self._words: dict[str, str] = {}
+        self._terms: dict[str, str] = {}
         patterns = []
         # The longest first, so that `pump and dump` is not read as `pump`.
         for number, entry in enumerate(sorted(entries, key=lambda each: (-len(each.term), each.term))):
             word = entry.term if entry.kind == "word" else f"{entry.kind}{number}"
             self._analyzer.lexicon[word] = entry.valence
+            self._terms[word] = entry.term
             if entry.kind == "phrase":
                 patterns.append(r"\b" + r"[\s-]+".join(map(re.escape, re.split(r"[\s-]+", entry.term))) + r"\b")
                 self._words[_key(entry.term)] = word
@@ -140,6 +153,12 @@ class _Reader:
     def of(self, text: str) -> float:
         scores: dict[str, float] = self._analyzer.polarity_scores(text)
         return scores["compound"]
+
+    def telling(self, text: str) -> list[tuple[str, float]]:
+        valences: dict[str, float] = self._analyzer.lexicon
+        found = dict.fromkeys(word.strip(string.punctuation).lower() for word in self.prepare(text).split())
+        told = [(self._terms.get(word, word), float(valences[word])) for word in found if valences.get(word)]
+        return sorted(told, key=lambda each: (-abs(each[1]), each[0]))
 
     def _word(self, match: re.Match[str]) -> str:
         found = match.group()

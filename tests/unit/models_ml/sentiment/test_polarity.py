@@ -6,7 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
-from models_ml.sentiment.polarity import PLAIN, POSITIVE_FROM, Reading, compound, score_texts, sentences
+from models_ml.sentiment.polarity import (
+    PLAIN,
+    POSITIVE_FROM,
+    Reading,
+    compound,
+    score_texts,
+    sentences,
+    telling_words,
+)
 
 
 @pytest.mark.parametrize(
@@ -87,6 +95,13 @@ def test_by_sentence_is_the_mean_weighted_by_words():
 
 def test_short_sentences_join_the_one_before():
     assert sentences("Buy it now! Wow. Then hold it.\n\nOk") == ["Buy it now! Wow.", "Then hold it. Ok"]
+
+
+def test_the_words_that_tell_are_named_once_the_strongest_first():
+    text = "Rug-pull! A rug pull, and shares of it dumped. 🚀"
+
+    assert telling_words(text) == [("rug pull", -3.4), ("🚀", 2.7), ("dumped", -2.1)]
+    assert telling_words("Nothing here") == []
 
 
 def test_a_missing_text_has_no_score():
