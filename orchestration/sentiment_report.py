@@ -27,6 +27,7 @@ from models_ml.sentiment.agreement import (
     Bools,
     Floats,
     Ints,
+    Judged,
     cross_validate,
     estimate,
     macro_f1,
@@ -119,21 +120,30 @@ def agreement_sections(labelled: Labelled) -> list[str]:
         is_compared = name not in ("majority class", "plain VADER")
         gain = str(paired_gain(each, plain, labels, groups)["macro_f1"]) if is_compared else ""
         lines.append(f"| {name} | {figures['accuracy']} | {figures['macro_f1']} | {gain} |")
-    unseen = np.arange(len(labels)) >= SEEN_BEFORE
-    total = sum(count for _, count in judged[OURS].chosen)
-    whole = sum(count for (name, _), count in judged[OURS].chosen if name == _name(Reading()))
-    usual = judged[OURS].chosen[0][0][1]
-    lines += [
-        "",
-        f"Whole texts were chosen in {whole} of {total} folds; the most frequent threshold of ours was {usual:g}. The lexicon was",
-        "written from the use of the field and not changed after it was measured. The first",
-        f"{SEEN_BEFORE} texts had been read before, to learn the file's shape: on the other {unseen.sum()} macro F1 is {macro_f1(calls[OURS][:, unseen], labels[unseen]):.3f}, of plain VADER"
-        f" {macro_f1(plain[:, unseen], labels[unseen]):.3f}.",
-        "",
-        *_by_length(labelled, calls[OURS], plain),
-        *_worst(labelled, calls[OURS]),
+    lines += ["", *_chosen(judged[OURS]), *_seen(labelled, calls[OURS], plain), ""]
+    return [*lines, *_by_length(labelled, calls[OURS], plain), *_worst(labelled, calls[OURS])]
+
+
+def _chosen(judged: Judged) -> list[str]:
+    """What the training folds chose."""
+    total = sum(count for _, count in judged.chosen)
+    whole = sum(count for (name, _), count in judged.chosen if name == _name(Reading()))
+    usual = judged.chosen[0][0][1]
+    return [f"Whole texts were chosen in {whole} of {total} folds; the most frequent threshold of ours was {usual:g}."]
+
+
+def _seen(labelled: Labelled, ours: Bools, plain: Bools) -> list[str]:
+    """How well it does on texts that whoever wrote the lexicon had not read."""
+    lines = ["The lexicon was written from the use of the field and not changed after it was measured."]
+    unseen = np.arange(len(labelled.labels)) >= SEEN_BEFORE
+    if not unseen.any():
+        return lines
+    of_ours, of_plain = (macro_f1(calls[:, unseen], labelled.labels[unseen]) for calls in (ours, plain))
+    return [
+        *lines,
+        f"The first {SEEN_BEFORE} texts had been read before, to learn the file's shape: on the other {unseen.sum()} macro F1 is",
+        f"{of_ours:.3f}, of plain VADER {of_plain:.3f}.",
     ]
-    return lines
 
 
 def _name(reading: Reading) -> str:
@@ -184,6 +194,23 @@ READING = """Read one by one after the figures were measured, the surest errors 
 - **Glad to be out.** Somebody is happy to have sold, or that others lose: the mood is good, what it says of the token is not."""
 
 
+HEADLINES = """## Headlines, by hand
+
+People labelled comments; headlines are written otherwise. So 150 titles of the archive, drawn at random, were labelled positive, neutral
+or negative for what they are about (58, 59, 33) by the one who wrote the rules, before their scores were looked at. The titles belong
+to their publishers and are not kept here. With VADER's usual thresholds of +-0.05:
+
+| method | accuracy | macro F1 | of the 91 good and bad ones called the opposite |
+|---|---:|---:|---:|
+| all neutral | 0.393 | 0.188 | 0.000 |
+| plain VADER | 0.453 | 0.463 | 0.132 |
+| ours | 0.600 | 0.605 (0.526 to 0.676) | 0.066 |
+
+The paired gain of macro F1 is 0.142 (0.063 to 0.219). Most errors take a neutral title for a good one: titles that weigh a good word
+against a bad one, and names of funds, laws and games that sound good. One reader is no panel: another would draw the line of neutral
+elsewhere."""
+
+
 def dataset_section(connection: duckdb.DuckDBPyConnection) -> list[str]:
     """Lines on what was scored in a warehouse: outlets, links to tokens, days."""
     outlets = connection.execute(
@@ -227,6 +254,7 @@ def dataset_section(connection: duckdb.DuckDBPyConnection) -> list[str]:
             f" {row['tokens']} different ones."
             for row in linked.iter_rows(named=True)
         ),
+        "",
         f"`fct_sentiment_daily` has {rows:,} rows, `fct_sentiment_market_daily` {days:,} days.",
     ]
     if "social" not in linked["kind"]:
@@ -268,7 +296,7 @@ def _beside_gdelt(connection: duckdb.DuckDBPyConnection) -> list[str]:
             parts.append(f"{correlation:+.2f} with {what} ({known.height} weeks)")
     if not parts:
         return []
-    return [f"Rank correlation of the weekly mean of headlines: {', '.join(parts)}.", ""]
+    return ["Rank correlation of the weekly mean of headlines:", *(f"- {part}" for part in parts), ""]
 
 
 def page(connection: duckdb.DuckDBPyConnection, labels: Path | None) -> str:
