@@ -52,12 +52,12 @@ news as (
 
 sentiment as (
     select
-        market_date,
+        {{ known_date() }} as market_date,
         sum(news_texts * news_sentiment) over last_week / sum(news_texts) over last_week as market_news_sentiment_7d,
         news_zscore_90d as market_news_sentiment_zscore_90d
     from {{ ref('fct_sentiment_market_daily') }}
     window last_week as (
-        order by market_date
+        order by {{ known_date() }}
         range between interval 6 days preceding and current row
     )
 ),
