@@ -27,6 +27,7 @@ from orchestration.lib.data_folder import DataFolder
 from orchestration.lib.errors import TidemarkError
 from orchestration.lib.warehouse import connect
 from orchestration.sector_report import write_page
+from orchestration.sentiment_report import write_sentiment_page
 from orchestration.settings import REPOSITORY_ROOT
 
 RESULTS = REPOSITORY_ROOT / "docs" / "results"
@@ -76,11 +77,13 @@ def steps(archive: Path, work: Path) -> dict[str, Callable[[], None]]:
         return step
 
     sectors = archive / "sectors_manual.parquet"
+    labelled = archive / "sentiment_labelled_reddit.parquet"
     return {
         "run_archive": lambda: run_weekly(real, {"TIDEMARK_SOURCE": "archive", "TIDEMARK_ARCHIVE": str(archive)}),
         "run_null": lambda: run_weekly(null, {"TIDEMARK_SOURCE": "simulated", "TIDEMARK_SIMULATION__IS_NULL": "true"}),
         "cleaning": lambda: write_report(real),
         "sectors": lambda: write_page(real.warehouse, sectors if sectors.is_file() else None),
+        "sentiment": lambda: write_sentiment_page(real.warehouse, labelled if labelled.is_file() else None),
         "ranking": write(
             "ranking",
             lambda: ranking.page(history(), ranking.TRADER, code) + "\n\n" + survivors.section(history()) + READING,

@@ -70,8 +70,11 @@ FEEDS: Final[Mapping[str, tuple[str, ...]]] = {
     "rss/headlines": (
         *("news_mention_share_7d", "news_mention_surge_7d_90d"),
         *("negative_headline_share_7d", "regulation_headline_share_7d", "hack_headline_share_7d"),
+        *("news_sentiment_7d", "news_sentiment_change_7d_90d"),
+        *("market_news_sentiment_7d", "market_news_sentiment_zscore_90d"),
     ),
     "gdelt/tone_daily": ("news_tone_7d",),
+    "reddit/posts": ("social_sentiment_7d",),
     "reddit/subreddits": ("reddit_subscribers_growth_28d",),
 }
 """Features of tokens and columns of the market by the dataset that feeds them."""

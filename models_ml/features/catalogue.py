@@ -19,6 +19,7 @@ from models_ml.features import (
     onchain,
     relative_strength,
     risk,
+    sentiment,
     tokenomics,
     trend,
     unlocks,
@@ -40,6 +41,7 @@ CATALOGUE: tuple[Feature, ...] = (
     *defi.FEATURES,
     *developers.FEATURES,
     *community.FEATURES,
+    *sentiment.FEATURES,
     *holders.FEATURES,
     *unlocks.FEATURES,
 )

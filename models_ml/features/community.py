@@ -1,7 +1,7 @@
 """Community and attention features: who watches a token, how they vote, how often the news name it.
 
 Belongs here: watch lists, votes, subreddits, headlines about one token.
-Does not: the tone of all news (`feat_market_daily`), how headlines are read (dbt: fct_mentions_daily).
+Does not: what texts say (`sentiment.py`), the tone of all news (`feat_market_daily`), how headlines are read (dbt: fct_mentions_daily).
 """
 
 from __future__ import annotations

@@ -62,6 +62,10 @@ FACT_COLUMNS = (
     "cliff_unlock_30d_tokens",
     "linear_unlock_30d_tokens",
     "mentions",
+    "news_texts",
+    "news_sentiment",
+    "social_texts",
+    "social_sentiment",
 )
 """Columns of `int_token_facts`, as they were known at the close of their day."""
 

@@ -1,5 +1,5 @@
-"""What news say: topics of headlines, and the tokens they mention.
+"""What news and posts say: their topics, the tokens they mention, and whether that is good or bad.
 
-Belongs here: pure functions from titles to tags. Does not: fetching headlines (`orchestration/sources`), counting tags by token
-and day (the dbt project), tone (GDELT measures it).
+Belongs here: pure functions from texts to tags and scores. Does not: fetching texts (`orchestration/sources`), counts and means by
+token and day (the dbt project), the tone that GDELT measures.
 """

@@ -6,8 +6,9 @@ Does not: topics (`topics.py`).
 A name counts where it begins with a capital, or is written as the token writes it. A name that is an ordinary word (Near,
 Flow, Compound) counts only where a word behind it says that the token or its chain is meant (`Near Protocol`). A ticker
 counts as `$SUI` and `(SUI)`, and bare where it has at least three letters, stands in capitals in a title that is not all
-capitals, and is no word or abbreviation of its own. A ticker that several tokens share belongs to the first of them, so give
-the largest first.
+capitals, and is no word or abbreviation of its own. A ticker that is a word (ONE, NEAR, LINK) counts bare only with context: with a
+word behind it that tells (`ONE token`), in a row with another ticker (`SOL, NEAR`) or, but for the commonest words, inside a title
+about prices or about another token. A ticker that several tokens share belongs to the first of them, so give the largest first.
 """
 
 from __future__ import annotations
@@ -57,14 +58,35 @@ AMBIGUOUS_TICKERS: Final = frozenset({
     "ZERO",
 })
 # fmt: on
-"""Tickers in capitals that are words or abbreviations of their own."""
+"""Tickers in capitals that are abbreviations or words of their own; a bare one counts only where it is also in `WORD_TICKERS`."""
+
+# fmt: off
+WORD_TICKERS: Final = frozenset({
+    "ACE", "ACT", "ALICE", "ANIME", "ANY", "APE", "AUCTION", "AUDIO", "AVAIL", "BABY", "BANANA", "BAND", "BAT", "BEAM", "BIG", "BLAST",
+    "BLUR", "BOB", "BOLD", "BONE", "BUCK", "CAKE", "CAT", "COMP", "COOKIE", "CORE", "COW", "CROSS", "CYBER", "DASH", "DEEP", "DEGEN",
+    "DENT", "DOG", "DOGS", "DOT", "DRIFT", "ELF", "FLOW", "FLUID", "FLUX", "FORT", "FORTH", "FUEL", "FUN", "GAME", "GAS", "GEMS", "GOAT",
+    "GODS", "GRASS", "GREEN", "GUN", "HEART", "HIVE", "HOLD", "HOME", "HONEY", "HOOK", "HOT", "HUNT", "HYPE", "HYPER", "ICE", "IMAGE",
+    "JOE", "JUST", "KEEP", "KEY", "LAYER", "LINK", "LIT", "LOVE", "MAGIC", "MASK", "MED", "MEME", "META", "METAL", "MOON", "MOVE",
+    "MYTH", "NEAR", "NOBODY", "NOT", "OCEAN", "ONE", "OPEN", "PEOPLE", "PIN", "PIXEL", "PRIME", "PRO", "PROMPT", "PUFF", "RAD", "RAIL",
+    "RARE", "RAY", "REAL", "RED", "REKT", "RENDER", "ROAM", "ROSE", "RUNE", "SAFE", "SAGA", "SAND", "SEND", "SHELL", "SIGN", "SKY",
+    "SOLO", "SONIC", "SPELL", "STRIKE", "SUN", "SUPER", "SYRUP", "TAG", "TALE", "TEMPLE", "TIME", "TOKEN", "TON", "TREE", "TRIBE",
+    "TRIP", "TRUMP", "TURBO", "UNI", "USELESS", "USUAL", "VINE", "WAVES", "WELL", "WHITE", "WILD", "WIN", "WOLF", "WOO", "ZEN",
+})
+# fmt: on
+"""Tickers that are words. Those that are in `AMBIGUOUS_TICKERS` too need a neighbour that tells."""
 
 _WORD: Final = r"[A-Za-z0-9][A-Za-z0-9.]*[A-Za-z0-9]|[A-Za-z0-9]"
 _TELLING: Final = (
     "protocol", "network", "blockchain", "chain", "token", "tokens", "coin", "finance", "foundation", "labs", "mainnet",
-    "price", "ecosystem", "dao", "swap", "holders", "validators",
+    "price", "ecosystem", "dao", "swap", "holders", "validators", "developers", "staking",
 )  # fmt: skip
 """Words that, right behind an ordinary word, make it a token's name."""
+_PRICES: Final = (
+    r"(?i)\b(?:prices?|tokens?|coins?|altcoins?|cryptos?|rall(?:y|ies|ied)|rise[sn]?|rising|surge[sd]?|soar(?:s|ed)?|gain(?:s|ed|ers?)?|"
+    r"drop(?:s|ped)?|dip(?:s|ped)?|dump(?:s|ed)?|pump(?:s|ed)?|plunge[sd]?|bull(?:s|ish)?|bear(?:s|ish)?|buy(?:s|ing)?|sell(?:s|ing)?|"
+    r"bought|sold|hodl\w*|holders?|stak(?:e[ds]?|ing)|bags?|market ?cap|support|resistance|traders?|trading)\b|\d ?%|\$\d"
+)
+"""What a title about prices has."""
 
 
 def find_mentions(titles: pl.DataFrame, tokens: pl.DataFrame) -> pl.DataFrame:
@@ -78,7 +100,8 @@ def find_mentions(titles: pl.DataFrame, tokens: pl.DataFrame) -> pl.DataFrame:
         One row per headline and token it mentions: article_id, coin_id; ordered by both, each pair once.
     """
     words = _words(titles)
-    found = pl.concat([_by_name(words, tokens), _by_ticker(titles, words, tokens)])
+    named = _by_name(words, tokens)
+    found = pl.concat([named, _by_ticker(titles, words, tokens, named)])
     return found.unique().sort("article_id", "coin_id")
 
 
@@ -118,7 +141,7 @@ def _by_name(words: pl.DataFrame, tokens: pl.DataFrame) -> pl.DataFrame:
     return matched.filter(is_written_so & (~is_ordinary | is_told)).select("article_id", "coin_id")
 
 
-def _by_ticker(titles: pl.DataFrame, words: pl.DataFrame, tokens: pl.DataFrame) -> pl.DataFrame:
+def _by_ticker(titles: pl.DataFrame, words: pl.DataFrame, tokens: pl.DataFrame, named: pl.DataFrame) -> pl.DataFrame:
     tickers = (
         tokens.select("coin_id", ticker=pl.col("symbol").str.to_uppercase())
         .filter(pl.col("ticker").str.contains(r"^[A-Z0-9]{2,10}$"))
@@ -136,12 +159,36 @@ def _by_ticker(titles: pl.DataFrame, words: pl.DataFrame, tokens: pl.DataFrame) 
         .drop_nulls("ticker")
         .with_columns(pl.col("ticker").str.replace_all(r"[$()]", "").str.to_uppercase())
     )
+    is_plain = _is_capital() & ~pl.col("word").is_in([*WORD_TICKERS, *AMBIGUOUS_TICKERS])
     has_small_words = pl.col("title").str.count_matches(r"[a-z]{2,}") >= FEWEST_SMALL_WORDS
-    calm = titles.filter(has_small_words).select("article_id")
-    is_bare = (
-        pl.col("word").str.contains(r"^[A-Z][A-Z0-9]*$")
-        & (pl.col("word").str.len_chars() >= SHORTEST_BARE_TICKER)
-        & ~pl.col("word").is_in(list(AMBIGUOUS_TICKERS))
+    calm = titles.filter(has_small_words).select("article_id", about_prices=pl.col("title").str.contains(_PRICES))
+    in_calm = words.join(calm, on="article_id").with_columns(
+        is_plain=is_plain & pl.col("word").is_in(tickers["ticker"].to_list())
     )
-    bare = words.filter(is_bare).join(calm, on="article_id", how="semi").select("article_id", ticker="word")
-    return pl.concat([marked, bare]).join(tickers, on="ticker").select("article_id", "coin_id")
+    plain = in_calm.filter("is_plain").select("article_id", ticker="word")
+    others = pl.concat([frame.select("article_id") for frame in (named, marked, plain)])["article_id"].unique()
+    found = pl.concat([marked, plain, _word_tickers(in_calm, others)])
+    return found.join(tickers, on="ticker").select("article_id", "coin_id")
+
+
+def _is_capital() -> pl.Expr:
+    return pl.col("word").str.contains(r"^[A-Z][A-Z0-9]*$") & (pl.col("word").str.len_chars() >= SHORTEST_BARE_TICKER)
+
+
+def _word_tickers(words: pl.DataFrame, others: pl.Series) -> pl.DataFrame:
+    """Tickers that are words, where the context tells: article_id, ticker.
+
+    Args:
+        words: Words of calm titles with is_plain (whether it is a ticker and no word) and about_prices.
+        others: Titles that mention a token in another way.
+    """
+    ordered = words.sort("article_id", "place")
+    before, behind = (pl.col("is_plain").shift(step).over("article_id", order_by="place") for step in (1, -1))
+    is_told = (
+        pl.col("lower").shift(-1).over("article_id", order_by="place").is_in(list(_TELLING)).fill_null(value=False)
+    )
+    in_a_row = (before | behind).fill_null(value=False)
+    is_about_tokens = pl.col("about_prices") | pl.col("article_id").is_in(others.to_list())
+    has_context = is_told | in_a_row | (is_about_tokens & ~pl.col("word").is_in(list(AMBIGUOUS_TICKERS)))
+    is_word = _is_capital() & pl.col("word").is_in(list(WORD_TICKERS))
+    return ordered.filter(is_word & has_context).select("article_id", ticker="word")

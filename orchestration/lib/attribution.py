@@ -27,7 +27,7 @@ ATTRIBUTION = {
     "lbma": "LBMA precious metal prices; their use needs a licence of ICE Benchmark Administration.",
     "okx": f"Market data of OKX; {_EXCHANGE}",
     "published_indices": "Levels of CCI30, CRIX, BGCI, BITWISE10, HODL5, F5, NCI, DPI and MVI; they belong to their providers.",
-    "reddit": "Counts of the Reddit API; commercial use needs a contract with Reddit.",
+    "reddit": "Counts and titles of posts of the Reddit API, the titles for scoring only; commercial use needs a contract with Reddit.",
     "rss": "Headlines with links to CoinDesk, Cointelegraph and Decrypt; the articles are theirs.",
     "twitter": "Counts of tweets of the CrypTop12 data set; cite its paper (ICMLA 2021).",
     "yahoo": "Data of Yahoo Finance; its terms restrict redistribution.",

@@ -1,4 +1,4 @@
-"""What must hold of landed news and talk: headlines, tone, communities.
+"""What must hold of landed news and talk: headlines, tone, communities, posts.
 
 Belongs here: suites of RSS, GDELT and Reddit. Does not: running them (`expectations.py`), topics (`models_ml/sentiment`).
 """
@@ -79,11 +79,33 @@ def subreddits_suite(
     ]
 
 
+def posts_suite(
+    *, as_of: datetime, previous: PreviousLoad | None = None, days_allowed: int = 3
+) -> list[ExpectationSpec]:
+    """Expectations of reddit/posts, one row per post.
+
+    Args:
+        as_of: Instant the data are for.
+        previous: The load before, None for the first.
+        days_allowed: How many days the newest market_date may lie before the day of as_of.
+    """
+    return [
+        *has_types(texts=["subreddit", "post_id", "title"], dates=["market_date"]),
+        *is_landed(("subreddit", "post_id"), required=("market_date", "posted_at", "title")),
+        ExpectationSpec(
+            "expect_column_value_lengths_to_be_between", "title", {"min_value": 1, "max_value": LONGEST_TITLE}
+        ),
+        *is_fresh(as_of, days_allowed),
+        *covers("subreddit", previous),
+    ]
+
+
 NEWS_SUITES: Mapping[str, Callable[..., list[ExpectationSpec]]] = MappingProxyType(
     {
         "rss/headlines": headlines_suite,
         "gdelt/tone_daily": tone_daily_suite,
         "reddit/subreddits": subreddits_suite,
+        "reddit/posts": posts_suite,
     }
 )
 """Suites by `source/dataset`; each takes as_of, previous and days_allowed."""

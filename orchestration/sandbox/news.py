@@ -70,6 +70,21 @@ _NOISE: Final = {
         "New upgrade unlocks potential of {name}, developers say",
     ),
 }
+_POSTS: Final = {
+    "glad": ("{name} to the moon", "${symbol} looks bullish, buying more", "Glad I hold my {name} bags, what a rally"),
+    "angry": (
+        "{name} is dumping hard again",
+        "Got rekt on ${symbol}, this looks like a rug",
+        "Why I am bearish on {name}",
+    ),
+    "calm": (
+        "Daily thread about {name}",
+        "How do I move {symbol} to another wallet?",
+        "What does {name} do next month?",
+    ),
+}
+_MOVED: Final = 0.08
+"""Log change of a week from which on posts are glad or angry."""
 _NOISE_WEIGHTS: Final = {
     "etf": 0.06, "regulation": 0.12, "hack": 0.06, "listing": 0.05, "unlock": 0.04, "partnership": 0.07, "none": 0.60,
 }  # fmt: skip
@@ -248,11 +263,13 @@ class Community:
     """A subreddit at an instant.
 
     Attributes:
+        index: Its token.
         subscribers: Users that follow it.
         active: Users present.
         posts: Instant, score and comments of the newest posts, newest first.
     """
 
+    index: int
     subscribers: int
     active: int
     posts: list[tuple[datetime, int, int]]
@@ -277,7 +294,24 @@ def community(market: SimulatedMarket, index: int, now: datetime) -> Community:
             if at <= now:
                 posts.append((at, int(score), int(comment)))
         day -= 1
-    return Community(subscribers, round(0.002 * subscribers), posts[:100])
+    return Community(index, subscribers, round(0.002 * subscribers), posts[:100])
+
+
+def post_title(market: SimulatedMarket, index: int, at: datetime) -> str:
+    """What somebody writes about a token: glad after a week that rose, angry after one that fell, mostly neither."""
+    token, lifetimes = market.members[index], market.lifetimes
+    day, second = divmod(
+        int((at - datetime.combine(market.settings.start, datetime.min.time(), tzinfo=UTC)).total_seconds()),
+        _SECONDS_A_DAY,
+    )
+    close = market.panel.token(index).close
+    first, last = int(lifetimes.birth[index]), int(lifetimes.last[index])
+    now, before = (int(np.clip(each, first, last)) for each in (day - 1, day - 8))
+    mood = float(np.log(close[now] / close[before])) + 0.1 * float(
+        normal(market.settings.seed, int(Stream.NEWS), 11, index, day, second)
+    )
+    texts = _POSTS["glad" if mood > _MOVED else "angry" if mood < -_MOVED else "calm"]
+    return texts[second % len(texts)].format(name=token.name, symbol=token.symbol)
 
 
 def _posts_of(market: SimulatedMarket, index: int, day: int, size: float) -> int:

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from orchestration.sandbox.news import Community, community
+from orchestration.sandbox.news import Community, community, post_title
 from orchestration.sandbox.served import ServedMarket
 
 HOSTS = ("www.reddit.com", "oauth.reddit.com")
@@ -102,7 +102,7 @@ class _Reddit:
                 "kind": "t3",
                 "data": {
                     "id": f"p{int(at.timestamp()):x}",
-                    "title": "A post",
+                    "title": post_title(self._served.market, known.index, at),
                     "score": score,
                     "num_comments": comments,
                     "created_utc": at.timestamp(),

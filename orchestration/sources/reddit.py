@@ -1,4 +1,4 @@
-"""Reddit through OAuth: the size of communities and the talk of the last day. Needs the key and the secret of an app.
+"""Reddit through OAuth: the size of communities, the talk of the last day and the titles of posts. Needs the key and the secret of an app.
 
 Belongs here: its token, requests and shapes. Does not: which communities (`orchestration/lib/loads/reddit.py`).
 Traps: without a token every JSON address answers 403 with a page; the number of users present may be null; a listing holds a
@@ -29,6 +29,9 @@ from orchestration.sources.validation import (
 BASE_URL: Final = "https://oauth.reddit.com"
 TOKEN_URL: Final = "https://www.reddit.com/api/v1/access_token"  # noqa: S105 - an address
 SUBREDDITS: Final = find_dataset("reddit", "subreddits")
+POSTS: Final = find_dataset("reddit", "posts")
+REMOVED: Final = ("[deleted by user]", "[removed]", "[ removed by reddit ]", "[removed by reddit]")
+"""Titles, in lower case, of posts that are gone."""
 MOST_POSTS: Final = 100
 TALK_OF: Final = timedelta(hours=24)
 
@@ -55,8 +58,8 @@ class Reddit:
         self._token: str | None = None
         http.hide([key, secret, self._basic])
 
-    def fetch_subreddit(self, subreddit: str, *, coin_id: str | None, now: datetime) -> Fetched:
-        """Fetch size and talk of one community, two requests, and one for the token before the first.
+    def fetch_subreddit(self, subreddit: str, *, coin_id: str | None, now: datetime) -> tuple[Fetched, Fetched]:
+        """Fetch size, talk and posts of one community, two requests, and one for the token before the first.
 
         Args:
             subreddit: Name without `r/`.
@@ -64,14 +67,16 @@ class Reddit:
             now: Instant of the request; `market_date` becomes the last finished day.
 
         Returns:
-            One row of `reddit/subreddits`; what was posted stays null where a post cannot be read.
+            One row of `reddit/subreddits`, whose talk stays null where a post cannot be read, and the rows of `reddit/posts`,
+            those of the running day included, because a busy community's are out of reach by tomorrow.
 
         Raises:
             SourceError: See `errors.py`; a community that is private or gone is a `RequestRejectedError`.
         """
         about = self._get(f"/r/{subreddit}/about", {"raw_json": 1}, kind="t5")
         posts = self._get(f"/r/{subreddit}/new", {"limit": MOST_POSTS, "raw_json": 1}, kind="Listing")
-        return parse_subreddit(about, posts, subreddit=subreddit, coin_id=coin_id, now=now)
+        size = parse_subreddit(about, posts, subreddit=subreddit, coin_id=coin_id, now=now)
+        return size, parse_posts(posts, subreddit=subreddit, coin_id=coin_id, now=now)
 
     def _get(self, path: str, query: Query, *, kind: str) -> dict[str, Any]:
         def check(payload: Any) -> None:
@@ -128,6 +133,55 @@ def parse_subreddit(
     return validate(SUBREDDITS, [{**row, **talk}], now=now, rejected=refused)
 
 
+def parse_posts(posts: dict[str, Any], *, subreddit: str, coin_id: str | None, now: datetime) -> Fetched:
+    """Turn a listing into rows of `reddit/posts`, newest first."""
+    children = posts.get("children")
+    rows, rejected = [], []
+    for child in children if isinstance(children, list) else []:
+        try:
+            row = read_title(child, subreddit=subreddit, coin_id=coin_id, now=now)
+        except UnreadableValueError as error:
+            rejected.append(
+                Rejected.of(str(error), {"subreddit": subreddit, "coin_id": coin_id, "post": _without_author(child)})
+            )
+            continue
+        if row["title"].lower() not in REMOVED:
+            rows.append(row)
+    return validate(POSTS, rows, now=now, rejected=rejected)
+
+
+def _without_author(child: Any) -> Any:
+    """What a post needs to be read again, and nothing of who wrote it."""
+    data = child.get("data") if isinstance(child, dict) else None
+    return (
+        {"data": {name: data.get(name) for name in ("id", "title", "created_utc")}} if isinstance(data, dict) else child
+    )
+
+
+def read_title(child: Any, *, subreddit: str, coin_id: str | None, now: datetime) -> dict[str, Any]:
+    """Read the title of a post, when and where it was posted.
+
+    Raises:
+        UnreadableValueError: Id, title or instant is missing or cannot be what it should be.
+    """
+    data = child.get("data") if isinstance(child, dict) else None
+    if not isinstance(data, dict):
+        raise UnreadableValueError("post is no object")
+    posted_at = read_unix(data.get("created_utc"), column="created_utc")
+    refuse_future(posted_at, now=now, column="created_utc")
+    post_id, title = read_text(data.get("id")), read_text(data.get("title"))
+    if post_id is None or title is None:
+        raise UnreadableValueError("post lacks id or title")
+    return {
+        "subreddit": subreddit.lower(),
+        "post_id": post_id,
+        "coin_id": coin_id,
+        "market_date": posted_at.date(),
+        "posted_at": posted_at,
+        "title": " ".join(title.split()),
+    }
+
+
 def read_subreddit(about: Any, *, subreddit: str, coin_id: str | None, now: datetime) -> dict[str, Any]:
     """Read the size of a community.
 
@@ -161,6 +215,18 @@ def read_kept_subreddit(payload: Any, now: datetime) -> list[dict[str, Any]]:
         raise UnreadableValueError("record lacks about")
     coin_id = read_text(payload.get("coin_id"))
     return [read_subreddit(payload["about"], subreddit=payload["subreddit"], coin_id=coin_id, now=now)]
+
+
+def read_kept_post(payload: Any, now: datetime) -> list[dict[str, Any]]:
+    """Read a quarantined post again, `{"subreddit": .., "coin_id": .., "post": {..}}`.
+
+    Raises:
+        UnreadableValueError: It is still malformed.
+    """
+    if not isinstance(payload, dict) or not isinstance(payload.get("subreddit"), str) or "post" not in payload:
+        raise UnreadableValueError("record lacks subreddit or post")
+    coin_id = read_text(payload.get("coin_id"))
+    return [read_title(payload["post"], subreddit=payload["subreddit"], coin_id=coin_id, now=now)]
 
 
 def _talk(posts: dict[str, Any], subreddit: str, *, now: datetime) -> tuple[dict[str, int | None], list[Rejected]]:

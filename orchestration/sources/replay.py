@@ -24,7 +24,7 @@ from orchestration.sources.geckoterminal.candles import read_kept_candle
 from orchestration.sources.geckoterminal.holders import read_kept_holders
 from orchestration.sources.geckoterminal.pools import read_kept_pool as read_kept_dex_pool
 from orchestration.sources.github import read_kept_repository, read_kept_week
-from orchestration.sources.reddit import read_kept_subreddit
+from orchestration.sources.reddit import read_kept_post, read_kept_subreddit
 from orchestration.sources.rss import read_kept_item
 from orchestration.sources.validation import (
     Fetched,
@@ -111,6 +111,7 @@ READERS: Final[Mapping[str, Reader]] = {
     "gdelt/tone_daily": read_kept_day,
     "github/commits_weekly": read_kept_week,
     "github/repositories": read_kept_repository,
+    "reddit/posts": read_kept_post,
     "reddit/subreddits": read_kept_subreddit,
     "rss/headlines": read_kept_item,
 }

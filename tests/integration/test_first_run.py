@@ -63,6 +63,14 @@ API = {
         **{"date": DAY, "sector": TEXT, "tokens": COUNT, "rank_30d": COUNT, "is_hindsight": FLAG},
         **dict.fromkeys(("market_cap_usd", "market_cap_share", "return_1d", "return_30d", "index_level"), NUMBER),
     },
+    "sentiment": {
+        **{"date": DAY, "token_id": TEXT, "news_texts": COUNT, "social_texts": COUNT},
+        **dict.fromkeys(("news_sentiment", "news_dispersion", "news_zscore_90d", "social_sentiment"), NUMBER),
+    },
+    "market_sentiment": {
+        **{"date": DAY, "news_texts": COUNT, "social_texts": COUNT},
+        **dict.fromkeys(("news_sentiment", "news_dispersion", "news_zscore_90d", "news_positive_share"), NUMBER),
+    },
     "model_evaluation": {"as_of_week": DAY, "model": TEXT, "universe": TEXT, "metric": TEXT, "value": NUMBER},
     "source_health": {
         "as_of_week": DAY,

@@ -50,12 +50,26 @@ news as (
     )
 ),
 
+sentiment as (
+    select
+        {{ known_date() }} as market_date,
+        sum(news_texts * news_sentiment) over last_week / sum(news_texts) over last_week as market_news_sentiment_7d,
+        news_zscore_90d as market_news_sentiment_zscore_90d
+    from {{ ref('fct_sentiment_market_daily') }}
+    window last_week as (
+        order by {{ known_date() }}
+        range between interval 6 days preceding and current row
+    )
+),
+
 days as (
     select market_date from carried
     union
     select market_date from categories
     union
     select market_date from news
+    union
+    select market_date from sentiment
 )
 
 select
@@ -74,7 +88,9 @@ select
     news.news_tone_7d,
     news.negative_headline_share_7d,
     news.regulation_headline_share_7d,
-    news.hack_headline_share_7d
+    news.hack_headline_share_7d,
+    sentiment.market_news_sentiment_7d,
+    sentiment.market_news_sentiment_zscore_90d
 from days
 left join {{ ref('fct_macro_daily') }} as macro on days.market_date = macro.market_date
 left join {{ ref('fct_macro_daily') }} as quarter_ago on days.market_date = quarter_ago.market_date + 90
@@ -83,3 +99,4 @@ left join carried on days.market_date = carried.market_date
 left join carried as month_ago on days.market_date = month_ago.market_date + 30
 left join categories on days.market_date = categories.market_date
 left join news on days.market_date = news.market_date
+left join sentiment on days.market_date = sentiment.market_date

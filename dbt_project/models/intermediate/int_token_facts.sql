@@ -11,6 +11,7 @@
     ('fct_holders_daily', ['holders', 'top_10_holder_share']),
     ('fct_unlocks_daily', ['cliff_unlock_30d_tokens', 'linear_unlock_30d_tokens']),
     ('fct_mentions_daily', ['mentions']),
+    ('fct_sentiment_daily', ['news_texts', 'news_sentiment', 'social_texts', 'social_sentiment']),
 ] %}
 with facts as (
     {% for fact, columns in facts %}

@@ -71,7 +71,9 @@ select
     facts.news_tone_7d::float as news_tone_7d,
     facts.negative_headline_share_7d::float as negative_headline_share_7d,
     facts.regulation_headline_share_7d::float as regulation_headline_share_7d,
-    facts.hack_headline_share_7d::float as hack_headline_share_7d
+    facts.hack_headline_share_7d::float as hack_headline_share_7d,
+    facts.market_news_sentiment_7d::float as market_news_sentiment_7d,
+    facts.market_news_sentiment_zscore_90d::float as market_news_sentiment_zscore_90d
 from bitcoin
 left join universe on bitcoin.market_date = universe.market_date
 left join {{ ref('stg_alternative_me__fear_greed') }} as mood on bitcoin.market_date = mood.market_date

@@ -1,4 +1,4 @@
-"""Loads of Reddit: size and talk of the largest tokens' communities. The step is absent without a key.
+"""Loads of Reddit: size, talk and posts of the largest tokens' communities. The step is absent without a key.
 
 Belongs here: which communities. Does not: the wire format (`sources/reddit.py`).
 """
@@ -17,7 +17,7 @@ from orchestration.settings import REPOSITORY_ROOT
 from orchestration.sources.datasets import find_dataset
 from orchestration.sources.errors import RequestRejectedError
 from orchestration.sources.one_by_one import OneByOne
-from orchestration.sources.reddit import SUBREDDITS, Reddit
+from orchestration.sources.reddit import POSTS, SUBREDDITS, Reddit
 from orchestration.sources.validation import Fetched
 
 MARKETS = find_dataset("coingecko", "markets")
@@ -28,7 +28,7 @@ TOKEN_PATH = "/api/v1/access_token"  # noqa: S105 - a path
 
 
 def load_subreddits(ingestion: Ingestion, connections: Connections, reach: Reach) -> Sequence[Ingested]:
-    """Subscribers, users present and the talk of the last day; a community that fails leaves the others.
+    """Subscribers, users present, the talk of the last day and titles of posts; a community that fails leaves the others.
 
     Raises:
         SourceError: Reddit does not answer, or the key lacks its secret.
@@ -55,7 +55,11 @@ def load_subreddits(ingestion: Ingestion, connections: Connections, reach: Reach
         if part is not None:
             parts.append(part)
     asking.raise_if_nothing_came()
-    return [ingestion.land(Fetched.join(SUBREDDITS, parts), reach).with_failures(asking.report())]
+    sizes, posts = ([part[place] for part in parts] for place in (0, 1))
+    return [
+        ingestion.land(Fetched.join(SUBREDDITS, sizes), reach).with_failures(asking.report()),
+        ingestion.land(Fetched.join(POSTS, posts), reach),
+    ]
 
 
 def read_curated() -> dict[str, str]:
@@ -76,7 +80,7 @@ STEPS = (
         name="reddit_subreddits",
         provider="reddit",
         load=load_subreddits,
-        datasets=(SUBREDDITS,),
+        datasets=(SUBREDDITS, POSTS),
         needs=(MARKETS,),
         has_history=False,
         needs_key=True,

@@ -1,4 +1,4 @@
-"""News and talk: headlines, tone, communities.
+"""News and talk: headlines, tone, communities and their posts.
 
 Belongs here: datasets of RSS feeds, GDELT and Reddit. Does not: what is made of them (`models_ml/sentiment`).
 """
@@ -70,4 +70,19 @@ _SUBREDDITS = Dataset(
     rules=(below_zero(("subscribers", "active_users", "posts_24h", "comments_24h")),),
 )
 
-DATASETS: Final = (_HEADLINES, _TONE, _SUBREDDITS)
+_POSTS = Dataset(
+    source="reddit",
+    name="posts",
+    fields={
+        "subreddit": text("name without r/, lower case"),
+        "post_id": text("id of the post"),
+        "coin_id": text("CoinGecko id of the token the subreddit is about", nullable=True),
+        "market_date": Column(pl.Date, "UTC day", "day of posting"),
+        "posted_at": Column(INSTANT, "UTC instant", "as Reddit says"),
+        "title": text("title; never the text below it nor the author, whose they are"),
+    },
+    key=("subreddit", "post_id"),
+    description="One row per post among the newest hundred of a subreddit when it was read; only with a key. Removed ones are left out.",
+)
+
+DATASETS: Final = (_HEADLINES, _TONE, _SUBREDDITS, _POSTS)

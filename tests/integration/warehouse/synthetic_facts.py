@@ -373,7 +373,21 @@ def _news(coins, random):
         for coin_id, _, _ in coins[:2]
         for day in RECENT
     ]
+    posts = [
+        {
+            "subreddit": coin_id,
+            "coin_id": coin_id,
+            "post_id": f"{day}-{number}",
+            "market_date": day,
+            "posted_at": datetime(day.year, day.month, day.day, 7 + number, tzinfo=UTC),
+            "title": text,
+        }
+        for coin_id, _, _ in coins[:2]
+        for day in RECENT
+        for number, text in enumerate((f"Bullish about {coin_id} on {day}", f"{coin_id} dumps on {day} and I got rekt"))
+    ]
     return {
+        "reddit/posts": pl.DataFrame(posts),
         "rss/headlines": pl.DataFrame(headlines, schema_overrides={"url": pl.String}),
         "gdelt/tone_daily": pl.DataFrame(tones, infer_schema_length=None),
         "reddit/subreddits": pl.DataFrame(reddit, infer_schema_length=None),

@@ -33,6 +33,7 @@ MARKET = (
     ),
     *("stablecoin_yield", "defi_tvl_growth_30d", "btc_dominance", "category_dispersion_7d", "news_tone_7d"),
     *("negative_headline_share_7d", "regulation_headline_share_7d", "hack_headline_share_7d"),
+    *("market_news_sentiment_7d", "market_news_sentiment_zscore_90d"),
 )
 FREE_DAYS = 365
 CHARTS_BEGIN = END - timedelta(days=FREE_DAYS)
@@ -118,6 +119,19 @@ def test_headlines_name_tokens_and_topics_once_a_title(full):
     assert news["hacks"].item() > 100
     assert news["etfs"].item() > 100
     assert named >= 4
+
+
+def test_sentiment_counts_a_report_once_and_keeps_news_and_posts_apart(full):
+    of_tokens = full.query("select * from marts.fct_sentiment_daily")
+    of_market = full.query("select * from marts.fct_sentiment_market_daily order by market_date")
+    counted = full.query("select count(*) from intermediate.int_texts_scored where not is_repeat").item()
+
+    assert of_tokens["news_sentiment"].is_between(-1, 1).all()
+    assert of_tokens.filter(pl.col("social_texts") > 0)["token_id"].n_unique() == 2
+    assert set(of_market["social_texts"].drop_nulls()) == {4}
+    assert of_market["social_positive_share"].drop_nulls().unique().to_list() == [0.5]
+    assert of_market.select(pl.col("news_texts", "social_texts").sum()).sum_horizontal().item() == counted
+    assert of_market["news_zscore_90d"].count() > 20
 
 
 def test_caps_before_the_free_plan_are_the_first_supply_times_the_exchanges_price(free_plan):

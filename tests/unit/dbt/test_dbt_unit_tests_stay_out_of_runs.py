@@ -41,6 +41,7 @@ PLAIN = {
     "stg_geckoterminal__token_holders": "the same macros",
     "stg_github__commits_weekly": "the same macros",
     "stg_github__repositories": "the same macros",
+    "stg_reddit__posts": "the same macros",
     "stg_reddit__subreddits": "the same macros",
     "stg_rss__headlines": "the same macros",
 }

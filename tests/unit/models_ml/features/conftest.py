@@ -63,6 +63,8 @@ def sparse_facts(rng: np.random.Generator) -> pl.DataFrame:
         known = {
             **dict.fromkeys(FACT_COLUMNS, rng.random(DAYS) > 0.1),
             "mentions": rng.random(DAYS) < 0.1,
+            **dict.fromkeys(("news_texts", "news_sentiment"), rng.random(DAYS) < 0.6),
+            **dict.fromkeys(("social_texts", "social_sentiment"), rng.random(DAYS) < 0.6),
             **dict.fromkeys(("commits_week", "authors_week", "commits_repositories"), ages % 7 == 6),
             **dict.fromkeys(("stars", "stars_repositories"), stars),
             **dict.fromkeys(("commits_4w", "watchlist_users", "sentiment_up_share", "reddit_subscribers"), people),
@@ -71,6 +73,8 @@ def sparse_facts(rng: np.random.Generator) -> pl.DataFrame:
         scale = {"funding_rate_8h": 1e-4, "bid_ask_spread": 1e-3, "depth_2pct_usd": 1e5, "cliff_unlock_30d_tokens": 1e5}
         values = {column: scale.get(column, 1e3) * rng.lognormal(0, 0.3, DAYS) for column in FACT_COLUMNS}
         values["mentions"] = rng.integers(1, 9, DAYS).astype(float)
+        values |= {name: rng.uniform(-1, 1, DAYS) for name in ("news_sentiment", "social_sentiment")}
+        values |= {name: rng.integers(1, 9, DAYS).astype(float) for name in ("news_texts", "social_texts")}
         values["open_interest_venues"] = np.where(ages == 3, 4.0, 3.0)
         values["stars_repositories"] = values["commits_repositories"] = np.full(DAYS, 5.0)
         frames.append(

@@ -43,7 +43,7 @@ FACTS = {
     "fct_developers_daily",
     "fct_community_daily",
 }
-FACTS |= {"fct_mentions_daily", "fct_news_daily", "fct_holders_daily", "fct_unlocks_daily"}
+FACTS |= {"fct_mentions_daily", "fct_news_daily", "fct_sentiment_daily", "fct_holders_daily", "fct_unlocks_daily"}
 LAG_DAYS = {"fct_onchain_daily": 1, "fct_defi_daily": 1}
 COMMITS_LAG_DAYS = 1
 REMEMBER_THAT_NOT_HOW_MUCH = {

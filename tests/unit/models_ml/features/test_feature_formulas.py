@@ -304,6 +304,18 @@ def mentioned(token, day):
     return counted[window].sum() / np.nansum(token.headlines[window])
 
 
+def told(kind, days):
+    """Mean of the scores of all texts of the window, one by one."""
+
+    def mean(token, day):
+        window = slice(max(0, day - days + 1), day + 1)
+        counts, scores = token.facts[f"{kind}_texts"][window], token.facts[f"{kind}_sentiment"][window]
+        known = ~np.isnan(counts)
+        return np.mean(np.repeat(scores[known], counts[known].astype(int))) if known.any() else np.nan
+
+    return mean
+
+
 def mention_surge(token, day):
     def share(days):
         window = slice(max(0, day - days + 1), day + 1)
@@ -612,6 +624,8 @@ REFERENCES = {
     "funding_positive_share_30d": paid_on,
     "open_interest_to_volume_7d": interest_to_volume,
     "news_mention_surge_7d_90d": mention_surge,
+    **{f"{kind}_sentiment_7d": told(kind, 7) for kind in ("news", "social")},
+    "news_sentiment_change_7d_90d": lambda token, day: told("news", 7)(token, day) - told("news", 90)(token, day),
     "log_watchlist_to_market_cap": lambda token, day: math.log(newest("watchlist_users")(token, day) / token.cap[day]),
     "unlock_30d_to_volume": unlock_to_volume,
 }

@@ -30,6 +30,7 @@ LANDED = {
     "fct_community_daily": (("coingecko", "coin_activity"), ("reddit", "subreddits")),
     "fct_mentions_daily": (("rss", "headlines"),),
     "fct_news_daily": (("rss", "headlines"),),
+    "fct_sentiment_daily": (("rss", "headlines"), ("reddit", "posts")),
     "fct_holders_daily": (("geckoterminal", "token_holders"),),
     "fct_unlocks_daily": (("defillama", "unlock_events"),),
 }

@@ -11,7 +11,7 @@ from orchestration.sandbox.faults import FaultKind, FaultRule
 from orchestration.sandbox.news import community
 from orchestration.settings import Settings
 from orchestration.sources.errors import SourceError
-from orchestration.sources.reddit import SUBREDDITS
+from orchestration.sources.reddit import POSTS, SUBREDDITS
 
 SUNDAY = date(2025, 1, 5)
 
@@ -26,7 +26,7 @@ def test_the_step_is_absent_without_a_key(opened):
 def test_communities_land_as_they_were(opened, ingestion, market, reach):
     span = reach()
 
-    (result,) = reddit.load_subreddits(ingestion, opened, span)
+    result, posted = reddit.load_subreddits(ingestion, opened, span)
 
     landed = ingestion.store.newest(SUBREDDITS)
     index_of = {token.coin_id: index for index, token in enumerate(market.members)}
@@ -38,6 +38,10 @@ def test_communities_land_as_they_were(opened, ingestion, market, reach):
         assert row["score_24h"] == sum(score for _, score, _ in recent)
         assert row["comments_24h"] == sum(comments for _, _, comments in recent)
     assert landed.height == result.landed == reddit.MOST_SUBREDDITS
+    titles = ingestion.store.newest(POSTS)
+    assert titles.height == posted.landed > 100
+    assert (titles["posted_at"] <= span.now).all()
+    assert titles["title"].str.len_chars().min() > 5
     assert set(landed["market_date"]) == {SUNDAY}
 
 
@@ -53,7 +57,7 @@ def test_a_second_run_of_the_day_asks_nothing(opened, ingestion, sandbox, reach)
 def test_a_community_that_is_gone_leaves_the_others(opened, ingestion, sandbox, reach, monkeypatch):
     monkeypatch.setattr(reddit, "_simulated", lambda store: {"nosuch": "x", "bitcoin": "bitcoin"})
 
-    (result,) = reddit.load_subreddits(ingestion, opened, reach())
+    result, _ = reddit.load_subreddits(ingestion, opened, reach())
 
     assert list(result.failures) == ["nosuch"]
     assert result.landed == 1

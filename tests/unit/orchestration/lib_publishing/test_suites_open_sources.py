@@ -57,6 +57,13 @@ GOOD = {
         articles=[900.0, 0.0],
         article_share=[0.008, 0.0],
     ),
+    "reddit/posts": landed(
+        subreddit=["bitcoin"],
+        post_id=["abc"],
+        market_date=[SUNDAY],
+        posted_at=[datetime(SUNDAY.year, SUNDAY.month, SUNDAY.day, 9, tzinfo=UTC)],
+        title=["A post"],
+    ),
     "reddit/subreddits": landed(
         subreddit=["bitcoin"],
         market_date=[SUNDAY],
@@ -102,6 +109,7 @@ def test_old_news_are_a_warning(name):
         ("gdelt/tone_daily", {"tone": pl.lit(-60.0)}, "tone", "warning"),
         ("gdelt/tone_daily", {"article_share": pl.lit(1.5)}, "article_share", "critical"),
         ("reddit/subreddits", {"posts_24h": pl.lit(101)}, "posts_24h", "critical"),
+        ("reddit/posts", {"title": pl.lit("")}, "title", "critical"),
     ],
 )
 def test_defects_are_found(name, change, column, severity):

@@ -9,7 +9,8 @@ import httpx
 import numpy as np
 import pytest
 
-from orchestration.sandbox.news import FEEDS, Coverage, Newsroom, community
+from models_ml.sentiment.polarity import compound
+from orchestration.sandbox.news import FEEDS, Coverage, Newsroom, community, post_title
 from orchestration.sandbox.runner import RunningSandbox
 
 NOW = datetime(2025, 1, 6, 0, 30, tzinfo=UTC)
@@ -217,6 +218,22 @@ def test_a_key_gives_a_token_and_the_token_communities(http, sandbox):
     assert times == sorted(times, reverse=True)
     assert times[0] <= NOW.timestamp()
     assert unknown.status_code == 404
+
+
+def test_titles_of_posts_follow_the_week_before_and_do_not_lead(market):
+    start = datetime.combine(market.settings.start, datetime.min.time(), tzinfo=UTC)
+    close = market.panel.token(0).close
+    days = range(200, 1200, 7)
+    moods = [
+        np.mean([compound(post_title(market, 0, start + timedelta(days=day, seconds=37 * n))) for n in range(20)])
+        for day in days
+    ]
+
+    before = [np.log(close[day - 1] / close[day - 8]) for day in days]
+    after = [np.log(close[day + 7] / close[day]) for day in days]
+
+    assert np.corrcoef(moods, before)[0, 1] > 0.5
+    assert abs(np.corrcoef(moods, after)[0, 1]) < 0.25
 
 
 def test_talk_ends_a_month_after_its_token(market):

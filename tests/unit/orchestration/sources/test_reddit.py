@@ -9,7 +9,7 @@ import pytest
 
 from orchestration.sources.errors import AccessRestrictedError, RequestRejectedError, SourceError, UnexpectedBodyError
 from orchestration.sources.http import HttpClient, HttpLimits
-from orchestration.sources.reddit import Reddit, parse_subreddit, read_kept_subreddit
+from orchestration.sources.reddit import Reddit, parse_posts, parse_subreddit, read_kept_post, read_kept_subreddit
 
 NOW = datetime(2025, 1, 6, 0, 45, tzinfo=UTC)
 KEY, CODE, GIVEN = "canary-key", "canary-secret", "canary-token"
@@ -62,7 +62,7 @@ def ask(server: Server, *names: str, attempts: int = 1):
 
 
 def test_a_community_gives_its_size_and_the_talk_of_a_day():
-    (fetched,) = ask(Server())
+    ((fetched, _),) = ask(Server())
 
     assert fetched.frame.rows() == [("bitcoin", "bitcoin", date(2025, 1, 5), 7_100_000, 900, 2, 8, 20)]
 
@@ -98,7 +98,7 @@ def test_nothing_that_opens_reddit_is_ever_told(path, caplog):
 
 
 def test_a_listing_without_posts_counts_none():
-    (fetched,) = ask(Server(new=httpx.Response(200, json={"kind": "Listing", "data": listing()})))
+    ((fetched, _),) = ask(Server(new=httpx.Response(200, json={"kind": "Listing", "data": listing()})))
 
     assert fetched.frame.select("posts_24h", "comments_24h", "score_24h").rows() == [(0, 0, 0)]
 
@@ -159,3 +159,54 @@ def test_what_was_refused_can_be_read_again():
 
     assert [row["subscribers"] for row in read_kept_subreddit(kept, NOW)] == [7_100_000]
     assert read_kept_subreddit({"subreddit": "bitcoin", "post": post(1)}, NOW) == []
+
+
+def titled(hours, title, post_id="p1", **other):
+    child = post(hours)
+    return {**child, "data": {**child["data"], "id": post_id, "title": title, "author": "somebody", **other}}
+
+
+def test_a_community_gives_the_titles_of_its_posts():
+    listed = httpx.Response(
+        200, json={"kind": "Listing", "data": listing(titled(1, "Up  we\ngo"), titled(30, "Old", "p2"))}
+    )
+
+    ((_, posts),) = ask(Server(new=listed))
+
+    assert posts.frame.select("subreddit", "post_id", "coin_id", "title").rows() == [
+        ("bitcoin", "p1", "bitcoin", "Up we go"),
+        ("bitcoin", "p2", "bitcoin", "Old"),
+    ]
+    assert posts.frame["market_date"].to_list() == [at.date() for at in posts.frame["posted_at"]]
+    assert posts.frame["posted_at"].to_list() == [NOW - timedelta(hours=1), NOW - timedelta(hours=30)]
+
+
+@pytest.mark.parametrize("title", ["[deleted by user]", "[Removed]", "[ Removed by Reddit ]"])
+def test_removed_posts_are_left_out(title):
+    posts = parse_posts(listing(titled(1, title)), subreddit="bitcoin", coin_id=None, now=NOW)
+
+    assert posts.frame.is_empty()
+    assert posts.rejected == ()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        (titled(1, None), "post lacks id or title"),
+        (titled(1, "Hi", post_id=None), "post lacks id or title"),
+        (titled(-5, "Hi"), "created_utc lies in the future"),
+        ({"kind": "t3"}, "post is no object"),
+    ],
+)
+def test_a_post_without_a_title_is_refused_without_its_author(wrong, reason):
+    posts = parse_posts(listing(titled(1, "Fine", "p0"), wrong), subreddit="bitcoin", coin_id=None, now=NOW)
+
+    assert posts.frame["post_id"].to_list() == ["p0"]
+    assert [each.reason for each in posts.rejected] == [reason]
+    assert "somebody" not in str(posts.rejected)
+
+
+def test_a_refused_post_can_be_read_again():
+    kept = {"subreddit": "bitcoin", "coin_id": None, "post": titled(1, "Fine")}
+
+    assert [row["title"] for row in read_kept_post(kept, NOW)] == ["Fine"]
