@@ -14,12 +14,6 @@
     '-age_days': 0.10,
 } %}
 {%- set least_tokens = 20 %}
-{%- macro place(quantity) %}
-    (
-        rank() over (partition by market_date order by {{ quantity }})
-        + (count(*) over (partition by market_date, {{ quantity }}) - 1) / 2.0 - 0.5
-    ) / count(*) over (partition by market_date)
-{%- endmacro %}
 with profiles as (
     select
         features.token_id,
@@ -73,7 +67,7 @@ scored as (
         market_date,
         count(*) over (partition by market_date) as scored_tokens,
         {% for quantity, weight in weights.items() -%}
-            {{ '+ ' if not loop.first }}{{ weight }} * {{ place(quantity) }}
+            {{ '+ ' if not loop.first }}{{ weight }} * {{ place_of_day(quantity) }}
         {% endfor %} as mix
     from profiles
     where
@@ -87,7 +81,7 @@ placed as (
     select
         token_id,
         market_date,
-        100 * {{ place('mix') }} as risk_score
+        100 * {{ place_of_day('mix') }} as risk_score
     from scored
     where scored_tokens >= {{ least_tokens }}
 )
