@@ -3,20 +3,25 @@
 -- features are; fewer than 45 such days give no correlation, a median of fewer than 5 tokens is none.
 {%- set window_days = 90 %}
 {%- set largest_tokens = 20 %}
-with newest as (
+with newest_day as (
+    select max(market_date) as newest_date from {{ ref('fct_universe_daily') }}
+),
+
+newest as (
     select
-        token_id,
-        market_date,
-        market_cap_usd
-    from {{ ref('fct_universe_daily') }}
-    where is_broad and market_date = (select max(market_date) from {{ ref('fct_universe_daily') }})
+        universe.token_id,
+        universe.market_date,
+        universe.market_cap_usd
+    from {{ ref('fct_universe_daily') }} as universe
+    inner join newest_day on universe.market_date = newest_day.newest_date
+    where universe.is_broad
 ),
 
 members as (
     select
         newest.token_id,
         newest.market_date,
-        row_number() over (order by newest.market_cap_usd desc, newest.token_id) as cap_rank,
+        row_number() over (order by newest.market_cap_usd desc, newest.token_id asc) as cap_rank,
         sectors.sector
     from newest
     left join {{ ref('feat_token_relative_daily') }} as sectors
@@ -32,8 +37,9 @@ returns as (
         greatest(-2, least(2, ln(1 + features.return_1d::double))) as log_return
     from {{ ref('feat_token_daily') }} as features
     inner join members on features.token_id = members.token_id
+    cross join newest_day
     where
-        features.market_date > (select max(market_date) - {{ window_days }} from {{ ref('fct_universe_daily') }})
+        features.market_date > newest_day.newest_date - {{ window_days }}
         and features.return_1d > -1
 ),
 
@@ -43,7 +49,9 @@ with_tokens as (
         'token' as against_kind,
         other.token_id as against,
         other.cap_rank as against_rank,
-        corr(own.log_return, other.log_return) as correlation,
+        -- Below a variance of 1e-10 a price stands still.
+        case when least(var_pop(own.log_return), var_pop(other.log_return)) > 1e-10 then corr(own.log_return, other.log_return) end
+            as correlation,
         count(*) as days
     from returns as own
     inner join returns as other on own.market_date = other.market_date and own.token_id != other.token_id
@@ -71,7 +79,8 @@ with_sectors as (
         'sector' as against_kind,
         sector as against,
         null::bigint as against_rank,
-        corr(log_return, sector_log_return) as correlation,
+        case when least(var_pop(log_return), var_pop(sector_log_return)) > 1e-10 then corr(log_return, sector_log_return) end
+            as correlation,
         count(*) as days
     from sector_days
     group by token_id, sector
@@ -89,7 +98,8 @@ select
     both_kinds.against_kind,
     both_kinds.against,
     both_kinds.against_rank::integer as against_rank,
-    case when isfinite(both_kinds.correlation) then both_kinds.correlation end as correlation,
+    -- Rounded, because a sum taken in another order ends in other digits.
+    round(both_kinds.correlation, 6) as correlation,
     both_kinds.days::integer as days
 from both_kinds
 inner join members on both_kinds.token_id = members.token_id

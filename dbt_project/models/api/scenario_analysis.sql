@@ -25,11 +25,9 @@ tokens as (
 
 scenarios as (
     select
-        totals.scenario_total_market_cap_usd,
+        unnest([{{ trillions | join(', ') }}]) * 1e12::double as scenario_total_market_cap_usd,
         shares.share_change
-    from (values {% for trillion in trillions %}({{ trillion }}e12){{ ', ' if not loop.last }}{% endfor %})
-        as totals (scenario_total_market_cap_usd)
-    cross join (values (-0.5), (0.0), (0.5)) as shares (share_change)
+    from (select unnest([-0.5, 0.0, 0.5])::double as share_change) as shares
 )
 
 select
@@ -39,8 +37,8 @@ select
     tokens.market_cap_usd,
     tokens.total_market_cap_usd,
     tokens.market_cap_share,
-    scenarios.scenario_total_market_cap_usd::double as scenario_total_market_cap_usd,
-    scenarios.share_change::double as share_change,
+    scenarios.scenario_total_market_cap_usd,
+    scenarios.share_change,
     tokens.market_cap_share * (1 + scenarios.share_change) as scenario_market_cap_share,
     tokens.price_usd * scenarios.scenario_total_market_cap_usd / tokens.total_market_cap_usd
     * (1 + scenarios.share_change) as scenario_price_usd,

@@ -35,17 +35,32 @@ nearest as (
     select
         token_id,
         market_date,
+        price_usd,
+        average_move_usd,
+        level_usd,
+        swing_date,
+        kind,
+        max(level_usd) filter (where level_usd < price_usd) over (partition by token_id, market_date) as support_usd,
+        min(level_usd) filter (where level_usd > price_usd) over (partition by token_id, market_date) as resistance_usd
+    from swings
+),
+
+levels as (
+    select
+        token_id,
+        market_date,
         any_value(price_usd) as price_usd,
         any_value(average_move_usd) as average_move_usd,
-        max(level_usd) filter (where level_usd < price_usd) as support_usd,
-        arg_max(swing_date, level_usd) filter (where level_usd < price_usd) as support_date,
-        arg_max(kind, level_usd) filter (where level_usd < price_usd) as support_kind,
-        min(level_usd) filter (where level_usd > price_usd) as resistance_usd,
-        arg_min(swing_date, level_usd) filter (where level_usd > price_usd) as resistance_date,
-        arg_min(kind, level_usd) filter (where level_usd > price_usd) as resistance_kind,
-        count(level_usd) as swings,
-        list(level_usd) filter (where level_usd is not null) as levels_usd
-    from swings
+        any_value(support_usd) as support_usd,
+        max(swing_date) filter (where level_usd = support_usd) as support_date,
+        arg_max(kind, swing_date) filter (where level_usd = support_usd) as support_kind,
+        count(*) filter (where abs(level_usd - support_usd) <= average_move_usd / 2) as support_swings,
+        any_value(resistance_usd) as resistance_usd,
+        max(swing_date) filter (where level_usd = resistance_usd) as resistance_date,
+        arg_max(kind, swing_date) filter (where level_usd = resistance_usd) as resistance_kind,
+        count(*) filter (where abs(level_usd - resistance_usd) <= average_move_usd / 2) as resistance_swings,
+        count(level_usd) as swings
+    from nearest
     group by token_id, market_date
 )
 
@@ -58,13 +73,13 @@ select
     support_date,
     support_kind,
     1 - support_usd / price_usd as support_distance,
-    (price_usd - support_usd) / average_move_usd as support_distance_atr,
-    len(list_filter(levels_usd, lambda level : abs(level - support_usd) <= average_move_usd / 2))::integer as support_swings,
+    (price_usd - support_usd) / nullif(average_move_usd, 0) as support_distance_atr,
+    nullif(support_swings, 0)::integer as support_swings,
     resistance_usd,
     resistance_date,
     resistance_kind,
     resistance_usd / price_usd - 1 as resistance_distance,
-    (resistance_usd - price_usd) / average_move_usd as resistance_distance_atr,
-    len(list_filter(levels_usd, lambda level : abs(level - resistance_usd) <= average_move_usd / 2))::integer as resistance_swings,
+    (resistance_usd - price_usd) / nullif(average_move_usd, 0) as resistance_distance_atr,
+    nullif(resistance_swings, 0)::integer as resistance_swings,
     swings::integer as swings
-from nearest
+from levels

@@ -81,7 +81,8 @@ placed as (
     select
         token_id,
         market_date,
-        100 * {{ place_of_day('mix') }} as risk_score
+        -- Rounded, so that no class hangs on the last digit of a sum.
+        round(100 * {{ place_of_day('mix') }}, 4) as risk_score
     from scored
     where scored_tokens >= {{ least_tokens }}
 )
