@@ -22,8 +22,14 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from models_ml.learning.calendar import refit_dates
+from models_ml.learning.calendar import HORIZON_DAYS, refit_dates
 from models_ml.learning.dataset import model_frame
+from models_ml.learning.evaluation.calls import call_precision, strongest_calls
+from models_ml.learning.evaluation.discrimination import selection_auc, timing_auc, with_direction
+from models_ml.learning.evaluation.intervals import summarise_weekly
+from models_ml.learning.evaluation.probabilities import brier_scores, calibration_error, top_label
+from models_ml.learning.evaluation.rank_skill import KNOWN_FACTORS, LAGGED_OUTCOME, weekly_partial_rank_ic
+from models_ml.learning.evaluation.resampling import block_weeks
 from models_ml.learning.trader_model import predict, train
 from models_ml.learning.walk_forward import first_refit, training_rows
 from orchestration.cleaning_report import write_report
@@ -41,22 +47,27 @@ FIRST_WEEK = date(2020, 1, 1)
 """Figures start where the reference of the shared results does."""
 
 PERMUTATIONS = 5
+CALL_COLUMNS = (
+    "call",
+    "share_of_rows",
+    "precision",
+    "precision_low",
+    "precision_high",
+    "base_rate",
+    "lift",
+    "lift_low",
+    "lift_high",
+    "opposite",
+    "opposite_low",
+    "opposite_high",
+    "opposite_base_rate",
+)
 FORWARD = (
     "forward_return_7d",
     "forward_return_14d",
     "forward_return_14d_lag1",
     "forward_residual_14d",
     "forward_barrier",
-)
-KNOWN_FACTORS = (
-    "volatility_30d",
-    "idiosyncratic_volatility_30d",
-    "log_market_cap",
-    "turnover_30d",
-    "return_7d",
-    "return_14d",
-    "return_30d",
-    "beta_btc_30d",
 )
 
 
@@ -174,29 +185,20 @@ def ranking_sections(folder: DataFolder) -> list[str]:
 
 
 def partial_ics(scores: pl.DataFrame, inputs: WeeklyInputs, labels: pl.DataFrame) -> pl.DataFrame:
-    """Mean weekly partial rank IC by universe, with its standard error over weeks."""
-    joined = (
+    """Mean weekly partial rank IC by universe, with its intervals (`summarise_weekly`)."""
+    panel = (
         inputs.weekly.select("as_of_week", "token_id", "is_liquid", *KNOWN_FACTORS)
         .join(scores, on=["as_of_week", "token_id"])
-        .join(labels.select("as_of_week", "token_id", "forward_return_14d_lag1"), on=["as_of_week", "token_id"])
-        .filter((pl.col("as_of_week") >= FIRST_WEEK) & pl.col("forward_return_14d_lag1").is_not_null())
+        .join(labels.select("as_of_week", "token_id", LAGGED_OUTCOME), on=["as_of_week", "token_id"])
+        .filter(pl.col("as_of_week") >= FIRST_WEEK)
     )
-    rows = []
-    for universe, members in (("broad", joined), ("liquid", joined.filter(pl.col("is_liquid")))):
-        values = []
-        for frame in members.partition_by("as_of_week"):
-            if frame.height < 20:
-                continue
-            ranked = frame.select(
-                pl.col("score", "forward_return_14d_lag1", *KNOWN_FACTORS).fill_null(strategy="mean").rank()
-            )
-            factors = np.column_stack([np.ones(frame.height), ranked.select(KNOWN_FACTORS).to_numpy()])
-            score = ranked["score"].to_numpy()
-            residual = score - factors @ np.linalg.lstsq(factors, score, rcond=None)[0]
-            values.append(float(np.corrcoef(residual, ranked["forward_return_14d_lag1"].to_numpy())[0, 1]))
-        array = np.array(values)
-        rows.append((universe, float(array.mean()), float(array.std(ddof=1) / np.sqrt(len(array))), len(array)))
-    return pl.DataFrame(rows, schema=["universe", "partial_rank_ic_lag1", "standard_error", "weeks"], orient="row")
+    weekly = pl.concat(
+        weekly_partial_rank_ic(members).with_columns(universe=pl.lit(universe))
+        for universe, members in (("broad", panel), ("liquid", panel.filter(pl.col("is_liquid"))))
+    )
+    return summarise_weekly(weekly, block=block_weeks(HORIZON_DAYS), by=["universe"]).rename(
+        {"mean": "partial_rank_ic_lag1"}
+    )
 
 
 def signal_section(folder: DataFolder) -> str:
@@ -208,25 +210,28 @@ def signal_section(folder: DataFolder) -> str:
         last = connection.execute("select max(as_of_week) from api.trader_grades").fetchone()
         until = last[0] if last else FIRST_WEEK
         outcomes = labels_of(connection, read_inputs(connection, until), until)
-    joined = calls.join(
-        outcomes.select("as_of_week", "token_id", "forward_barrier"), on=["as_of_week", "token_id"]
-    ).filter((pl.col("as_of_week") >= FIRST_WEEK) & pl.col("forward_barrier").is_not_null())
-    names = {1: "bullish", 0: "neutral", -1: "bearish"}
-    outcome = joined["forward_barrier"].to_numpy()
-    happened = {name: (outcome == value).astype(np.float64) for value, name in names.items()}
-    base = {name: float(values.mean()) for name, values in happened.items()}
-    brier = sum(float(np.square(joined[f"p_{name}"].to_numpy() - values).mean()) for name, values in happened.items())
-    brier_base = sum(float(np.square(values - base[name]).mean()) for name, values in happened.items())
-    rows = []
-    for value, name in names.items():
-        called = joined["signal"].to_numpy() == value
-        right = float(happened[name][called].mean()) if called.any() else float("nan")
-        rows.append((name, float(called.mean()), right, base[name]))
-    table = pl.DataFrame(rows, schema=["call", "share_of_calls", "precision", "base_rate"], orient="row")
+    judged = with_direction(
+        calls.join(outcomes.select("as_of_week", "token_id", "forward_barrier"), on=["as_of_week", "token_id"])
+    ).filter(pl.col("as_of_week") >= FIRST_WEEK)
+    block = block_weeks(HORIZON_DAYS)
+    figures = brier_scores(judged, block=block) | {
+        "calibration error of the likeliest outcome": calibration_error(
+            top_label(judged), probability="p_top", outcome="is_right", block=block
+        )[0],
+        "selection: AUC of P(up | move) within weeks": selection_auc(judged, block=block),
+        "timing: AUC of its weekly mean across weeks": timing_auc(judged, block=block),
+    }
+    rows = [(name, interval.estimate, interval.low, interval.high) for name, interval in figures.items()]
+    table = pl.DataFrame(rows, schema=["measure", "value", "low", "high"], orient="row")
     return (
-        "## Calls\n\nOutcome: which of +-1 sigma * sqrt(14) a close passes first within 14 days. "
-        f"Brier score {brier:.4f} against {brier_base:.4f} of the base rates of the same weeks.\n\n"
+        "## Calls\n\nOutcome: which of +-1 sigma * sqrt(14) a close passes first within 14 days.\n\n"
         + markdown_table(table)
+        + "\n\nCalls as made, and the tenth of the rows at each end of P(bullish) - P(bearish): `opposite` above its base rate would "
+        "say that the model knows volatility and not direction.\n\n"
+        + "\n\n".join(
+            markdown_table(part.select(CALL_COLUMNS))
+            for part in (call_precision(judged, block=block), strongest_calls(judged, block=block))
+        )
     )
 
 

@@ -1,7 +1,7 @@
-"""Weekly evaluation of published scores against what happened, beside simple baselines.
+"""The metrics that `learning.model_evaluation` publishes for each week, beside simple baselines.
 
-Belongs here: rank IC with and without a day of lag, decile spread, coverage, the trailing ICIR.
-Does not: choosing models (there is one), permutation tests (`benchmarks/`).
+Belongs here: rank IC with and without a day of lag, decile spread, coverage, the trailing ICIR, as the table defines them.
+Does not: statistics over many weeks and their intervals (the other modules of this package), choosing models.
 """
 
 from __future__ import annotations
