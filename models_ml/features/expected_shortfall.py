@@ -56,7 +56,7 @@ def expected_shortfall(
 
 def _tail_sizes(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Returns in the tail of so many known ones."""
-    return np.floor(TAIL * (counts - 1) + 1e-9).astype(np.int64) + 1
+    return np.asarray(np.floor(TAIL * (counts - 1) + 1e-9), dtype=np.int64) + 1
 
 
 def _tail_size(count: int) -> int:
