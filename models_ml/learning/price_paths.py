@@ -61,7 +61,7 @@ def path_volatility(paths: Floats, *, least: int) -> Floats:
 
 
 def path_drawdown(paths: Floats, *, least: int) -> Floats:
-    """Deepest fall of each path below its highest close so far, a fraction up to 0; NaN where fewer than `least` closes follow the first."""
+    """Deepest fall of each path below its high so far, a fraction up to 0; NaN where fewer than `least` closes follow the first."""
     highest = np.fmax.accumulate(paths, axis=1)
     with np.errstate(invalid="ignore"):
         falls = np.fmin.reduce(paths / highest - 1, axis=1)
@@ -113,4 +113,4 @@ def level_outcomes(paths: Floats, *, levels: Floats, moves: Floats, side: Side) 
 
 def _first(is_true: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
     """Place of the first true value of each row, the length of the row where there is none."""
-    return np.where(is_true.any(axis=1), is_true.argmax(axis=1), is_true.shape[1]).astype(np.int64)
+    return np.asarray(np.where(is_true.any(axis=1), is_true.argmax(axis=1), is_true.shape[1]), dtype=np.int64)

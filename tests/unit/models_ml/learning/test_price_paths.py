@@ -1,6 +1,7 @@
 """What prices do after a close, by hand and against plain loops."""
 
 import datetime as dt
+import itertools
 import math
 
 import numpy as np
@@ -55,7 +56,7 @@ def test_measures_of_a_path_are_their_definitions(paths, least):
 
     for row, path in enumerate(paths):
         known = [price for price in path if not math.isnan(price)]
-        returns = [math.log(b / a) for a, b in zip(path[:-1], path[1:], strict=True) if not math.isnan(a + b)]
+        returns = [math.log(b / a) for a, b in itertools.pairwise(path) if not math.isnan(a + b)]
         if len(returns) >= max(2, least):
             assert volatility[row] == pytest.approx(np.std(returns, ddof=1) * math.sqrt(365), abs=1e-9)
         else:
