@@ -94,8 +94,8 @@ Rows need {LEAST_DAYS} known days of the {HORIZON_DAYS}.
 
 All weeks since the score begins. AUC: chance that of a token to which it happened and one of the same week to which it did not
 the former had the higher value; 0.5 is no skill. A death is a last price within {DEATH_DAYS} days; days on which at least
-{FEED_END_TOKENS} tokens and {FEED_END_SHARE:.0%} of those priced end together are ends of a source, and their tokens unknown. A small cap fades most easily
-because fading is defined by the cap.
+{FEED_END_TOKENS} tokens and {FEED_END_SHARE:.0%} of those priced end together are ends of a source, and their tokens unknown.
+A small cap fades most easily because fading is defined by the cap.
 
 {markdown_table(events)}""",
     ]

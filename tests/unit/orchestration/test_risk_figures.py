@@ -104,7 +104,7 @@ def panel():
     halved = (risk + noise[4] > 1.5).astype(float)
     return pl.DataFrame(
         {
-            "as_of_week": np.repeat([SUNDAY + dt.timedelta(days=7 * week + 1) for week in range(weeks)], tokens),
+            "as_of_week": [SUNDAY + dt.timedelta(days=7 * (row // tokens) + 1) for row in range(weeks * tokens)],
             "token_id": [f"token_{number}" for number in range(tokens)] * weeks,
             "risk_score": risk.ravel(),
             "volatility_30d": (risk + 2 * noise[0]).ravel(),
@@ -192,8 +192,10 @@ def levels_of(connection):
         rows = pl.DataFrame(daily, schema=["token_id", "market_date", "price_usd"], orient="row")
         published = pl.DataFrame(
             levels,
-            schema=["as_of_week", "token_id", "price_usd", "average_move_usd"]
-            + ["support_usd", "support_distance_atr", "support_swings"],
+            schema=[
+                *("as_of_week", "token_id", "price_usd", "average_move_usd"),
+                *("support_usd", "support_distance_atr", "support_swings"),
+            ],
             orient="row",
         )
         connection.register("daily_rows", rows)
@@ -202,7 +204,9 @@ def levels_of(connection):
             """
             create table marts.fct_daily as select *, false as is_carried from daily_rows;
             create table api.support_resistance as
-            select *, null::double as resistance_usd, null::double as resistance_distance_atr, null::integer as resistance_swings
+            select
+                * replace (support_swings::integer as support_swings), null::double as resistance_usd,
+                null::double as resistance_distance_atr, null::integer as resistance_swings
             from level_rows
             """
         )
@@ -217,8 +221,7 @@ def test_random_levels_have_the_distances_of_the_published_ones_and_every_level_
     counts = dict(panel.group_by("kind").len().iter_rows())
     assert counts["random"] == 5 * counts["swing"]
     assert set(panel["side"]) == {"support"}
-    # Weeks whose 30 days are not over are left out.
-    assert panel["as_of_week"].max() == SUNDAY + dt.timedelta(days=7 * 39 + 1)
+    assert counts["swing"] == 40 * 40
 
 
 def test_levels_that_turn_prices_are_told_from_random_ones(levels_of):
