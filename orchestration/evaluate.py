@@ -39,6 +39,7 @@ from orchestration.lib.data_folder import DataFolder
 from orchestration.lib.errors import TidemarkError
 from orchestration.lib.metadata import markdown_table
 from orchestration.lib.warehouse import connect
+from orchestration.risk_report import write_risk_page
 from orchestration.sector_report import write_page
 from orchestration.settings import REPOSITORY_ROOT
 
@@ -90,6 +91,7 @@ def main() -> int:
         write_report(real)
         labels = archive / "sectors_manual.parquet"
         write_page(real.warehouse, labels if labels.is_file() else None)
+        write_risk_page(real.warehouse)
         run_weekly(null, {"TIDEMARK_SOURCE": "simulated", "TIDEMARK_SIMULATION__IS_NULL": "true"})
         sections = [
             heading(real),

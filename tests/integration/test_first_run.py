@@ -18,6 +18,10 @@ CHECKLIST = (
     *("is_developer_activity_rising", "is_large_holder_inflow", "is_volume_surging_with_price"),
     *("is_bullish_repeated", "is_newly_listed", "is_free_of_major_unlock"),
 )
+QUANTITIES = (
+    *("volatility", "sharpe", "sortino", "max_drawdown", "value_at_risk", "expected_shortfall"),
+    *("skewness", "kurtosis", "tail_ratio", "beta_btc"),
+)
 
 # What users were promised never to lose: at least these columns, of these types.
 API = {
@@ -62,6 +66,32 @@ API = {
     "sectors": {
         **{"date": DAY, "sector": TEXT, "tokens": COUNT, "rank_30d": COUNT, "is_hindsight": FLAG},
         **dict.fromkeys(("market_cap_usd", "market_cap_share", "return_1d", "return_30d", "index_level"), NUMBER),
+    },
+    "quant_metrics": {
+        **{
+            "date": DAY,
+            "token_id": TEXT,
+            "risk_score": NUMBER,
+            "risk_class": TEXT,
+            "cagr_90d": NUMBER,
+            "cagr_365d": NUMBER,
+        },
+        **{f"{name}_{days}d": {"FLOAT"} for name in QUANTITIES for days in (90, 365)},
+    },
+    "correlations": {
+        **dict.fromkeys(("token_id", "against_kind", "against"), TEXT),
+        **{"date": DAY, "correlation": NUMBER, "days": COUNT},
+    },
+    "support_resistance": {
+        **{"as_of_week": DAY, "token_id": TEXT, "support_date": DAY, "resistance_date": DAY},
+        **dict.fromkeys(("price_usd", "support_usd", "resistance_usd"), NUMBER),
+        **dict.fromkeys(("support_distance_atr", "resistance_distance_atr"), NUMBER),
+    },
+    "scenario_analysis": {
+        **{"date": DAY, "token_id": TEXT},
+        **dict.fromkeys(
+            ("scenario_total_market_cap_usd", "share_change", "scenario_price_usd", "scenario_return"), NUMBER
+        ),
     },
     "model_evaluation": {"as_of_week": DAY, "model": TEXT, "universe": TEXT, "metric": TEXT, "value": NUMBER},
     "source_health": {
