@@ -1,6 +1,6 @@
 {{ config(materialized="incremental") }}
--- Risk and return of every token with a quarter of history, over 90 and 365 days, and the risk score of the broad universe. Quantities
--- that are features are those of feat_token_daily.
+-- Risk and return over 90 and 365 days of every token and day on which half of 90 returns are known, and the risk score of the broad
+-- universe. Quantities that are features are those of feat_token_daily.
 --
 -- Risk score: places of the token, 0-1, among the scored tokens of the day (equal values share the mean of their places) in volatility,
 -- drawdown and expected shortfall of 90 days, in illiquidity of 30 days and in youth, mixed by the weights below; the score is 100 times
