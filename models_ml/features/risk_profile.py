@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from models_ml.features.compute import LARGEST_LOG_RETURN, token_features
+from models_ml.features.compute import KEY, LARGEST_LOG_RETURN, feature_batches
 from models_ml.features.expected_shortfall import expected_shortfall
 from models_ml.features.feature import FACT_COLUMNS, ONCHAIN_COLUMNS, Feature, enough
 from models_ml.features.risk import (
@@ -85,17 +85,25 @@ def risk_profile(
         One row a token and day of `daily`, by token and day: token_id, market_date, the quantities of `RISK_PROFILE` and
         `expected_shortfall_<days>d` (log return, negative for a loss), null where fewer than half of the window's returns are known.
     """
-    features = token_features(daily, _NO_ONCHAIN, RISK_PROFILE, facts=_NO_FACTS, since=since, dtype=dtype).drop(
-        "coverage", "coverage_all"
-    )
-    return features.join(
-        shortfalls(daily, since=since).with_columns(
-            pl.col(f"expected_shortfall_{days}d").cast(dtype) for days in SHORTFALL_DAYS
-        ),
-        on=["token_id", "market_date"],
-        how="left",
-        maintain_order="left",
-    )
+    return pl.concat(list(risk_profile_batches(daily, since=since, dtype=dtype)))
+
+
+def risk_profile_batches(
+    daily: pl.DataFrame, *, since: date | None = None, dtype: type[pl.Float32 | pl.Float64] = pl.Float32
+) -> Iterator[pl.DataFrame]:
+    """The rows of `risk_profile`, some tokens at a time, so that memory does not grow with their number.
+
+    Yields:
+        At least one frame; all of them have the same columns, and their tokens follow one another.
+    """
+    prices = daily.select(*KEY, "price_usd")
+    names = [_name(days) for days in SHORTFALL_DAYS]
+    for batch in feature_batches(daily, _NO_ONCHAIN, RISK_PROFILE, facts=_NO_FACTS, since=since, dtype=dtype):
+        # Batches hold whole tokens in their order, so the first and last one say which.
+        first, last = (pl.lit(edge, pl.String) for edge in (batch["token_id"].min(), batch["token_id"].max()))
+        own = prices.filter(pl.col("token_id").is_between(first, last))
+        tails = shortfalls(own, since=since).with_columns(pl.col(names).cast(dtype))
+        yield batch.drop("coverage", "coverage_all").join(tails, on=KEY, how="left", maintain_order="left")
 
 
 def shortfalls(daily: pl.DataFrame, *, since: date | None = None) -> pl.DataFrame:
@@ -108,13 +116,13 @@ def shortfalls(daily: pl.DataFrame, *, since: date | None = None) -> pl.DataFram
     Returns:
         One row a token and day, by token and day: token_id, market_date, `expected_shortfall_<days>d` for `SHORTFALL_DAYS`.
     """
-    reach = daily.select("token_id", "market_date", "price_usd")
+    reach = daily.select(*KEY, "price_usd")
     if since is not None:
         reach = reach.filter(pl.col("market_date") >= since - timedelta(days=max(SHORTFALL_DAYS) + 1))
-    parts = list(_token_shortfalls(reach.sort("token_id", "market_date"), since))
+    parts = list(_token_shortfalls(reach.sort(KEY), since))
     if parts:
         return pl.concat(parts)
-    return reach.select("token_id", "market_date", *(pl.lit(0.0).alias(_name(days)) for days in SHORTFALL_DAYS)).clear()
+    return reach.select(*KEY, *(pl.lit(0.0).alias(_name(days)) for days in SHORTFALL_DAYS)).clear()
 
 
 def _name(days: int) -> str:
@@ -135,7 +143,7 @@ def _token_shortfalls(ordered: pl.DataFrame, since: date | None) -> Iterator[pl.
             _name(days): expected_shortfall(returns, window_days=days, min_samples=enough(days), first=first)[place]
             for days in SHORTFALL_DAYS
         }
-        found = rows.select("token_id", "market_date").with_columns(
+        found = rows.select(KEY).with_columns(
             pl.Series(name, column, nan_to_null=True) for name, column in values.items()
         )
         yield found if since is None else found.filter(pl.col("market_date") >= since)
