@@ -24,21 +24,25 @@ import polars as pl
 
 from models_ml.learning.calendar import HORIZON_DAYS, refit_dates
 from models_ml.learning.dataset import model_frame
+from models_ml.learning.evaluation.baselines import permuted_within_weeks
+from models_ml.learning.evaluation.calibration_slope import calibration_slopes
 from models_ml.learning.evaluation.calls import call_precision, strongest_calls
 from models_ml.learning.evaluation.discrimination import selection_auc, timing_auc, with_direction
-from models_ml.learning.evaluation.intervals import summarise_weekly
-from models_ml.learning.evaluation.probabilities import brier_scores, calibration_error, top_label
-from models_ml.learning.evaluation.rank_skill import KNOWN_FACTORS, LAGGED_OUTCOME, weekly_partial_rank_ic
+from models_ml.learning.evaluation.performance import VOLUME
+from models_ml.learning.evaluation.probabilities import brier_scores, calibration_error, one_class, top_label
+from models_ml.learning.evaluation.rank_skill import KNOWN_FACTORS, LAGGED_OUTCOME
 from models_ml.learning.evaluation.resampling import block_weeks
 from models_ml.learning.trader_model import predict, train
 from models_ml.learning.walk_forward import first_refit, training_rows
 from orchestration.cleaning_report import write_report
+from orchestration.evaluation_sections import attribution_section, portfolio_section, skill_sections
 from orchestration.lib.calls import WeeklyInputs, labels_of, read_inputs
 from orchestration.lib.code_version import code_version
 from orchestration.lib.data_folder import DataFolder
 from orchestration.lib.errors import TidemarkError
 from orchestration.lib.metadata import markdown_table
 from orchestration.lib.warehouse import connect
+from orchestration.lib.weekly_inputs import token_of_day
 from orchestration.risk_report import write_risk_page
 from orchestration.sector_report import write_page
 from orchestration.settings import REPOSITORY_ROOT
@@ -62,13 +66,6 @@ CALL_COLUMNS = (
     "opposite_low",
     "opposite_high",
     "opposite_base_rate",
-)
-FORWARD = (
-    "forward_return_7d",
-    "forward_return_14d",
-    "forward_return_14d_lag1",
-    "forward_residual_14d",
-    "forward_barrier",
 )
 
 
@@ -150,6 +147,11 @@ def ranking_sections(folder: DataFolder) -> list[str]:
         until = last[0] if last else FIRST_WEEK
         inputs = read_inputs(connection, until)
         labels = labels_of(connection, inputs, until)
+        sectors = connection.execute(
+            f"""select universe.market_date + 1 as as_of_week, universe.token_id, tokens.sector
+            from marts.fct_universe_daily as universe inner join {token_of_day("universe")}
+            where universe.is_broad and isodow(universe.market_date) = 7"""
+        ).pl()
     recent = rows.filter(pl.col("as_of_week") >= FIRST_WEEK)
     skill = (
         recent.filter(pl.col("metric").is_in(["rank_ic", "rank_ic_lag1", "decile_spread"]))
@@ -176,31 +178,22 @@ def ranking_sections(folder: DataFolder) -> list[str]:
         .agg(mean=pl.col("value").mean(), smallest=pl.col("value").min())
         .sort("universe", "metric")
     )
-    partial = partial_ics(scores, inputs, labels)
+    keys = ["as_of_week", "token_id"]
+    panel = (
+        inputs.weekly.select(*keys, "is_liquid", VOLUME, *KNOWN_FACTORS)
+        .join(scores, on=keys)
+        .join(sectors, on=keys, how="left")
+        .join(labels.select(*keys, LAGGED_OUTCOME), on=keys, how="left")
+        .filter(pl.col("as_of_week") >= FIRST_WEEK)
+    )
     return [
         "## Skill and baselines\n\n" + markdown_table(skill),
         "## By year\n\n" + markdown_table(by_year),
         "## Coverage\n\nShare of the universe with a score, and with a known return.\n\n" + markdown_table(coverage),
-        "## Beyond the known factors\n\nPartial rank IC with one day of lag: the ranks of the scores, each week less what the ranks of "
-        f"{', '.join(KNOWN_FACTORS)} explain of them.\n\n" + markdown_table(partial),
+        *skill_sections(panel),
+        portfolio_section(panel),
+        attribution_section(panel),
     ]
-
-
-def partial_ics(scores: pl.DataFrame, inputs: WeeklyInputs, labels: pl.DataFrame) -> pl.DataFrame:
-    """Mean weekly partial rank IC by universe, with its intervals (`summarise_weekly`)."""
-    panel = (
-        inputs.weekly.select("as_of_week", "token_id", "is_liquid", *KNOWN_FACTORS)
-        .join(scores, on=["as_of_week", "token_id"])
-        .join(labels.select("as_of_week", "token_id", LAGGED_OUTCOME), on=["as_of_week", "token_id"])
-        .filter(pl.col("as_of_week") >= FIRST_WEEK)
-    )
-    weekly = pl.concat(
-        weekly_partial_rank_ic(members).with_columns(universe=pl.lit(universe))
-        for universe, members in (("broad", panel), ("liquid", panel.filter(pl.col("is_liquid"))))
-    )
-    return summarise_weekly(weekly, block=block_weeks(HORIZON_DAYS), by=["universe"]).rename(
-        {"mean": "partial_rank_ic_lag1"}
-    )
 
 
 def signal_section(folder: DataFolder) -> str:
@@ -220,14 +213,21 @@ def signal_section(folder: DataFolder) -> str:
         "calibration error of the likeliest outcome": calibration_error(
             top_label(judged), probability="p_top", outcome="is_right", block=block
         )[0],
-        "selection: AUC of P(up | move) within weeks": selection_auc(judged, block=block),
+        "calibration error of bullish": calibration_error(
+            one_class(judged, "bullish"), probability="p_class", outcome="is_class", block=block
+        )[0],
+        "selection: AUC of P(up given move) within weeks": selection_auc(judged, block=block),
         "timing: AUC of its weekly mean across weeks": timing_auc(judged, block=block),
     }
     rows = [(name, interval.estimate, interval.low, interval.high) for name, interval in figures.items()]
     table = pl.DataFrame(rows, schema=["measure", "value", "low", "high"], orient="row")
+    by_year = one_class(judged, "bullish").with_columns(year=pl.col("as_of_week").dt.year())
+    slopes = calibration_slopes(by_year, probability="p_class", outcome="is_class", block=block, by="year")
     return (
         "## Calls\n\nOutcome: which of +-1 sigma * sqrt(14) a close passes first within 14 days.\n\n"
         + markdown_table(table)
+        + "\n\nCalibration of P(bullish) by year: slope below 1 is too bold, intercept above 0 too low.\n\n"
+        + markdown_table(slopes)
         + "\n\nCalls as made, and the tenth of the rows at each end of P(bullish) - P(bearish): `opposite` above its base rate would "
         "say that the model knows volatility and not direction.\n\n"
         + "\n\n".join(
@@ -260,16 +260,6 @@ def walk_forward_ic(inputs: WeeklyInputs, labels: pl.DataFrame, *, until: date) 
     return float(weekly["ic"].mean() or 0.0)  # type: ignore[arg-type]  # of floats
 
 
-def permuted(labels: pl.DataFrame, seed: int) -> pl.DataFrame:
-    """Labels dealt to other tokens of the same week, whole rows at a time."""
-    generator = np.random.default_rng(seed)
-    shuffled = []
-    for frame in labels.partition_by("as_of_week", maintain_order=True):
-        order = generator.permutation(frame.height)
-        shuffled.append(frame.select("as_of_week", "token_id").hstack(frame.select(FORWARD)[order.tolist()]))
-    return pl.concat(shuffled)
-
-
 def permutation_section(folder: DataFolder) -> str:
     """The whole walk-forward on permuted labels: skill found there would be a leak."""
     with connect(folder.warehouse, read_only=True) as connection:
@@ -277,7 +267,9 @@ def permutation_section(folder: DataFolder) -> str:
         until = last[0] if last else FIRST_WEEK
         inputs = read_inputs(connection, until)
         labels = labels_of(connection, inputs, until)
-    values = [walk_forward_ic(inputs, permuted(labels, seed), until=until) for seed in range(1, PERMUTATIONS + 1)]
+    values = [
+        walk_forward_ic(inputs, permuted_within_weeks(labels, seed), until=until) for seed in range(1, PERMUTATIONS + 1)
+    ]
     return (
         f"## Permuted labels\n\nMean weekly rank IC of {PERMUTATIONS} whole walk-forwards on labels dealt to other tokens of the week: "
         + ", ".join(f"{value:+.4f}" for value in values)

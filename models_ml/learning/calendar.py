@@ -1,15 +1,21 @@
 """Refit dates and what a model refitted on one may have seen.
 
-Belongs here: the fixed refit calendar, purge and embargo.
-Does not: training (`trader_model.py`), weeks of a run (`orchestration/lib/weeks.py`).
+Belongs here: the fixed refit calendar, horizons, purge and embargo.
+Does not: training (`heads.py`), weeks of a run (`orchestration/lib/weeks.py`).
 """
 
 from __future__ import annotations
 
 from datetime import date, timedelta
 
-HORIZON_DAYS = 14
-"""How far the trader label looks ahead."""
+TRADER_HORIZON_DAYS = 14
+"""How far the label of the Trader Grade and of the calls looks ahead."""
+
+INVESTOR_HORIZON_DAYS = 90
+"""How far the label of the Investor Grade looks ahead."""
+
+RANGE_HORIZONS_DAYS = (7, 14, 30, 90)
+"""How far the price ranges look ahead."""
 
 LAG_DAYS = 1
 """A call made at a close can be traded a day later: labels and evaluation allow for it."""
@@ -17,10 +23,12 @@ LAG_DAYS = 1
 EMBARGO_DAYS = 1
 """Days left between the end of the last label and the refit (López de Prado, Advances in Financial Machine Learning, ch. 7)."""
 
-PURGE_DAYS = HORIZON_DAYS + LAG_DAYS + EMBARGO_DAYS
-"""Days before a refit whose rows it may not train on: their labels end later than the refit minus the embargo."""
-
 QUARTER_MONTHS = (1, 4, 7, 10)
+
+
+def purge_days(horizon_days: int) -> int:
+    """Days before a refit whose rows it may not train on: their labels end later than the refit minus the embargo."""
+    return horizon_days + LAG_DAYS + EMBARGO_DAYS
 
 
 def first_monday(year: int, month: int) -> date:
@@ -38,15 +46,15 @@ def refit_dates(first: date, last: date) -> list[date]:
     return [candidate for candidate in candidates if first <= candidate <= last]
 
 
-def refit_in_force(week: date) -> date:
-    """The newest refit date on or before a week's Monday."""
-    return refit_dates(date(week.year - 1, 1, 1), week)[-1]
+def refit_in_force(day: date) -> date:
+    """The newest refit date on or before a day."""
+    return refit_dates(date(day.year - 1, 1, 1), day)[-1]
 
 
-def training_end(refit: date) -> date:
+def training_end(refit: date, *, horizon_days: int) -> date:
     """Last `as_of_week` a refit may train on: its label has ended before the refit minus the embargo.
 
     The close of week W is that of the day before, so its lagged label ends at the close of W - 1 + horizon + lag.
     """
-    latest = refit - timedelta(days=PURGE_DAYS)
+    latest = refit - timedelta(days=purge_days(horizon_days))
     return latest - timedelta(days=latest.weekday())

@@ -1,77 +1,82 @@
 """Labels: what happened after a week's close, as returns, ranks and barrier outcomes.
 
-Belongs here: forward quantities. Nothing here may enter a feature frame: `FORWARD_PREFIX` marks every column.
+Belongs here: forward quantities, the end of a token among them. Nothing here may enter a feature frame: `FORWARD_PREFIX` marks every
+column.
 Does not: features, training.
 """
 
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Literal
 
 import polars as pl
 
-from models_ml.learning.calendar import HORIZON_DAYS, LAG_DAYS
+from models_ml.learning.calendar import INVESTOR_HORIZON_DAYS, LAG_DAYS, RANGE_HORIZONS_DAYS, TRADER_HORIZON_DAYS
 
 FORWARD_PREFIX = "forward_"
 
 DAYS_A_YEAR = 365
 
+FEED_END_TOKENS = 10
+FEED_END_SHARE = 0.01
+"""Where at least this many tokens, and this share of a week's, lose their price on one day, a feed has ended and not they: on real
+history CoinMarketCap's file ends for 215 tokens at once, and a free data feed drops 117."""
 
-def forward_returns(weeks: pl.DataFrame, prices: pl.DataFrame) -> pl.DataFrame:
+UNSELLABLE_VOLUME_USD = 10_000.0
+"""Median daily volume of a token's last seven priced days below which its holder could not sell before the price stopped."""
+
+EndedLabel = Literal["sold", "last_price", "missing"]
+"""What the return of a token is whose price stops: its last price and -100 % where it could not be sold, its last price, or none."""
+
+
+def forward_returns(weeks: pl.DataFrame, prices: pl.DataFrame, *, ended: EndedLabel = "sold") -> pl.DataFrame:
     """Returns after the close before each week's Monday.
+
+    A window whose end lies in `prices` has a return even where the token's own price stopped before: the token is taken to be sold at
+    its last price, and lost (-100 %) where hardly anything was traded by then. Where many tokens stop on one day the feed has ended,
+    and nothing is known. Both are decided from the window itself, so later data change no label that has ended.
 
     Args:
         weeks: One row a week and token: as_of_week, token_id, volatility_30d (annual), beta_btc_90d.
-        prices: One row a token and day: token_id, market_date, price_usd.
+        prices: One row a token and day: token_id, market_date, price_usd, and volume_24h_usd (nullable) where the ends of tokens
+            are to be judged by it; without the column no token counts as unsellable.
+        ended: How the end of a token is labelled.
 
     Returns:
-        `weeks`' keys with forward_return_7d, forward_return_14d, forward_return_14d_lag1 (bought one day late),
-        forward_residual_14d (less beta times bitcoin's), all fractions, null where a price is missing; and forward_barrier:
-        1, -1 or 0 for the first of +-sigma * sqrt(14) that a close passes within 14 days, null where the window is incomplete.
+        `weeks`' keys with forward_return_<n>d for 7, 14, 30 and 90 days; forward_return_14d_lag1 and forward_return_90d_lag1 (bought
+        one day late); forward_residual_14d (less beta times bitcoin's); all fractions, null where nothing is known; forward_barrier:
+        1, -1 or 0 for the first of +-sigma * sqrt(14) that a close passes within 14 days, null where the window is incomplete; and
+        forward_has_ended_14d and _90d: whether the price stopped within the lagged window.
     """
-    keyed = weeks.select("as_of_week", "token_id", "volatility_30d", "beta_btc_90d").with_columns(
+    closes = _closes(prices)
+    result = weeks.select("as_of_week", "token_id", "volatility_30d", "beta_btc_90d").with_columns(
         close_date=pl.col("as_of_week") - timedelta(days=1)
     )
-    closes = prices.select("token_id", "market_date", "price_usd")
-    path = keyed
-    last_day = HORIZON_DAYS + LAG_DAYS
-    for days in range(last_day + 1):
-        path = (
-            path.with_columns(market_date=pl.col("close_date") + timedelta(days=days))
-            .join(closes, on=["token_id", "market_date"], how="left")
-            .rename({"price_usd": f"close_{days}"})
-            .drop("market_date")
-        )
-
-    def gain(start: int, end: int) -> pl.Expr:
-        return pl.col(f"close_{end}") / pl.col(f"close_{start}") - 1
-
-    bitcoin = path.filter(pl.col("token_id") == "bitcoin").select("as_of_week", bitcoin_return=gain(0, HORIZON_DAYS))
-    barrier = pl.col("volatility_30d").cast(pl.Float64) / DAYS_A_YEAR**0.5 * HORIZON_DAYS**0.5
-    outcome = pl.lit(0, dtype=pl.Int8)
-    for days in range(HORIZON_DAYS, 0, -1):  # from the last day to the first, so that the first passage wins
-        move = (pl.col(f"close_{days}") / pl.col("close_0")).log()
-        outcome = pl.when(move > barrier).then(1).when(move < -barrier).then(-1).otherwise(outcome).cast(pl.Int8)
+    windows = [
+        *((f"forward_return_{days}d", 0, days) for days in RANGE_HORIZONS_DAYS),
+        *((f"forward_return_{days}d_lag1", LAG_DAYS, days) for days in (TRADER_HORIZON_DAYS, INVESTOR_HORIZON_DAYS)),
+    ]
+    for name, lag, horizon in windows:
+        result = _with_return(result, closes, name=name, lag=lag, horizon=horizon, ended=ended)
+    result = _with_barrier(result, closes)
+    bitcoin = result.filter(pl.col("token_id") == "bitcoin").select("as_of_week", bitcoin_return="forward_return_14d")
     return (
-        path.join(bitcoin, on="as_of_week", how="left")
-        .with_columns(
-            forward_return_7d=gain(0, 7),
-            forward_return_14d=gain(0, HORIZON_DAYS),
-            forward_return_14d_lag1=gain(LAG_DAYS, last_day),
-            forward_barrier=pl.when(gain(0, HORIZON_DAYS).is_not_null() & barrier.is_not_null()).then(outcome),
-        )
+        result.join(bitcoin, on="as_of_week", how="left")
         .with_columns(
             forward_residual_14d=pl.col("forward_return_14d")
-            - pl.col("beta_btc_90d").cast(pl.Float64).clip(0, 2).fill_null(1.0) * pl.col("bitcoin_return")
+            - pl.col("beta_btc_90d").cast(pl.Float64).clip(0, 2).fill_null(1.0) * pl.col("bitcoin_return"),
+            forward_has_ended_14d=pl.col("forward_return_14d_lag1_ended"),
+            forward_has_ended_90d=pl.col("forward_return_90d_lag1_ended"),
         )
         .select(
             "as_of_week",
             "token_id",
-            "forward_return_7d",
-            "forward_return_14d",
-            "forward_return_14d_lag1",
+            *(name for name, _, _ in windows),
             "forward_residual_14d",
             "forward_barrier",
+            "forward_has_ended_14d",
+            "forward_has_ended_90d",
         )
         .sort("as_of_week", "token_id")
     )
@@ -80,3 +85,88 @@ def forward_returns(weeks: pl.DataFrame, prices: pl.DataFrame) -> pl.DataFrame:
 def centred_rank(column: str) -> pl.Expr:
     """Rank of a column among the non-null rows of its week, from -0.5 to 0.5."""
     return ((pl.col(column).rank("average") - 0.5) / pl.col(column).count()).over("as_of_week") - 0.5
+
+
+def _closes(prices: pl.DataFrame) -> pl.DataFrame:
+    """Closes by token and day, each with whether its token could still be sold: token_id, market_date, price_usd, is_sellable."""
+    ordered = prices.sort("token_id", "market_date")
+    if "volume_24h_usd" not in ordered.columns:
+        return ordered.select("token_id", "market_date", "price_usd", is_sellable=pl.lit(value=True))
+    traded = pl.col("volume_24h_usd").cast(pl.Float64).rolling_median(7, min_samples=1).over("token_id")
+    return ordered.select(
+        "token_id", "market_date", "price_usd", is_sellable=(traded >= UNSELLABLE_VOLUME_USD).fill_null(value=True)
+    )
+
+
+def _with_return(
+    keyed: pl.DataFrame, closes: pl.DataFrame, *, name: str, lag: int, horizon: int, ended: EndedLabel
+) -> pl.DataFrame:
+    """Add the return `name` from `lag` days after the close to `horizon` days later, and `<name>_ended`."""
+    newest = closes["market_date"].max()
+    entry = closes.select("token_id", entry_date="market_date", entry_price="price_usd")
+    exits = closes.select("token_id", "market_date", "is_sellable", exit_price="price_usd", exit_date="market_date")
+    windowed = (
+        keyed.with_columns(entry_date=pl.col("close_date") + timedelta(days=lag))
+        .with_columns(window_end=pl.col("entry_date") + timedelta(days=horizon))
+        .join(entry, on=["token_id", "entry_date"], how="left")
+        .sort("token_id", "window_end")
+        .join_asof(
+            exits,
+            left_on="window_end",
+            right_on="market_date",
+            by="token_id",
+            strategy="backward",
+            check_sortedness=False,
+        )
+    )
+    is_known = pl.col("entry_price").is_not_null() & (pl.col("window_end") <= newest)
+    has_ended = is_known & (pl.col("exit_date") < pl.col("window_end")).fill_null(value=False)
+    tokens = pl.len().over("as_of_week")
+    together = pl.col("has_ended").sum().over("as_of_week", "exit_date")
+    is_feed_end = (together >= FEED_END_TOKENS) & (together >= FEED_END_SHARE * tokens)
+    gain = pl.col("exit_price") / pl.col("entry_price") - 1
+    after_the_end = {
+        "sold": pl.when("is_sellable").then(gain).otherwise(-1.0),
+        "last_price": gain,
+        "missing": pl.lit(None, dtype=pl.Float64),
+    }[ended]
+    return (
+        windowed.with_columns(has_ended=has_ended)
+        .with_columns(is_token_end=pl.col("has_ended") & ~is_feed_end)
+        .with_columns(
+            pl.when(is_known & ~pl.col("has_ended"))
+            .then(gain)
+            .when(pl.col("is_token_end"))
+            .then(after_the_end)
+            .alias(name),
+            pl.when(is_known & (~pl.col("has_ended") | pl.col("is_token_end")))
+            .then(pl.col("is_token_end"))
+            .alias(f"{name}_ended"),
+        )
+        .drop("entry_date", "entry_price", "window_end", "market_date", "is_sellable", "exit_price", "exit_date")
+        .drop("has_ended", "is_token_end", strict=False)
+    )
+
+
+def _with_barrier(keyed: pl.DataFrame, closes: pl.DataFrame) -> pl.DataFrame:
+    """Add forward_barrier: which of +-sigma * sqrt(14) the closes of the next 14 days pass first; a lost token passes the lower one."""
+    path = keyed.select("as_of_week", "token_id", "close_date", "volatility_30d", "forward_return_14d")
+    prices = closes.select("token_id", "market_date", "price_usd")
+    for days in range(TRADER_HORIZON_DAYS + 1):
+        path = (
+            path.with_columns(market_date=pl.col("close_date") + timedelta(days=days))
+            .join(prices, on=["token_id", "market_date"], how="left")
+            .rename({"price_usd": f"close_{days}"})
+            .drop("market_date")
+        )
+    barrier = pl.col("volatility_30d").cast(pl.Float64) / DAYS_A_YEAR**0.5 * TRADER_HORIZON_DAYS**0.5
+    outcome = pl.when(pl.col("forward_return_14d") <= -1).then(-1).otherwise(0).cast(pl.Int8)
+    for days in range(TRADER_HORIZON_DAYS, 0, -1):  # from the last day to the first, so that the first passage wins
+        move = (pl.col(f"close_{days}") / pl.col("close_0")).log()
+        outcome = pl.when(move > barrier).then(1).when(move < -barrier).then(-1).otherwise(outcome).cast(pl.Int8)
+    outcomes = path.select(
+        "as_of_week",
+        "token_id",
+        forward_barrier=pl.when(pl.col("forward_return_14d").is_not_null() & barrier.is_not_null()).then(outcome),
+    )
+    return keyed.join(outcomes, on=["as_of_week", "token_id"], how="left")

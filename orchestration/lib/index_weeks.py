@@ -24,11 +24,11 @@ from models_ml.indices.state import (
     new_state,
     state_from_rows,
 )
-from orchestration.lib.calls import merge_appended
 from orchestration.lib.run_context import RunContext, recorded_weeks
 from orchestration.lib.versioned_tables import COMPOSITIONS, LEVELS, REBALANCES, VersionedTable
 from orchestration.lib.versions import Appended, append_versions
 from orchestration.lib.weekly_inputs import token_of_day
+from orchestration.lib.weekly_versions import merge_appended
 from orchestration.lib.weeks import WEEK, mondays
 
 TABLES = (COMPOSITIONS, REBALANCES, LEVELS)

@@ -1,4 +1,4 @@
-"""The model registry: one folder a refit, written once, read for ever.
+"""The model registry: one folder a head and refit, written once, read for ever.
 
 Belongs here: files of frozen models (LightGBM text and JSON, never pickle) and their integrity.
 Does not: training and prediction (`models_ml.learning`).
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import polars as pl
 
-from models_ml.learning.trader_model import TraderModel
+from models_ml.learning.frozen_model import FrozenModel
 from orchestration.lib.errors import TidemarkError
 
 CARD = "model.json"
@@ -26,7 +26,7 @@ class RegistryError(TidemarkError):
 
 
 class ModelRegistry:
-    """Frozen trader models below one folder, `<root>/trader/<refit>/`.
+    """Frozen models below one folder, `<root>/<head>/<refit>/`.
 
     Args:
         root: Folder of the registry; made on the first write.
@@ -35,21 +35,27 @@ class ModelRegistry:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def refits(self) -> list[date]:
-        """Refit dates with a complete model, oldest first."""
-        return sorted(date.fromisoformat(card.parent.name) for card in (self.root / "trader").glob(f"*/{CARD}"))
+    def refits(self, head: str) -> list[date]:
+        """Refit dates of a head with a complete model, oldest first."""
+        return sorted(date.fromisoformat(card.parent.name) for card in (self.root / head).glob(f"*/{CARD}"))
 
-    def load(self, refit: date) -> TraderModel | None:
-        """The model of a refit date, or None.
+    def load(self, head: str, refit: date) -> FrozenModel | None:
+        """The model of a head and refit date, or None.
 
         Raises:
-            RegistryError: The files do not hash to the version the model was frozen under.
+            RegistryError: The files do not hash to the version the model was frozen under, or are of an older layout.
         """
-        folder = self._folder(refit)
+        folder = self._folder(head, refit)
         if not (folder / CARD).exists():
             return None
         card = json.loads((folder / CARD).read_text())
-        model = TraderModel(
+        if "constants" not in card:
+            raise RegistryError(
+                f"{folder}: the model was frozen by an earlier release, whose models this one cannot apply; move {self.root} away, "
+                "and make run trains every refit again"
+            )
+        model = FrozenModel(
+            head=head,
             refit=refit,
             boosters={
                 name: (folder / f"{name}.txt").read_text()
@@ -62,7 +68,8 @@ class ModelRegistry:
                 date.fromisoformat(card["training_weeks"][1]),
             ),
             training_rows=card["training_rows"],
-            base_rates=card["base_rates"],
+            constants=card["constants"],
+            parameters=card["parameters"],
         )
         if model.version != card["version"]:
             raise RegistryError(
@@ -71,7 +78,12 @@ class ModelRegistry:
             )
         return model
 
-    def freeze(self, model: TraderModel, *, reference: pl.DataFrame | None = None) -> Path:
+    def in_force(self, head: str, week: date) -> FrozenModel | None:
+        """The model of a head in force in a week: the newest refit on or before its Monday; None before the first."""
+        due = [refit for refit in self.refits(head) if refit <= week]
+        return self.load(head, due[-1]) if due else None
+
+    def freeze(self, model: FrozenModel, *, reference: pl.DataFrame | None = None) -> Path:
         """Write a model; the card comes last, so a folder with a card is complete.
 
         Args:
@@ -81,8 +93,8 @@ class ModelRegistry:
         Raises:
             RegistryError: Another model of that refit date is frozen already.
         """
-        folder = self._folder(model.refit)
-        present = self.load(model.refit)
+        folder = self._folder(model.head, model.refit)
+        present = self.load(model.head, model.refit)
         if present is not None:
             if present.version != model.version:
                 raise RegistryError(f"{folder}: {present.version} is frozen and {model.version} cannot replace it")
@@ -97,21 +109,22 @@ class ModelRegistry:
         _write(folder / CARD, json.dumps(model.card(), indent=2) + "\n")
         return folder
 
-    def reference_scores(self) -> pl.DataFrame:
-        """Out-of-fold scores of the first model: as_of_week, token_id, score_cross_section; no rows where there is none."""
-        for refit in self.refits():
-            path = self._folder(refit) / REFERENCE
+    def reference_scores(self, head: str) -> pl.DataFrame:
+        """Out-of-fold scores of a head's first model: as_of_week, token_id, score_cross_section; no rows where there is none."""
+        for refit in self.refits(head):
+            path = self._folder(head, refit) / REFERENCE
             if path.exists():
                 return pl.read_parquet(path)
         return pl.DataFrame(schema={"as_of_week": pl.Date, "token_id": pl.String, "score_cross_section": pl.Float64})
 
     def fingerprint(self) -> str:
         """sha256 over the versions of all frozen models."""
-        versions = [json.loads((self._folder(refit) / CARD).read_text())["version"] for refit in self.refits()]
+        cards = sorted(self.root.glob(f"*/*/{CARD}"))
+        versions = [json.loads(card.read_text())["version"] for card in cards]
         return hashlib.sha256("\n".join(versions).encode()).hexdigest()
 
-    def _folder(self, refit: date) -> Path:
-        return self.root / "trader" / refit.isoformat()
+    def _folder(self, head: str, refit: date) -> Path:
+        return self.root / head / refit.isoformat()
 
 
 def _write(path: Path, text: str) -> None:

@@ -23,24 +23,24 @@ import duckdb
 
 from models_ml.indices.definition import load_definitions
 from models_ml.screens.moonshots import MoonshotSettings
-from orchestration.lib.calls import EVALUATED_AFTER, build_calls, evaluate, read_inputs
+from orchestration.lib.calls import CALL_TABLES, build_calls
 from orchestration.lib.data_folder import DataFolder
 from orchestration.lib.dbt_translator import DBT_EXECUTABLE, DBT_PROJECT
 from orchestration.lib.errors import TidemarkError
+from orchestration.lib.evaluation_weeks import EVALUATED_AFTER, evaluate
 from orchestration.lib.index_weeks import append_indices, compute_index, read_market
 from orchestration.lib.registry import ModelRegistry
 from orchestration.lib.resources import dbt_environment
 from orchestration.lib.run_context import BUILDS, RunContext
 from orchestration.lib.screen_weeks import build_moonshots
 from orchestration.lib.versioned_tables import (
-    BULL_BEAR,
     COMPOSITIONS,
+    DAILY_GRADES,
+    DAILY_SIGNALS,
     LEVELS,
     MODEL_EVALUATION,
     MOONSHOTS,
     REBALANCES,
-    TRADER_GRADES,
-    TRADING_SIGNALS,
     VERSIONED_TABLES,
     VersionedTable,
 )
@@ -49,7 +49,9 @@ from orchestration.lib.warehouse import connect, create_raw_views, create_schema
 from orchestration.lib.weeks import WEEK, instant_of, mondays
 from orchestration.settings import load_settings
 
-CALLS = (TRADER_GRADES, TRADING_SIGNALS, BULL_BEAR)
+DAILY = (DAILY_GRADES, DAILY_SIGNALS)
+"""A week of these rests on the week before and no earlier one."""
+
 INDICES = (COMPOSITIONS, REBALANCES, LEVELS)
 
 
@@ -227,20 +229,23 @@ def _copy_recorded(
     """
     connection.execute(f"attach '{warehouse}' as recorded (read_only)")
     for each in VERSIONED_TABLES:
-        is_upstream = each in CALLS and table not in CALLS
-        if not (each in CALLS or each is table or (each in INDICES and table in INDICES)):
+        is_upstream = each in CALL_TABLES and table not in CALL_TABLES
+        if not (each in CALL_TABLES or each is table or (each in INDICES and table in INDICES)):
             continue
         last = week if is_upstream else week - WEEK
-        current = "as_of_week <= ? and recorded_at <= ? and (superseded_at is null or superseded_at > ?)"
+        first = week - WEEK if each in DAILY else date.min
+        current = (
+            "as_of_week >= ? and as_of_week <= ? and recorded_at <= ? and (superseded_at is null or superseded_at > ?)"
+        )
         columns = ", ".join(f'"{column}"' for column in each.columns if column != "superseded_at")
         connection.execute(
             f"insert into {each.sql_name} ({columns}) select {columns} from recorded.{each.sql_name} where {current}",
-            [last, recorded_at, recorded_at],
+            [first, last, recorded_at, recorded_at],
         )
         connection.execute(
             f"""insert into quality.unit_versions select * replace (null as superseded_at)
             from recorded.quality.unit_versions where table_name = ? and {current}""",
-            [each.full_name, last, recorded_at, recorded_at],
+            [each.full_name, first, last, recorded_at, recorded_at],
         )
     connection.execute("detach recorded")
 
@@ -249,11 +254,10 @@ def _build(
     connection: duckdb.DuckDBPyConnection, folder: DataFolder, table: VersionedTable, week: date, context: RunContext
 ) -> None:
     """Build the week of the table with the code of the weekly run."""
-    if table in CALLS:
-        inputs = read_inputs(connection, week)
-        build_calls(connection, inputs, ModelRegistry(folder.models), context, weeks=[week])
+    if table in CALL_TABLES:
+        build_calls(connection, ModelRegistry(folder.models), context, weeks=[week])
     elif table is MODEL_EVALUATION:
-        evaluate(connection, read_inputs(connection, context.as_of_week), context, weeks=[week])
+        evaluate(connection, context, weeks=[week])
     elif table is MOONSHOTS:
         build_moonshots(connection, context, MoonshotSettings(), weeks=[week])
     else:

@@ -13,11 +13,11 @@ import duckdb
 import polars as pl
 
 from models_ml.screens.moonshots import SNAPSHOT_SCHEMA, MoonshotSettings, screen_moonshots
-from orchestration.lib.calls import append_corrections_apart
 from orchestration.lib.run_context import RunContext, recorded_weeks, units_of
 from orchestration.lib.versioned_tables import MOONSHOTS, TRADER_GRADES
 from orchestration.lib.versions import Appended
 from orchestration.lib.weekly_inputs import token_of_day
+from orchestration.lib.weekly_versions import append_corrections_apart
 
 NEW_LISTING_BLIND_DAYS = 30
 """In the first days of an exchange's history every token looks newly listed; until they are over the item is unknown."""

@@ -15,9 +15,13 @@ from orchestration.lib.expectations import ExpectationSpec
 from orchestration.lib.versioned_tables import (
     BULL_BEAR,
     COMPOSITIONS,
+    DAILY_GRADES,
+    DAILY_SIGNALS,
+    INVESTOR_GRADES,
     LEVELS,
     MODEL_EVALUATION,
     MOONSHOTS,
+    PRICE_RANGES,
     REBALANCES,
     TRADER_GRADES,
     TRADING_SIGNALS,
@@ -41,14 +45,52 @@ def trader_grades_suite() -> list[ExpectationSpec]:
     ]
 
 
+def investor_grades_suite() -> list[ExpectationSpec]:
+    """Expectations of learning.investor_grades."""
+    return [
+        *_keys(INVESTOR_GRADES),
+        _known("investor_rank"),
+        _known("score"),
+        _between("investor_grade", 0, 100),
+        _between("investor_rank", 0, 100),
+        _between("coverage", 0, 1),
+    ]
+
+
+def daily_grades_suite() -> list[ExpectationSpec]:
+    """Expectations of learning.daily_grades."""
+    grades = ("trader_grade", "trader_rank", "investor_grade", "investor_rank")
+    return [*_keys(DAILY_GRADES), _known("trader_score"), *(_between(column, 0, 100) for column in grades)]
+
+
 def trading_signals_suite() -> list[ExpectationSpec]:
     """Expectations of learning.trading_signals."""
+    return _calls(TRADING_SIGNALS)
+
+
+def daily_signals_suite() -> list[ExpectationSpec]:
+    """Expectations of learning.daily_signals."""
+    return _calls(DAILY_SIGNALS)
+
+
+def _calls(table: VersionedTable) -> list[ExpectationSpec]:
     return [
-        *_keys(TRADING_SIGNALS),
+        *_keys(table),
         _known("signal"),
+        _known("signal_since_date"),
         ExpectationSpec("expect_column_values_to_be_in_set", "signal", {"value_set": [-1, 0, 1]}),
         *(check for column in PROBABILITIES for check in (_known(column), _between(column, 0, 1))),
         _sums_to_one("probability_sum", lambda rows: rows[list(PROBABILITIES)].sum(axis="columns")),
+    ]
+
+
+def price_ranges_suite() -> list[ExpectationSpec]:
+    """Expectations of learning.price_ranges."""
+    return [
+        *_keys(PRICE_RANGES),
+        _between("price_usd", 0, None, strict_min=True),
+        _between("return_low", -1, 0),
+        _between("return_high", 0, None),
     ]
 
 
@@ -125,7 +167,11 @@ def moonshots_suite() -> list[ExpectationSpec]:
 PUBLISHED_SUITES: Mapping[str, Callable[[], list[ExpectationSpec]]] = MappingProxyType(
     {
         TRADER_GRADES.full_name: trader_grades_suite,
+        INVESTOR_GRADES.full_name: investor_grades_suite,
+        DAILY_GRADES.full_name: daily_grades_suite,
         TRADING_SIGNALS.full_name: trading_signals_suite,
+        DAILY_SIGNALS.full_name: daily_signals_suite,
+        PRICE_RANGES.full_name: price_ranges_suite,
         MODEL_EVALUATION.full_name: model_evaluation_suite,
         BULL_BEAR.full_name: bull_bear_suite,
         COMPOSITIONS.full_name: compositions_suite,

@@ -18,6 +18,8 @@ IDENTIFIER_TYPES: Mapping[str, str] = MappingProxyType(
         "universe": "VARCHAR",
         "metric": "VARCHAR",
         "date": "DATE",
+        "market_date": "DATE",
+        "horizon_days": "INTEGER",
     }
 )
 """DuckDB types of all unit and key columns; one name has one type in every table."""
@@ -32,6 +34,8 @@ IDENTIFIER_DESCRIPTIONS: Mapping[str, str] = MappingProxyType(
         "universe": "Universe of tokens the row is about.",
         "metric": "Name of the metric, as in the catalogue of metrics.",
         "date": "UTC day at whose close (24:00) the value holds.",
+        "market_date": "UTC day at whose close (24:00) the value holds.",
+        "horizon_days": "Days the row looks ahead.",
     }
 )
 
@@ -179,25 +183,123 @@ TRADER_GRADES = VersionedTable(
     },
 )
 
+INVESTOR_GRADES = VersionedTable(
+    schema="learning",
+    name="investor_grades",
+    unit_columns=("as_of_week",),
+    key_columns=("token_id",),
+    value_columns={
+        "symbol": "VARCHAR",
+        "investor_grade": "DOUBLE",
+        "investor_rank": "DOUBLE",
+        "score": "DOUBLE",
+        "score_cross_section": "DOUBLE",
+        "score_market": "DOUBLE",
+        "is_grade_provisional": "BOOLEAN",
+        "coverage": "DOUBLE",
+        "universe": "VARCHAR",
+    },
+    description=(
+        "Investor Grade (90 days), one row per week and token of the universe; a version belongs to the week. Mostly prices and "
+        "volumes so far: read it as a long-horizon price grade."
+    ),
+    value_descriptions={
+        "symbol": _SYMBOL,
+        "investor_grade": "Percentile (0-100) of the score among all earlier out-of-sample scores.",
+        "investor_rank": "Cross-sectional percentile (0-100) of the score within the week.",
+        "score": "Raw score over 90 days: cross-sectional part plus market part (no unit).",
+        "score_cross_section": "Part of the score that compares the token with the others of the week (no unit).",
+        "score_market": "Part of the score that is common to all tokens of the week (no unit).",
+        "is_grade_provisional": "True while fewer than 104 weeks of earlier scores exist.",
+        "coverage": "Fraction (0-1) of the model's features that were known.",
+        "universe": "Narrowest universe the token belongs to in this week.",
+    },
+)
+
+DAILY_GRADES = VersionedTable(
+    schema="learning",
+    name="daily_grades",
+    unit_columns=("as_of_week",),
+    key_columns=("market_date", "token_id"),
+    value_columns={
+        "trader_grade": "DOUBLE",
+        "trader_rank": "DOUBLE",
+        "trader_score": "DOUBLE",
+        "investor_grade": "DOUBLE",
+        "investor_rank": "DOUBLE",
+        "investor_score": "DOUBLE",
+    },
+    description=(
+        "Grades at every close, one row per day and token of the universe, by the models then in force; a unit is the seven days "
+        "before as_of_week, and its Sunday is what the weekly tables hold."
+    ),
+    value_descriptions={
+        "trader_grade": "Percentile (0-100) of the trader score among the weekly out-of-sample scores before as_of_week.",
+        "trader_rank": "Cross-sectional percentile (0-100) of the trader score within the day.",
+        "trader_score": "Raw score over 14 days (no unit).",
+        "investor_grade": "The same of the investor score; null before the first investor model.",
+        "investor_rank": "Cross-sectional percentile (0-100) of the investor score within the day.",
+        "investor_score": "Raw score over 90 days (no unit).",
+    },
+)
+
+_CALL_VALUES = {
+    "signal": "TINYINT",
+    "signal_since_date": "DATE",
+    "p_bullish": "DOUBLE",
+    "p_neutral": "DOUBLE",
+    "p_bearish": "DOUBLE",
+}
+_CALL_DESCRIPTIONS = {
+    "signal": "1 bullish, 0 neutral, -1 bearish: an outcome is called where its probability stands far enough above its base rate.",
+    "signal_since_date": "First day (UTC close) of the run of equal calls: the day of the last flip.",
+    "p_bullish": "Probability (0-1) that +1 sigma * sqrt(14) is passed first within 14 days.",
+    "p_neutral": "Probability (0-1) that neither barrier is passed within 14 days.",
+    "p_bearish": "Probability (0-1) that -1 sigma * sqrt(14) is passed first; the three sum to 1.",
+}
+
 TRADING_SIGNALS = VersionedTable(
     schema="learning",
     name="trading_signals",
     unit_columns=("as_of_week",),
     key_columns=("token_id",),
+    value_columns={"symbol": "VARCHAR", **_CALL_VALUES},
+    description="Calls for the next 14 days, one row per week and token; a version belongs to the week.",
+    value_descriptions={"symbol": _SYMBOL, **_CALL_DESCRIPTIONS},
+)
+
+DAILY_SIGNALS = VersionedTable(
+    schema="learning",
+    name="daily_signals",
+    unit_columns=("as_of_week",),
+    key_columns=("market_date", "token_id"),
+    value_columns=_CALL_VALUES,
+    description=(
+        "Calls at every close for the next 14 days, one row per day and token; a unit is the seven days before as_of_week, and its "
+        "Sunday is what the weekly table holds."
+    ),
+    value_descriptions=_CALL_DESCRIPTIONS,
+)
+
+PRICE_RANGES = VersionedTable(
+    schema="learning",
+    name="price_ranges",
+    unit_columns=("as_of_week",),
+    key_columns=("token_id", "horizon_days"),
     value_columns={
         "symbol": "VARCHAR",
-        "signal": "TINYINT",
-        "p_bullish": "DOUBLE",
-        "p_neutral": "DOUBLE",
-        "p_bearish": "DOUBLE",
+        "price_usd": "DOUBLE",
+        "return_low": "DOUBLE",
+        "return_median": "DOUBLE",
+        "return_high": "DOUBLE",
     },
-    description="Calls for the next 14 days, one row per week and token; a version belongs to the week.",
+    description="Between which prices a token will probably stand, one row per week, token and horizon; a version belongs to the week.",
     value_descriptions={
         "symbol": _SYMBOL,
-        "signal": "1 bullish, 0 neutral, -1 bearish: the outcome whose probability stands highest above its base rate.",
-        "p_bullish": "Probability (0-1) that +1 sigma * sqrt(14) is passed first within 14 days.",
-        "p_neutral": "Probability (0-1) that neither barrier is passed within 14 days.",
-        "p_bearish": "Probability (0-1) that -1 sigma * sqrt(14) is passed first; the three sum to 1.",
+        "price_usd": "Close of the Sunday before as_of_week, in USD.",
+        "return_low": "10 % quantile of the return over the horizon (fraction).",
+        "return_median": "50 % quantile (fraction): 0, since no forecast of it beat no change out of sample.",
+        "return_high": "90 % quantile of the return over the horizon (fraction).",
     },
 )
 
@@ -210,6 +312,19 @@ MODEL_EVALUATION = VersionedTable(
     description=(
         "How the calls of a week turned out, one row per week, model, universe and metric. The unit is the week that "
         "is scored; its metrics become known when its labels end, hence its origin is never `published`."
+    ),
+    value_descriptions={"value": "Value of the metric, in the metric's own unit."},
+)
+
+INVESTOR_EVALUATION = VersionedTable(
+    schema="learning",
+    name="investor_evaluation",
+    unit_columns=("as_of_week",),
+    key_columns=("model", "universe", "metric"),
+    value_columns={"value": "DOUBLE"},
+    description=(
+        "How the Investor Grades of a week turned out after 90 days, one row per week, model, universe and metric; otherwise as "
+        "model_evaluation."
     ),
     value_descriptions={"value": "Value of the metric, in the metric's own unit."},
 )
@@ -328,8 +443,13 @@ MOONSHOTS = VersionedTable(
 
 VERSIONED_TABLES: tuple[VersionedTable, ...] = (
     TRADER_GRADES,
+    INVESTOR_GRADES,
+    DAILY_GRADES,
     TRADING_SIGNALS,
+    DAILY_SIGNALS,
+    PRICE_RANGES,
     MODEL_EVALUATION,
+    INVESTOR_EVALUATION,
     BULL_BEAR,
     COMPOSITIONS,
     REBALANCES,

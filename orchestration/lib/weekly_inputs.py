@@ -12,17 +12,14 @@ from datetime import date, timedelta
 import duckdb
 import polars as pl
 
-from models_ml.features.catalogue import MODEL_INPUT_NAMES
-from models_ml.learning.dataset import MARKET_COLUMNS
+from models_ml.learning.dataset import MARKET_COLUMNS, READ_FEATURES
 
-MARKET_SELECT = """
+MARKET_OF_DAY = """
     select
-        market_date + 1 as as_of_week,
-        * exclude (market_date),
+        *,
         (btc_price_usd / btc_sma_100d_usd - 1)::float as btc_to_sma_100d,
         (btc_price_usd / btc_sma_200d_usd - 1)::float as btc_to_sma_200d
     from marts.feat_market_daily
-    where isodow(market_date) = 7
 """
 
 
@@ -35,47 +32,56 @@ def token_of_day(rows: str) -> str:
 
 
 def weekly_features(connection: duckdb.DuckDBPyConnection, *, until: date) -> pl.DataFrame:
-    """Features of the broad universe at the close before each Monday.
+    """Features of the broad universe at the close before each Monday up to `until`: `daily_features` of the Sundays."""
+    return _features(connection, "isodow(features.market_date) = 7 and features.market_date < ?", [until])
+
+
+def daily_features(connection: duckdb.DuckDBPyConnection, *, first: date, last: date) -> pl.DataFrame:
+    """Features of the broad universe at the closes of `first` to `last`.
 
     Returns:
-        One row a week and eligible token, by week and token: as_of_week, token_id, symbol, is_liquid, volume_30d_median_usd and
-        the other model inputs of the catalogue, coverage, and the market columns of the week.
+        One row a day and eligible token, by day and token: as_of_week (the Monday after the day), market_date, token_id, symbol,
+        is_liquid, the features that the models' columns are made of, coverage, and the market columns of the day.
     """
-    features = ", ".join(f"features.{name}" for name in MODEL_INPUT_NAMES)
+    return _features(connection, "features.market_date between ? and ?", [first, last])
+
+
+def _features(connection: duckdb.DuckDBPyConnection, days: str, parameters: list[date]) -> pl.DataFrame:
+    features = ", ".join(f"features.{name}" for name in READ_FEATURES)
     market = ", ".join(f"market.{name}" for name in MARKET_COLUMNS)
     return connection.execute(
         f"""
         select
-            features.market_date + 1 as as_of_week, features.token_id, tokens.symbol, universe.is_liquid,
-            {features}, features.coverage, {market}
+            (features.market_date + (8 - isodow(features.market_date))::integer) as as_of_week, features.market_date,
+            features.token_id, tokens.symbol, universe.is_liquid, {features}, features.coverage, {market}
         from marts.feat_token_daily as features
         inner join marts.fct_universe_daily as universe
             on features.token_id = universe.token_id and features.market_date = universe.market_date
         inner join {token_of_day("features")}
-        left join ({MARKET_SELECT}) as market on features.market_date + 1 = market.as_of_week
-        where universe.is_broad and isodow(features.market_date) = 7 and features.market_date < ?
-        order by as_of_week, features.token_id
+        left join ({MARKET_OF_DAY}) as market on features.market_date = market.market_date
+        where universe.is_broad and {days}
+        order by features.market_date, features.token_id
         """,
-        [until],
+        parameters,
     ).pl()
 
 
-def weekly_market(connection: duckdb.DuckDBPyConnection, *, until: date) -> pl.DataFrame:
-    """State of the market at the close before each Monday up to `until`: as_of_week and the columns of feat_market_daily."""
+def daily_market(connection: duckdb.DuckDBPyConnection, *, until: date) -> pl.DataFrame:
+    """State of the market at each close before `until`: the columns of feat_market_daily, and bitcoin against its averages."""
     return connection.execute(
-        f"select * from ({MARKET_SELECT}) where as_of_week <= ? order by as_of_week", [until]
+        f"select * from ({MARKET_OF_DAY}) where market_date < ? order by market_date", [until]
     ).pl()
 
 
 def daily_closes(
     connection: duckdb.DuckDBPyConnection, *, until: date, tokens: Sequence[str] | None = None
 ) -> pl.DataFrame:
-    """Closes known at Monday 00:00 of `until`: token_id, market_date, price_usd, is_carried, by token and day."""
+    """Closes known at Monday 00:00 of `until`: token_id, market_date, price_usd, volume_24h_usd, is_carried, by token and day."""
     chosen = "" if tokens is None else "and token_id in (select unnest(?))"
     parameters: list[object] = [until] if tokens is None else [until, list(tokens)]
     return connection.execute(
         f"""
-        select token_id, market_date, price_usd, is_carried from marts.fct_daily
+        select token_id, market_date, price_usd, volume_24h_usd, is_carried from marts.fct_daily
         where market_date < ? {chosen} order by token_id, market_date
         """,
         parameters,

@@ -107,7 +107,7 @@ def test_a_run_killed_inside_dbt_takes_dbt_along_and_is_taken_up_by_the_next(own
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("step", ["dbt_marts", "learning__trader_models", "trader_calls", "index_weeks"])
+@pytest.mark.parametrize("step", ["dbt_marts", "learning__models", "calls", "index_weeks"])
 def test_a_first_run_killed_in_a_step_that_holds_the_pool_ends_like_an_undisturbed_one(
     fresh, first, wait_for, runs_of, step
 ):

@@ -329,6 +329,6 @@ def test_landed_rows_all_say_simulated_and_when_they_were_known(first):
 def test_the_log_of_a_run_has_every_step(first):
     log = (first.folder / "run.log").read_text()
 
-    for step in ("dbt_marts", "trader_calls", "published__warehouse"):
+    for step in ("dbt_marts", "calls", "published__warehouse"):
         assert f"{step} - STEP_START" in log
         assert f"{step} - STEP_SUCCESS" in log

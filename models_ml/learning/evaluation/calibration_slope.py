@@ -70,9 +70,9 @@ def calibration_slopes(
 
 def _logistic_fit(group: pl.DataFrame, probability: str, outcome: str, *, lags: int) -> tuple[Floats, Floats] | None:
     """Coefficients (intercept, slope) and their errors, by Newton's method; None where the likelihood has no single maximum."""
-    clipped = np.clip(group[probability].to_numpy().astype(np.float64), SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY)
+    clipped = np.clip(group[probability].to_numpy(), SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY)
     design = np.column_stack([np.ones(len(clipped)), np.log(clipped / (1 - clipped))])
-    happened = group[outcome].to_numpy().astype(np.float64)
+    happened = group[outcome].to_numpy()
     if np.ptp(happened) == 0 or np.ptp(clipped) < SMALLEST_PROBABILITY:
         return None
     coefficients = np.array([0.0, 1.0])

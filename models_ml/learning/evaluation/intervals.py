@@ -49,6 +49,7 @@ def bootstrap_interval(
     level: float = LEVEL,
     seed: int = SEED,
     kind: Kind = "stationary",
+    is_centred: bool = False,
 ) -> Interval:
     """Percentile interval of any figure that can be computed from how often each week counts.
 
@@ -60,11 +61,15 @@ def bootstrap_interval(
         level: Probability the interval is to cover, in (0, 1).
         seed: Equal seeds give equal intervals.
         kind: Which bootstrap, see `resampled_counts`.
+        is_centred: Shift the resamples so that their mean is the estimate. For figures such as a sum of absolute gaps, which noise can
+            only raise: a resample has the noise of the sample and its own, and would lie above the estimate as a whole.
     """
     estimate = float(measure(np.ones((1, weeks)))[0]) if weeks else float("nan")
     if weeks < FEWEST_BLOCKS * block or math.isnan(estimate):
         return Interval(estimate, None, None, weeks)
     figures = measure(resampled_counts(weeks, block=block, draws=draws, seed=seed, kind=kind))
+    if is_centred:
+        figures = figures + estimate - np.nanmean(figures)
     low, high = np.nanquantile(figures, [(1 - level) / 2, (1 + level) / 2])
     return Interval(estimate, float(low), float(high), weeks)
 
@@ -122,11 +127,23 @@ def summarise_weekly(
         hac = hac_mean_interval(values, lags=block - 1, level=level)
         spread = float(values.std(ddof=1)) if len(values) > 1 else 0.0
         icir = drawn.estimate / spread if spread > 1e-12 else None
-        above = float((values > 0).mean()) if len(values) else None
-        rows.append((*key, drawn.estimate, drawn.low, drawn.high, hac.low, hac.high, icir, above, len(values)))
+        mean, above = (drawn.estimate, float((values > 0).mean())) if len(values) else (None, None)
+        rows.append((*key, mean, drawn.low, drawn.high, hac.low, hac.high, icir, above, len(values)))
     figures = ["mean", "low", "high", "hac_low", "hac_high", "icir", "share_above_0"]
     schema = {name: series.schema[name] for name in by} | dict.fromkeys(figures, pl.Float64) | {"weeks": pl.Int64}
     return pl.DataFrame(rows, schema=schema, orient="row").sort(by) if by else pl.DataFrame(rows, schema, orient="row")
+
+
+def with_cumulative_mean(series: pl.DataFrame, *, by: Sequence[str] = ()) -> pl.DataFrame:
+    """The series by week with `cumulative_mean`, the mean of its value over all weeks so far, in total or per group.
+
+    Args:
+        series: One row a week (and group): as_of_week, value, and the columns of `by`.
+        by: Columns that name the group.
+    """
+    so_far = pl.col("value").cum_sum() / pl.col("value").cum_count()
+    ordered = series.sort(*by, "as_of_week")
+    return ordered.with_columns(cumulative_mean=so_far.over(by) if by else so_far)
 
 
 def paired_difference(

@@ -1,8 +1,7 @@
-"""What portfolios earned: returns, turnover, costs, and what is left of them in a year.
+"""What portfolios earned: return, turnover and costs of each holding period.
 
-Belongs here: gross and net return of each holding period, their summary, their excess over a benchmark.
-Does not: which tokens are held (`portfolios.py`), the cost model (`costs.py`), whether the best of many trials was luck
-(`deflated_sharpe.py`).
+Belongs here: following positions from one rebalance to the next.
+Does not: which tokens are held (`portfolios.py`), the cost model (`costs.py`), annual figures (`performance_summary.py`).
 
 Holding periods may not overlap here, because a portfolio is traded from one into the next: of 14-day returns every second week is
 kept (`spaced_weeks`).
@@ -11,20 +10,13 @@ kept (`spaced_weeks`).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
 from datetime import date
 
-import numpy as np
 import polars as pl
 
 from models_ml.learning.evaluation.costs import CostModel
-from models_ml.learning.evaluation.deflated_sharpe import sharpe_of_totals
-from models_ml.learning.evaluation.hac import Floats
-from models_ml.learning.evaluation.intervals import bootstrap_interval, paired_difference
 from models_ml.learning.evaluation.rank_skill import LAGGED_OUTCOME
-from models_ml.learning.evaluation.resampling import Counts, block_weeks
 
-DAYS_A_YEAR = 365
 VOLUME = "volume_30d_median_usd"
 FIRST_MONDAY = date(1970, 1, 5)
 
@@ -34,6 +26,24 @@ def spaced_weeks(panel: pl.DataFrame, *, holding_days: int, offset: int = 0) -> 
     every = math.ceil(holding_days / 7)
     weeks = (pl.col("as_of_week") - pl.lit(FIRST_MONDAY)).dt.total_days() // 7
     return panel.filter(weeks % every == offset % every)
+
+
+def gross_returns(
+    weights: pl.DataFrame, panel: pl.DataFrame, *, outcome: str = LAGGED_OUTCOME, unknown_return: float = 0.0
+) -> pl.DataFrame:
+    """Return of each portfolio after each week, as if bought then; weeks may overlap.
+
+    Args:
+        weights: As `portfolios.standard_portfolios` gives them.
+        panel: as_of_week, token_id, the outcome (fraction, nullable).
+        outcome: Column with the return of the period.
+        unknown_return: As for `performance`.
+
+    Returns:
+        as_of_week, portfolio, gross_return, unknown_weight; by portfolio and week. A week without any outcome is left out.
+    """
+    columns = ["as_of_week", "portfolio", "gross_return", "unknown_weight"]
+    return _earned(_holdings(weights, panel, outcome, unknown_return)).select(columns)
 
 
 def performance(
@@ -67,15 +77,9 @@ def performance(
         ValueError: Weeks lie closer together than the holding period.
     """
     _refuse_overlap(weights["as_of_week"].unique().sort(), holding_days)
-    facts = panel.select("as_of_week", "token_id", VOLUME, gain=pl.col(outcome).cast(pl.Float64))
-    ended = facts.drop_nulls("gain").select("as_of_week").unique()
-    held = weights.join(ended, on="as_of_week", how="semi").join(facts, on=["as_of_week", "token_id"], how="left")
-    held = held.sort("portfolio", "as_of_week", "token_id")  # sums in one order, so that equal inputs give equal bits
-    earned = held.group_by("portfolio", "as_of_week", maintain_order=True).agg(
-        gross_return=(pl.col("weight") * pl.col("gain").fill_null(unknown_return)).sum(),
-        unknown_weight=pl.col("weight").filter(pl.col("gain").is_null()).abs().sum(),
-    )
-    held = held.join(earned, on=["portfolio", "as_of_week"]).with_columns(gain=pl.col("gain").fill_null(unknown_return))
+    held = _holdings(weights, panel, outcome, unknown_return)
+    earned = _earned(held)
+    held = held.join(earned, on=["portfolio", "as_of_week"], maintain_order="left")
     return (
         earned.join(_trades(held, (costs or CostModel()).fraction(VOLUME)), on=["portfolio", "as_of_week"])
         .with_columns(net_return=pl.col("gross_return") - pl.col("cost"))
@@ -91,6 +95,31 @@ def _refuse_overlap(weeks: pl.Series, holding_days: int) -> None:
         raise ValueError(
             f"weeks {closest} days apart overlap where each is held for {holding_days} days; pass the panel through spaced_weeks first"
         )
+
+
+def _holdings(weights: pl.DataFrame, panel: pl.DataFrame, outcome: str, unknown_return: float) -> pl.DataFrame:
+    """Positions of weeks that have ended with their gain, is_known and volume, by portfolio, week and token.
+
+    The order is fixed, so that sums run in it and equal inputs give equal bits.
+    """
+    facts = panel.select(
+        "as_of_week", "token_id", pl.col(f"^{VOLUME}$"), gain=pl.col(outcome).cast(pl.Float64).fill_nan(None)
+    )
+    ended = facts.drop_nulls("gain").select("as_of_week").unique()
+    return (
+        weights.join(ended, on="as_of_week", how="semi")
+        .join(facts, on=["as_of_week", "token_id"], how="left")
+        .with_columns(is_known=pl.col("gain").is_not_null(), gain=pl.col("gain").fill_null(unknown_return))
+        .sort("portfolio", "as_of_week", "token_id")
+    )
+
+
+def _earned(held: pl.DataFrame) -> pl.DataFrame:
+    """portfolio, as_of_week, gross_return, unknown_weight of holdings."""
+    return held.group_by("portfolio", "as_of_week", maintain_order=True).agg(
+        gross_return=(pl.col("weight") * pl.col("gain")).sum(),
+        unknown_weight=pl.col("weight").filter(~pl.col("is_known")).abs().sum(),
+    )
 
 
 def _trades(held: pl.DataFrame, cost: pl.Expr) -> pl.DataFrame:
@@ -114,77 +143,4 @@ def _trades(held: pl.DataFrame, cost: pl.Expr) -> pl.DataFrame:
         .sort("portfolio", "as_of_week", "token_id")
         .group_by("portfolio", "as_of_week", maintain_order=True)
         .agg(turnover=trade.sum() / 2, cost=(trade * cost).sum())
-    )
-
-
-def summarise_performance(periods: pl.DataFrame, *, holding_days: int) -> pl.DataFrame:
-    """Figures of each portfolio over all its periods.
-
-    Args:
-        periods: As `performance` gives them.
-        holding_days: Length of a period.
-
-    Returns:
-        portfolio, mean_return (gross, a period), annual_net_return (compounded; -1 where all was lost), annual_volatility (net), sharpe
-        (gross), net_sharpe, net_sharpe_low, net_sharpe_high (block bootstrap, blocks of at least 14 days), max_drawdown (net, at
-        most 0), turnover (mean a period after the first), periods; by portfolio. Sharpe ratios are annual, by the square root of
-        time and without a riskless rate; null where the return never varies.
-    """
-    a_year = DAYS_A_YEAR / holding_days
-    block = block_weeks(holding_days, spacing_days=holding_days)
-    rows = []
-    for (name,), frame in periods.sort("as_of_week").partition_by("portfolio", as_dict=True).items():
-        net = frame["net_return"].to_numpy()
-        gross_sharpe = float(_sharpe_measure(frame["gross_return"].to_numpy())(np.ones((1, len(net))))[0])
-        sharpe = bootstrap_interval(_sharpe_measure(net), len(net), block=block)
-        wealth = np.cumprod(1 + np.maximum(net, -1))
-        high = np.maximum.accumulate(np.maximum(wealth, 1))
-        figures = (gross_sharpe, sharpe.estimate, sharpe.low, sharpe.high)
-        rows.append(
-            (
-                name,
-                float(frame["gross_return"].to_numpy().mean()),
-                float(wealth[-1] ** (a_year / len(net)) - 1),
-                float(net.std(ddof=1) * math.sqrt(a_year)) if len(net) > 1 else None,
-                *(None if value is None or math.isnan(value) else value * math.sqrt(a_year) for value in figures),
-                float((wealth / high - 1).min()),
-                float(frame["turnover"].to_numpy()[1:].mean()) if len(net) > 1 else None,
-                len(net),
-            )
-        )
-    names = ["mean_return", "annual_net_return", "annual_volatility", "sharpe", "net_sharpe", "net_sharpe_low"]
-    names += ["net_sharpe_high", "max_drawdown", "turnover"]
-    schema = {"portfolio": pl.String()} | {name: pl.Float64() for name in names} | {"periods": pl.Int64()}
-    return pl.DataFrame(rows, schema=schema, orient="row").sort("portfolio")
-
-
-def _sharpe_measure(returns: Floats) -> Callable[[Counts], Floats]:
-    """Measure of a Sharpe ratio per period for `bootstrap_interval`."""
-    totals = np.column_stack([returns, np.square(returns), np.ones(len(returns))])
-    return lambda counts: sharpe_of_totals(counts @ totals)
-
-
-def excess_over(periods: pl.DataFrame, benchmarks: Sequence[str], *, holding_days: int) -> pl.DataFrame:
-    """Mean net return of each portfolio less that of each benchmark in the same periods, with intervals.
-
-    Args:
-        periods: As `performance` gives them.
-        benchmarks: Names of portfolios, such as 'bitcoin' and 'market'.
-        holding_days: Length of a period.
-
-    Returns:
-        portfolio, benchmark and the columns of `intervals.summarise_weekly` (fractions a period), without a portfolio against itself.
-    """
-    block = block_weeks(holding_days, spacing_days=holding_days)
-    series = {
-        name: frame.select("as_of_week", value="net_return")
-        for (name,), frame in periods.partition_by("portfolio", as_dict=True).items()
-    }
-    return pl.concat(
-        paired_difference(series[name], series[benchmark], block=block).select(
-            pl.lit(name).alias("portfolio"), pl.lit(benchmark).alias("benchmark"), pl.all()
-        )
-        for benchmark in benchmarks
-        for name in sorted(series)
-        if name != benchmark
     )

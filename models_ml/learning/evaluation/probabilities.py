@@ -9,6 +9,7 @@ A frame has one row a week and token: as_of_week, the probabilities, and the out
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -24,19 +25,18 @@ BINS = 15
 
 
 def known_rows(frame: pl.DataFrame, *columns: str) -> pl.DataFrame:
-    """Rows with finite values in all the columns, by week.
+    """Rows with finite values in all the columns, which become Float64; by week.
 
     Raises:
         ValueError: There is none.
     """
-    known = frame.filter(pl.all_horizontal(pl.col(columns).cast(pl.Float64).is_finite().fill_null(False))).sort(
-        "as_of_week"
-    )
+    numbers = frame.with_columns(pl.col(columns).cast(pl.Float64))
+    known = numbers.filter(pl.all_horizontal(pl.col(columns).is_finite().fill_null(False)))
     if known.is_empty():
         raise ValueError(
             f"no row of {frame.height} has all of {list(columns)}; join the outcomes before judging probabilities"
         )
-    return known
+    return known.sort("as_of_week", maintain_order=True)
 
 
 def totals_by_week(rows: pl.DataFrame, *columns: Floats) -> Floats:
@@ -82,7 +82,7 @@ def brier_scores(frame: pl.DataFrame, *, block: int, outcome: str = "forward_bar
 def binary_brier_scores(frame: pl.DataFrame, *, probability: str, outcome: str, block: int) -> dict[str, Interval]:
     """The same of one probability and an outcome of 0 or 1 (mean of (p - o)^2, half of what two classes would add up to)."""
     rows = known_rows(frame, probability, outcome)
-    happened = rows[outcome].to_numpy().astype(np.float64)
+    happened = rows[outcome].to_numpy()
     squared = np.square(rows[probability].to_numpy() - happened)
     # The two classes' parts of the base rates' score are equal: half of each gives that of one.
     doubled = totals_by_week(rows, np.ones(rows.height), 2 * squared, happened, 1 - happened)
@@ -116,8 +116,8 @@ def calibration_error(
 ) -> tuple[Interval, pl.DataFrame]:
     """Expected calibration error over bins of equal counts, and the reliability table behind it.
 
-    ECE = sum over bins of n_b / n |mean p - mean o|. The bins are those of the whole sample, in the resamples too. An ECE is never
-    below 0, so its interval lies a little high: read the upper bound.
+    ECE = sum over bins of n_b / n |mean p - mean o|. The bins are those of the whole sample, in the resamples too. Chance can only
+    raise an ECE, so the interval is centred on the estimate, and its lower bound is at least 0.
 
     Args:
         frame: as_of_week, the probability, the outcome (0 or 1).
@@ -136,7 +136,7 @@ def calibration_error(
     place = ((rows[probability].rank("average") - 0.5) / rows.height * bins).floor().cast(pl.Int64).rank(
         "dense"
     ).to_numpy() - 1
-    values, happened = rows[probability].to_numpy(), rows[outcome].to_numpy().astype(np.float64)
+    values, happened = rows[probability].to_numpy(), rows[outcome].to_numpy()
     in_bin = [(place == number).astype(np.float64) for number in range(int(place.max()) + 1)]
     gaps = totals_by_week(rows, *(inside * (values - happened) for inside in in_bin))
     sizes = totals_by_week(rows, np.ones(rows.height))
@@ -150,7 +150,8 @@ def calibration_error(
         .agg(rows=pl.len().cast(pl.Int64), mean_probability=pl.col("p").mean(), frequency=pl.col("o").mean())
         .sort("bin")
     )
-    return bootstrap_interval(measure, len(gaps), block=block), table
+    interval = bootstrap_interval(measure, len(gaps), block=block, is_centred=True)
+    return replace(interval, low=None if interval.low is None else max(interval.low, 0.0)), table
 
 
 def top_label(frame: pl.DataFrame, *, outcome: str = "forward_barrier") -> pl.DataFrame:
@@ -164,3 +165,15 @@ def top_label(frame: pl.DataFrame, *, outcome: str = "forward_barrier") -> pl.Da
     return rows.select(
         "as_of_week", p_top=pl.Series(probabilities[every, best]), is_right=pl.Series(happened[every, best])
     )
+
+
+def one_class(frame: pl.DataFrame, name: str, *, outcome: str = "forward_barrier") -> pl.DataFrame:
+    """One class against the others: as_of_week, p_class, is_class (0 or 1); input of `calibration_error` and `calibration_slopes`.
+
+    Args:
+        frame: as_of_week, p_<name>, the outcome (1, 0, -1), and anything else, which stays.
+        name: 'bullish', 'neutral' or 'bearish'.
+        outcome: Column of what happened.
+    """
+    rows = known_rows(frame, f"p_{name}", outcome)
+    return rows.with_columns(p_class=f"p_{name}", is_class=pl.Series(class_outcomes(rows, outcome)[name]))

@@ -15,12 +15,12 @@ from statistics import NormalDist
 import numpy as np
 import polars as pl
 
+from models_ml.features.feature import DAYS_A_YEAR
 from models_ml.learning.evaluation.hac import Floats
 from models_ml.learning.evaluation.intervals import bootstrap_interval, ratio_of_totals
 from models_ml.learning.evaluation.probabilities import known_rows, totals_by_week
 from models_ml.learning.evaluation.resampling import Counts
 
-DAYS_A_YEAR = 365
 QUANTILES = {"q10": 0.1, "q50": 0.5, "q90": 0.9}
 """Probability of each column of a range."""
 
@@ -73,25 +73,20 @@ def quantile_skill(
     """
     benchmarks = [BENCHMARK_PREFIX + name for name in quantiles]
     rows = known_rows(frame, outcome, *quantiles, *benchmarks)
-    happened = rows[outcome].to_numpy().astype(np.float64)
+    happened = rows[outcome].to_numpy()
     losses = {
-        column: pinball_losses(happened, rows[column].to_numpy().astype(np.float64), probability)
+        column: pinball_losses(happened, rows[column].to_numpy(), probability)
         for column, probability in [*quantiles.items(), *zip(benchmarks, quantiles.values(), strict=True)]
     }
     table = []
     for name, probability in quantiles.items():
         below = float((happened < rows[name].to_numpy()).mean())
         table.append((name, *_skill(rows, losses[name], losses[BENCHMARK_PREFIX + name], block), below, probability))
-    ours, theirs = (_mean_of([losses[name] for name in names]) for names in (quantiles, benchmarks))
+    ours, theirs = (np.mean([losses[name] for name in names], axis=0) for names in (quantiles, benchmarks))
     table.append(("mean", *_skill(rows, ours, theirs, block), None, None))
     figures = ["pinball", "benchmark_pinball", "skill", "skill_low", "skill_high", "below", "probability"]
     schema = {"quantile": pl.String()} | dict.fromkeys(figures, pl.Float64())
     return pl.DataFrame(table, schema=schema, orient="row").with_columns(rows=pl.lit(rows.height, dtype=pl.Int64))
-
-
-def _mean_of(columns: Sequence[Floats]) -> Floats:
-    """Mean of equally long columns, row by row."""
-    return np.asarray(np.mean(columns, axis=0), dtype=np.float64)
 
 
 def _skill(rows: pl.DataFrame, loss: Floats, benchmark: Floats, block: int) -> tuple[float | None, ...]:
@@ -126,9 +121,10 @@ def coverage(
     rows = known_rows(frame, outcome, low, high)
     table = []
     for key, group in (rows.partition_by(by, as_dict=True) if by else {(): rows}).items():
-        happened, bottom, top = (group[name].to_numpy().astype(np.float64) for name in (outcome, low, high))
+        happened, bottom, top = (group[name].to_numpy() for name in (outcome, low, high))
         below, above = happened < bottom, happened > top
-        per_week = totals_by_week(group, 1.0 - below - above, np.ones(group.height))
+        within = (~below & ~above).astype(np.float64)
+        per_week = totals_by_week(group, within, np.ones(group.height))
         interval = bootstrap_interval(ratio_of_totals(per_week), len(per_week), block=block)
         bounds = (interval.estimate, interval.low, interval.high)
         shares = (float(below.mean()), float(above.mean()), float((top - bottom).mean()))

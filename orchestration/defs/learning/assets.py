@@ -8,14 +8,20 @@ import dagster as dg
 import duckdb
 import polars as pl
 
-from models_ml.learning.trader_model import gain_by_column
-from orchestration.lib.calls import build_calls, ensure_models, evaluate, read_inputs
+from models_ml.learning.boosters import gain_shares
+from orchestration.lib.calls import CALL_TABLES, build_calls
+from orchestration.lib.evaluation_weeks import evaluate
 from orchestration.lib.metadata import lines_plot, markdown_table, table_metadata
 from orchestration.lib.published_checks import judge_published, key_of, published_check_spec
 from orchestration.lib.resources import POOL, RunLease, Warehouse
+from orchestration.lib.training import HEADS, ensure_models
 from orchestration.lib.versioned_tables import (
     BULL_BEAR,
+    DAILY_GRADES,
+    DAILY_SIGNALS,
+    INVESTOR_GRADES,
     MODEL_EVALUATION,
+    PRICE_RANGES,
     TRADER_GRADES,
     TRADING_SIGNALS,
     VersionedTable,
@@ -28,11 +34,14 @@ MARTS = [
 PRICED = dg.AssetKey(["quality", "source_health"])
 """Its blocking check stops everything downstream when the prices are lost."""
 
-MODELS = dg.AssetKey(["learning", "trader_models"])
-CALLS = (TRADER_GRADES, TRADING_SIGNALS, BULL_BEAR)
+MODELS = dg.AssetKey(["learning", "models"])
 PREVIEW_ORDER = {
     TRADER_GRADES.full_name: "as_of_week desc, trader_grade desc",
+    INVESTOR_GRADES.full_name: "as_of_week desc, investor_grade desc",
+    DAILY_GRADES.full_name: "market_date desc, trader_grade desc",
     TRADING_SIGNALS.full_name: "as_of_week desc, p_bullish - p_bearish desc",
+    DAILY_SIGNALS.full_name: "market_date desc, p_bullish - p_bearish desc",
+    PRICE_RANGES.full_name: "as_of_week desc, token_id, horizon_days",
     BULL_BEAR.full_name: "as_of_week desc, universe",
 }
 
@@ -52,47 +61,45 @@ def spec_of(table: VersionedTable, deps: list[dg.AssetKey]) -> dg.AssetSpec:
 @dg.asset(
     key=MODELS, deps=[*MARTS, PRICED], group_name="learning", owners=["team:research"], kinds={"lightgbm"}, pool=POOL
 )
-def trader_models(context: dg.AssetExecutionContext, lease: RunLease, warehouse: Warehouse) -> dg.MaterializeResult:
-    """The trader model of every quarter: trained on its fixed refit date's past, frozen in the registry, never changed."""
+def models(context: dg.AssetExecutionContext, lease: RunLease, warehouse: Warehouse) -> dg.MaterializeResult:
+    """The models of every quarter, one a head: trained on their refit date's past, frozen in the registry, never changed."""
     registry = warehouse.registry()
     with warehouse.connect() as connection:
         build = warehouse.build(connection, context.run_id)
-        inputs = read_inputs(connection, build.as_of_week)
-        trained = ensure_models(connection, inputs, registry, until=build.as_of_week, report=context.log.info)
-    newest = registry.load(registry.refits()[-1])
-    metadata: dict[str, Any] = {"trained_now": len(trained), "models": len(registry.refits())}
-    if newest is not None:
-        metadata |= {
-            "in_force": newest.version,
-            "training_rows": newest.training_rows,
-            "gain": dg.MetadataValue.md(markdown_table(gain_by_column(newest).head(15))),
-        }
+        trained = ensure_models(connection, registry, until=build.as_of_week, report=context.log.info)
+    metadata: dict[str, Any] = {"trained_now": len(trained)}
+    for head in HEADS:
+        newest = registry.in_force(head.name, build.as_of_week)
+        if newest is not None:
+            metadata |= {
+                f"{head.name}_in_force": newest.version,
+                f"{head.name}_training_rows": newest.training_rows,
+                f"{head.name}_gain": dg.MetadataValue.md(
+                    markdown_table(gain_shares(list(newest.boosters.values())).head(15))
+                ),
+            }
     return dg.MaterializeResult(metadata=metadata)
 
 
 @dg.multi_asset(
-    name="trader_calls",
-    specs=[spec_of(table, [MODELS, *MARTS]) for table in CALLS],
-    check_specs=[published_check_spec(table) for table in CALLS],
+    name="calls",
+    specs=[spec_of(table, [MODELS, *MARTS]) for table in CALL_TABLES],
+    check_specs=[published_check_spec(table) for table in CALL_TABLES],
     pool=POOL,
 )
-def trader_calls(
-    context: dg.AssetExecutionContext, lease: RunLease, warehouse: Warehouse
-) -> Iterator[dg.MaterializeResult]:
-    """Grades, signals and the bull-bear indicator of every week that is missing or that a late fact may have changed."""
+def calls(context: dg.AssetExecutionContext, lease: RunLease, warehouse: Warehouse) -> Iterator[dg.MaterializeResult]:
+    """Grades, signals, ranges and the bull-bear indicator of every week that is missing or that a late fact may have changed."""
     source = warehouse.settings.source
     with warehouse.connect() as connection:
         build = warehouse.build(connection, context.run_id)
-        inputs = read_inputs(connection, build.as_of_week)
-        appended = build_calls(connection, inputs, warehouse.registry(), build)
+        appended = build_calls(connection, warehouse.registry(), build)
         plots = {
             TRADER_GRADES.full_name: median_grade_plot(connection, source),
-            TRADING_SIGNALS.full_name: None,
             BULL_BEAR.full_name: bull_bear_plot(connection, source),
         }
-        for table in CALLS:
+        for table in CALL_TABLES:
             shown = table_metadata(connection, f"{table.full_name}_current", order_by=PREVIEW_ORDER[table.full_name])
-            drawn = plots[table.full_name]
+            drawn = plots.get(table.full_name)
             yield dg.MaterializeResult(
                 asset_key=key_of(table),
                 metadata={**appended[table.full_name].as_metadata(), **shown, **({"plot": drawn} if drawn else {})},
@@ -119,7 +126,7 @@ def model_evaluation(
     """Rank IC, decile spread and coverage of every week whose labels have ended, beside simple baselines."""
     with warehouse.connect() as connection:
         build = warehouse.build(connection, context.run_id)
-        appended = evaluate(connection, read_inputs(connection, build.as_of_week), build)
+        appended = evaluate(connection, build)
         ics = weekly_ics(connection)
         recent = ics["value"].tail(26).mean()
         shown = table_metadata(

@@ -7,7 +7,6 @@ import dagster as dg
 import duckdb
 
 from orchestration.lib.attribution import ATTRIBUTION
-from orchestration.lib.calls import newest_refit
 from orchestration.lib.check_results import NAME, record_checks
 from orchestration.lib.data_docs import write_data_docs
 from orchestration.lib.metadata import markdown_table
@@ -15,6 +14,7 @@ from orchestration.lib.published_copy import count_rows
 from orchestration.lib.publishing import PublicationInfo, SourceLoads, publish
 from orchestration.lib.resources import POOL, RunLease, Warehouse
 from orchestration.lib.run_context import complete_build
+from orchestration.lib.training import HEADS
 from orchestration.lib.versioned_tables import VERSIONED_TABLES
 
 API_VIEWS = (
@@ -27,6 +27,11 @@ API_VIEWS = (
         "source_health",
         "source_coverage",
         "check_results",
+        "investor_grades",
+        "daily_grades",
+        "daily_signals",
+        "signal_flips",
+        "price_ranges",
     ),
 )
 CHECK_RESULTS = dg.AssetKey(["quality", "check_results"])
@@ -66,13 +71,13 @@ def published_warehouse(
             newest_load_id=max(load.load_id, known.newest_load_id or "") if known else load.load_id,
             newest_loaded_at=max(load.loaded_at, known.newest_loaded_at or load.loaded_at) if known else load.loaded_at,
         )
-    version = newest_refit(registry, build.as_of_week)
+    in_force = {head.name: registry.in_force(head.name, build.as_of_week) for head in HEADS}
     info = PublicationInfo(
         created_at=datetime.now(UTC),
         data_source=build.data_source,  # type: ignore[arg-type]  # one of three by the settings
         as_of_week=build.as_of_week,
         code_version=build.code_version,
-        model_versions={"trader": version} if version else {},
+        model_versions={head: model.version for head, model in in_force.items() if model},
         inputs_hash=build.inputs_hash,
         input_cutoff=build.input_cutoff,
         loads=loads,

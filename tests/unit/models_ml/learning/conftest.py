@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from models_ml.learning.dataset import MODEL_COLUMNS
-from models_ml.learning.trader_model import PARAMETERS
+from models_ml.learning.boosters import PARAMETERS
+from models_ml.learning.dataset import MODEL_COLUMNS, RATIO_COLUMNS
 
 START = dt.date(2022, 1, 3)
 WEEK = dt.timedelta(days=7)
@@ -50,17 +50,20 @@ def panel_of() -> Callable[..., Panel]:
                 "token_id": [f"t{token:03d}" for token in range(tokens)] * weeks,
             }
         )
-        features = rng.random((len(number), len(MODEL_COLUMNS)), dtype=np.float32)
+        columns = (*MODEL_COLUMNS, *RATIO_COLUMNS)
+        features = rng.random((len(number), len(columns)), dtype=np.float32)
         is_planted = np.isin(number, range(weeks) if planted is None else planted)
         moves = is_planted * strength * (features[:, 0] - 0.5) + rng.normal(0, 0.1, len(number))
         labels = keys.with_columns(
             forward_return_7d=pl.Series(0.5 * moves + rng.normal(0, 0.05, len(number))),
             forward_return_14d=pl.Series(moves),
             forward_return_14d_lag1=pl.Series(moves),
+            forward_return_30d=pl.Series(moves + rng.normal(0, 0.1, len(number))),
+            forward_return_90d=pl.Series(moves + rng.normal(0, 0.15, len(number))),
             forward_residual_14d=pl.Series(moves + rng.normal(0, 0.02, len(number))),
             forward_barrier=pl.Series(np.sign(moves) * (np.abs(moves) > 0.1), dtype=pl.Int8),
         )
-        frame = keys.with_columns(pl.Series(name, features[:, at]) for at, name in enumerate(MODEL_COLUMNS))
+        frame = keys.with_columns(pl.Series(name, features[:, at]) for at, name in enumerate(columns))
         return Panel(frame, labels)
 
     return make

@@ -19,7 +19,7 @@ def market_of(*rows):
     return pl.DataFrame(
         [(WEEK + dt.timedelta(days=7 * number), *row) for number, row in enumerate(rows)],
         schema={
-            "as_of_week": pl.Date,
+            "market_date": pl.Date,
             "btc_to_sma_100d": pl.Float32,
             "btc_to_sma_200d": pl.Float32,
             "breadth_50d": pl.Float32,
@@ -106,9 +106,9 @@ def test_the_market_part_stays_within_its_weight(to_100, to_200, breadth):
     assert abs(part) <= MARKET_WEIGHT + 1e-12
 
 
-def test_ranks_are_percentiles_within_a_week_whatever_the_market():
+def test_ranks_are_percentiles_within_a_day_whatever_the_market():
     scored = pl.DataFrame(
-        {"as_of_week": [WEEK] * 3 + [dt.date(2024, 1, 8)] * 3, "score": [0.1, 0.3, 0.2, -0.8, -0.6, -0.8]}
+        {"market_date": [WEEK] * 3 + [dt.date(2024, 1, 8)] * 3, "score": [0.1, 0.3, 0.2, -0.8, -0.6, -0.8]}
     )
 
     ranks = scored.select(rank=cross_sectional_rank("score"))["rank"].to_list()

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from models_ml.learning.calendar import (
     EMBARGO_DAYS,
-    HORIZON_DAYS,
+    INVESTOR_HORIZON_DAYS,
     LAG_DAYS,
+    TRADER_HORIZON_DAYS,
     first_monday,
     refit_dates,
     refit_in_force,
@@ -21,11 +22,11 @@ MONDAYS = st.integers(0, 1500).map(lambda week: dt.date(2015, 1, 5) + WEEK * wee
 REFITS = st.tuples(st.integers(2014, 2060), st.sampled_from([1, 4, 7, 10])).map(lambda quarter: first_monday(*quarter))
 
 
-def label_end(week):
+def label_end(week, horizon_days=TRADER_HORIZON_DAYS):
     """Day after whose beginning no close enters the lagged label of a week: bought a day late, held for the horizon."""
     newest_close = week - dt.timedelta(days=1)
     bought = newest_close + dt.timedelta(days=LAG_DAYS)
-    sold = bought + dt.timedelta(days=HORIZON_DAYS)
+    sold = bought + dt.timedelta(days=horizon_days)
     return sold + dt.timedelta(days=1)
 
 
@@ -83,15 +84,15 @@ def test_the_model_in_force_is_that_of_the_newest_refit(week, refit):
     ],
 )
 def test_the_last_training_week_by_hand(refit, last_week):
-    assert training_end(refit) == last_week
+    assert training_end(refit, horizon_days=14) == last_week
 
 
-@given(REFITS)
-def test_every_training_label_ends_before_the_refit_less_the_embargo_and_no_week_is_given_away(refit):
+@given(REFITS, st.sampled_from([7, TRADER_HORIZON_DAYS, 30, INVESTOR_HORIZON_DAYS]))
+def test_every_training_label_ends_before_the_refit_less_the_embargo_and_no_week_is_given_away(refit, horizon_days):
     allowed = refit - dt.timedelta(days=EMBARGO_DAYS)
 
-    last = training_end(refit)
+    last = training_end(refit, horizon_days=horizon_days)
 
     assert last.weekday() == 0
-    assert label_end(last) <= allowed
-    assert label_end(last + WEEK) > allowed
+    assert label_end(last, horizon_days) <= allowed
+    assert label_end(last + WEEK, horizon_days) > allowed

@@ -10,7 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models_ml.features.catalogue import MODEL_INPUT_NAMES
-from models_ml.learning.dataset import MARKET_COLUMNS, MODEL_COLUMNS, LeakError, model_frame
+from models_ml.learning.dataset import (
+    MARKET_COLUMNS,
+    MODEL_COLUMNS,
+    RATIO_COLUMNS,
+    READ_FEATURES,
+    LeakError,
+    model_frame,
+)
 
 WEEKS = [dt.date(2024, 1, 1), dt.date(2024, 1, 8)]
 
@@ -21,7 +28,7 @@ def weekly_of(values, *, week=WEEKS[0]):
     return pl.DataFrame(
         {"as_of_week": [week] * count, "token_id": [f"t{token:02d}" for token in range(count)]}
     ).with_columns(
-        *(pl.Series(name, values, dtype=pl.Float32) for name in MODEL_INPUT_NAMES),
+        *(pl.Series(name, values, dtype=pl.Float32) for name in READ_FEATURES),
         *(pl.lit(0.5, dtype=pl.Float64).alias(name) for name in MARKET_COLUMNS),
     )
 
@@ -59,8 +66,8 @@ def test_weeks_are_ranked_apart():
 def test_the_frame_has_the_keys_and_the_model_columns_as_float32():
     frame = model_frame(weekly_of([1.0, 2.0]).with_columns(symbol=pl.lit("X"), coverage=pl.lit(1.0)))
 
-    assert frame.columns == ["as_of_week", "token_id", *MODEL_COLUMNS]
-    assert set(frame.select(MODEL_COLUMNS).dtypes) == {pl.Float32}
+    assert frame.columns == ["as_of_week", "token_id", *MODEL_COLUMNS, *RATIO_COLUMNS]
+    assert set(frame.select(*MODEL_COLUMNS, *RATIO_COLUMNS).dtypes) == {pl.Float32}
     assert len(MODEL_COLUMNS) == len(MODEL_INPUT_NAMES) + len(MARKET_COLUMNS)
 
 
@@ -92,3 +99,30 @@ def test_a_label_joined_into_the_frame_is_refused(name):
 
     with pytest.raises(LeakError, match=f"'{name}'.* look ahead"):
         model_frame(weekly)
+
+
+def test_ratios_are_logarithms_of_quotients_and_null_where_there_is_none():
+    weekly = weekly_of([2.0, 2.0, 2.0, 2.0]).with_columns(
+        volatility_7d=pl.Series([4.0, 0.0, None, 1.0], dtype=pl.Float32),
+        volatility_30d=pl.Series([2.0, 2.0, 2.0, 0.0], dtype=pl.Float32),
+    )
+
+    ratios = model_frame(weekly)["log_volatility_7d_to_30d"].to_list()
+
+    assert ratios == [pytest.approx(np.log(2)), None, None, None]
+
+
+def test_daily_frames_are_ranked_by_day_and_keep_their_week():
+    days = [dt.date(2024, 1, 6), dt.date(2024, 1, 7)]
+    daily = pl.concat(
+        [
+            weekly_of(values).with_columns(market_date=pl.lit(day))
+            for day, values in zip(days, ([1.0, 2.0], [4.0, 3.0]), strict=True)
+        ]
+    )
+
+    frame = model_frame(daily, by="market_date")
+
+    assert frame.columns[:3] == ["as_of_week", "market_date", "token_id"]
+    assert frame["market_date"].to_list() == [days[0]] * 2 + [days[1]] * 2
+    assert ranks_of(frame) == [0.25, 0.75, 0.75, 0.25]

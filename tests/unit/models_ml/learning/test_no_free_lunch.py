@@ -10,7 +10,7 @@ from models_ml.features.catalogue import MODEL_INPUT_NAMES
 from models_ml.features.compute import token_features
 from models_ml.learning.dataset import MARKET_COLUMNS, model_frame
 from models_ml.learning.labels import forward_returns
-from models_ml.learning.trader_model import predict, train
+from models_ml.learning.ranking import TRADER, predict_ranking, train_ranking
 from orchestration.sandbox.market import simulate_market
 from orchestration.sandbox.settings import SimulationSettings
 
@@ -44,7 +44,7 @@ def panel(panel_of):
 def test_a_planted_signal_is_found_out_of_sample(panel, weekly_ics):
     past, future = split(panel.frame)
 
-    scores = predict(train(past, panel.labels, refit=REFIT), future)
+    scores = predict_ranking(train_ranking(TRADER, past, panel.labels, refit=REFIT), future)
 
     # The marker itself, known exactly, would reach about 0.22.
     assert weekly_ics(scores, panel.labels).mean() > 0.12
@@ -54,7 +54,7 @@ def test_a_planted_signal_is_found_out_of_sample(panel, weekly_ics):
 def test_permuted_labels_teach_nothing(seed, panel, weekly_ics):
     past, future = split(panel.frame)
 
-    scores = predict(train(past, permuted(panel.labels, seed), refit=REFIT), future)
+    scores = predict_ranking(train_ranking(TRADER, past, permuted(panel.labels, seed), refit=REFIT), future)
 
     # 42 weeks of 70 tokens: the mean of as many correlations of nothing has a standard error of 0.018.
     assert abs(weekly_ics(scores, panel.labels).mean()) < 0.05

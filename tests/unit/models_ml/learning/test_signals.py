@@ -1,4 +1,4 @@
-"""Calls: three probabilities that sum to one, and the outcome furthest above its base rate."""
+"""Calls: three probabilities that sum to one, a lift that begins a call, a lower one that keeps it."""
 
 import datetime as dt
 
@@ -7,81 +7,112 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models_ml.learning.signals import bull_bear, call_signals
-from models_ml.learning.trader_model import TraderModel
+from models_ml.learning.signals import CallRules, Standing, bull_bear, call_signals, outcome_probabilities
 
-WEEK = dt.date(2024, 1, 1)
+DAY = dt.date(2024, 1, 1)
+RULES = CallRules(enter_lift=1.4, stay_lift=1.2, memory_days=7)
 PROBABILITIES = st.floats(0, 1)
-NAMES = {1: "bullish", 0: "neutral", -1: "bearish"}
 
 
-def model_with(bullish, neutral, bearish):
-    return TraderModel(
-        refit=WEEK,
-        boosters={},
-        columns=(),
-        training_weeks=(WEEK, WEEK),
-        training_rows=0,
-        base_rates={"bullish": bullish, "neutral": neutral, "bearish": bearish},
-    )
-
-
-def predictions_of(*pairs):
+def days_of(lifts, *, name="t", first=DAY, skip=0):
+    """Consecutive days of one token from (bullish lift, bearish lift); `skip` days lie between two."""
     return pl.DataFrame(
-        [(WEEK, f"t{number}", move, up) for number, (move, up) in enumerate(pairs)],
-        schema=["as_of_week", "token_id", "p_move", "p_up_given_move"],
+        [
+            (first + dt.timedelta(days=number * (skip + 1)), name, 0.25 * bullish, 0.5 * bearish, 0.25, 0.5)
+            for number, (bullish, bearish) in enumerate(lifts)
+        ],
+        schema=["market_date", "token_id", "p_bullish", "p_bearish", "base_bullish", "base_bearish"],
         orient="row",
     )
+
+
+def called(lifts, *, before=None, **kwargs):
+    return call_signals(days_of(lifts, **kwargs), before=before or {}, rules=RULES)
 
 
 @settings(deadline=None)
 @given(st.lists(st.tuples(PROBABILITIES, PROBABILITIES), min_size=1, max_size=20))
 def test_probabilities_sum_to_one(pairs):
-    calls = call_signals(predictions_of(*pairs), model_with(0.2, 0.5, 0.3))
+    moves = pl.DataFrame(pairs, schema=["p_move", "p_up_given_move"], orient="row")
+
+    rows = outcome_probabilities(moves)
 
     columns = ["p_bullish", "p_neutral", "p_bearish"]
-    assert calls.select(pl.sum_horizontal(columns)).to_series().to_list() == pytest.approx(
-        [1.0] * len(pairs), abs=1e-12
-    )
-    assert calls.select(pl.min_horizontal(columns)).to_series().min() >= 0
+    assert rows.select(pl.sum_horizontal(columns)).to_series().to_list() == pytest.approx([1.0] * len(pairs), abs=1e-12)
+    assert rows.select(pl.min_horizontal(columns)).to_series().min() >= 0
 
 
-@settings(deadline=None)
-@given(PROBABILITIES, PROBABILITIES, st.tuples(*[st.integers(1, 100)] * 3))
-def test_the_call_is_the_outcome_furthest_above_its_base_rate(p_move, p_up, shares):
-    rates = [share / sum(shares) for share in shares]
-
-    call = call_signals(predictions_of((p_move, p_up)), model_with(*rates)).row(0, named=True)
-
-    base = dict(zip(("bullish", "neutral", "bearish"), rates, strict=True))
-    lifts = {name: call[f"p_{name}"] / base[name] for name in base}
-    assert lifts[NAMES[call["signal"]]] == pytest.approx(max(lifts.values()), rel=1e-12)
-
-
-def test_the_most_frequent_outcome_is_not_called_for_being_frequent():
-    calls = call_signals(predictions_of((0.5, 0.6), (0.5, 0.4), (0.3, 0.5)), model_with(0.2, 0.6, 0.2))
-
-    assert calls["signal"].to_list() == [1, -1, 0]
-    assert calls["p_neutral"].to_list() == pytest.approx([0.5, 0.5, 0.7])
+@pytest.mark.parametrize(
+    ("lifts", "signal"),
+    [
+        ((1.5, 1.0), 1),
+        ((1.0, 1.5), -1),
+        ((1.39, 0.5), 0),
+        ((0.5, 1.39), 0),
+        ((1.5, 1.6), -1),
+        ((1.6, 1.5), 1),
+        ((1.5, 1.5), 0),
+    ],
+)
+def test_a_call_begins_where_the_larger_lift_is_large_enough(lifts, signal):
+    assert called([lifts])["signal"].to_list() == [signal]
 
 
-@pytest.mark.parametrize("pair", [(0.5, 0.5), (0.4, 0.5)])
-def test_a_tie_is_called_neutral(pair):
-    calls = call_signals(predictions_of(pair), model_with(0.25, 0.5, 0.25))
+def test_a_call_stands_until_its_lift_falls_below_the_lower_bound():
+    rows = called([(1.5, 1.0), (1.25, 1.0), (1.19, 1.0), (1.25, 1.0)])
 
-    assert calls["signal"].to_list() == [0]
+    assert rows["signal"].to_list() == [1, 1, 0, 0]
+    days = rows["market_date"].to_list()
+    assert rows["signal_since_date"].to_list() == [days[0], days[0], days[2], days[2]]
+
+
+def test_a_call_ends_where_the_opposite_outcome_passes_it():
+    rows = called([(1.0, 1.5), (1.45, 1.3), (1.3, 1.35)])
+
+    assert rows["signal"].to_list() == [-1, 1, 0]
+
+
+@given(st.lists(st.tuples(st.floats(0, 3), st.floats(0, 3)), min_size=1, max_size=30), st.integers(0, 30))
+def test_days_called_in_two_builds_equal_those_called_in_one(lifts, cut):
+    whole = called(lifts)
+    first = days_of(lifts[:cut])
+
+    early = call_signals(first, before={}, rules=RULES) if cut and first.height else None
+    before = {}
+    if early is not None:
+        last = early.row(-1, named=True)
+        before = {"t": Standing(last["market_date"], last["signal"], last["signal_since_date"])}
+    rest = days_of(lifts).filter(pl.col("market_date") >= DAY + dt.timedelta(days=min(cut, len(lifts))))
+    late = call_signals(rest, before=before, rules=RULES)
+
+    assert pl.concat([frame for frame in (early, late) if frame is not None]).equals(whole)
+
+
+def test_tokens_are_called_apart():
+    both = pl.concat([days_of([(1.5, 1.0), (1.3, 1.0)], name="a"), days_of([(1.0, 1.0), (1.3, 1.0)], name="b")])
+
+    rows = call_signals(both, before={}, rules=RULES)
+
+    assert rows.sort("token_id", "market_date")["signal"].to_list() == [1, 1, 0, 0]
+
+
+def test_a_token_that_was_away_starts_anew():
+    short, long = called([(1.5, 1.0), (1.3, 1.0)], skip=6), called([(1.5, 1.0), (1.3, 1.0)], skip=7)
+
+    assert short["signal"].to_list() == [1, 1]
+    assert long["signal"].to_list() == [1, 0]
 
 
 def test_an_outcome_that_training_never_saw_is_not_called_without_a_probability():
-    calls = call_signals(predictions_of((0.5, 1.0)), model_with(0.4, 0.6, 0.0))
+    rows = days_of([(1.5, 0.0)]).with_columns(base_bearish=pl.lit(0.0), p_bearish=pl.lit(0.0))
 
-    assert calls["signal"].to_list() == [1]
+    assert call_signals(rows, before={}, rules=RULES)["signal"].to_list() == [1]
 
 
 def test_the_indicator_is_the_share_of_calls_a_week():
     signals = pl.DataFrame(
         {
-            "as_of_week": [dt.date(2024, 1, 8)] * 2 + [WEEK] * 5,
+            "as_of_week": [dt.date(2024, 1, 8)] * 2 + [DAY] * 5,
             "token_id": ["a", "b", "a", "b", "c", "d", "e"],
             "signal": pl.Series([1, 1, 1, -1, -1, 0, 0], dtype=pl.Int8),
         }
@@ -89,7 +120,7 @@ def test_the_indicator_is_the_share_of_calls_a_week():
 
     shares = bull_bear(signals)
 
-    assert shares["as_of_week"].to_list() == [WEEK, dt.date(2024, 1, 8)]
+    assert shares["as_of_week"].to_list() == [DAY, dt.date(2024, 1, 8)]
     assert shares["bullish_share"].to_list() == pytest.approx([0.2, 1.0])
     assert shares["bearish_share"].to_list() == pytest.approx([0.4, 0.0])
     assert shares["tokens"].to_list() == [5, 2]

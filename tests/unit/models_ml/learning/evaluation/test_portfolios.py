@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 
 from models_ml.learning.evaluation.costs import CostModel
-from models_ml.learning.evaluation.performance import excess_over, performance, spaced_weeks, summarise_performance
+from models_ml.learning.evaluation.performance import gross_returns, performance, spaced_weeks
+from models_ml.learning.evaluation.performance_summary import excess_over, summarise_performance
 from models_ml.learning.evaluation.portfolios import (
     long_short,
     standard_portfolios,
@@ -140,6 +141,21 @@ def test_performance_is_that_of_a_backtest_of_single_positions(fortnights, portf
         assert row[1:] == pytest.approx(slow[1:], abs=1e-12)
 
 
+def test_gross_returns_are_those_of_the_backtest_and_may_overlap(fortnights, random_panel):
+    weights = standard_portfolios(fortnights)
+    overlapping = random_panel(9, weeks=3, tokens=30).with_columns(log_market_cap=pl.lit(15.0))
+
+    gross = gross_returns(weights, fortnights)
+    weekly = gross_returns(standard_portfolios(overlapping), overlapping)
+
+    periods = performance(weights, fortnights, holding_days=14)
+    assert gross.equals(periods.select("as_of_week", "portfolio", "gross_return", "unknown_weight"))
+    market = weekly.filter(pl.col("portfolio") == "market")["gross_return"]
+    assert market.to_list() == pytest.approx(
+        overlapping.group_by("as_of_week").agg(pl.col(OUTCOME).mean()).sort("as_of_week")[OUTCOME]
+    )
+
+
 def test_a_week_that_has_not_ended_is_left_out(fortnights):
     is_last = pl.col("as_of_week") == fortnights["as_of_week"].max()
     open_ended = fortnights.with_columns(pl.when(~is_last).then(OUTCOME).alias(OUTCOME))
@@ -224,6 +240,19 @@ def test_the_excess_is_that_over_each_benchmark_in_the_same_periods():
     best = excess.filter((pl.col("portfolio") == "best") & (pl.col("benchmark") == "market")).row(0, named=True)
     assert excess.height == 4
     assert (best["mean"], best["low"], best["high"]) == pytest.approx((0.02, 0.02, 0.02))
+
+
+def test_an_excess_over_a_portfolio_that_is_not_there_is_refused():
+    with pytest.raises(ValueError, match="no portfolio is named \\['bitcoin'\\]"):
+        excess_over(periods_of(best=[0.1] * 8), ["bitcoin"], holding_days=14)
+
+
+def test_an_outcome_that_is_not_a_number_is_an_unknown_one(fortnights):
+    broken = fortnights.with_columns(pl.col(OUTCOME).fill_null(float("nan")))
+
+    periods = performance(standard_portfolios(broken), broken, holding_days=14)
+
+    assert periods.equals(performance(standard_portfolios(fortnights), fortnights, holding_days=14))
 
 
 def test_costs_step_at_the_edges_and_an_unknown_volume_costs_most():

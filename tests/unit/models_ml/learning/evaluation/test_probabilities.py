@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 from sklearn.metrics import brier_score_loss
 
 from models_ml.learning.evaluation.calibration_slope import calibration_slopes
-from models_ml.learning.evaluation.probabilities import binary_brier_scores, brier_scores, calibration_error, top_label
+from models_ml.learning.evaluation.probabilities import (
+    binary_brier_scores,
+    brier_scores,
+    calibration_error,
+    one_class,
+    top_label,
+)
 
 START = dt.date(2020, 1, 6)
 CLASSES = ("bullish", "neutral", "bearish")
@@ -110,6 +116,13 @@ def test_the_calibration_error_is_the_mean_gap_over_bins_of_equal_counts():
     assert error.low < error.high
 
 
+def test_an_error_that_is_mostly_chance_lies_within_its_interval():
+    for seed in range(5):
+        error, _ = calibration_error(binary(seed, weeks=40, tokens=10), probability="p", outcome="o", block=2)
+
+        assert 0 <= error.low < error.estimate < error.high
+
+
 def test_probabilities_that_are_tied_stay_in_one_bin():
     frame = binary(5).with_columns(p=pl.col("p").round(1))
 
@@ -188,3 +201,16 @@ def test_a_slope_that_is_not_defined_is_null(columns):
 
     assert row["slope"] is None
     assert row["rows"] == 1200
+
+
+def test_one_class_is_judged_against_the_others_and_keeps_what_it_is_grouped_by():
+    frame = three_classes(11).with_columns(year=pl.lit(2020), p_bullish=pl.col("p_bullish").cast(pl.Float32))
+
+    bearish = one_class(frame, "bearish")
+    bullish = one_class(frame, "bullish")
+
+    assert bearish["is_class"].to_list() == (frame["forward_barrier"] == -1).cast(pl.Float64).to_list()
+    assert bearish["p_class"].to_list() == frame["p_bearish"].to_list()
+    assert calibration_slopes(bullish, probability="p_class", outcome="is_class", block=2, by="year")[
+        "year"
+    ].to_list() == [2020]

@@ -1,0 +1,128 @@
+"""LightGBM as all heads use it: parameters, training on one binned matrix, prediction and contributions, models as text.
+
+Belongs here: what touches LightGBM. Models are its own text format, never pickle.
+Does not: labels and columns of a head (`ranking.py`, `moves.py`, `price_ranges.py`), the frozen model (`frozen_model.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+Floats = npt.NDArray[np.float64]
+
+PARAMETERS: dict[str, Any] = {
+    "learning_rate": 0.045,
+    "num_leaves": 31,
+    "min_data_in_leaf": 200,
+    "feature_fraction": 0.5,
+    "bagging_fraction": 0.7,
+    "bagging_freq": 1,
+    "lambda_l2": 5.0,
+    "max_bin": 63,  # ranks need no finer bins; half the time of 255
+    "seed": 7,
+    # The same inputs give byte-identical trees, whatever the number of threads.
+    "deterministic": True,
+    "force_row_wise": True,
+    "num_threads": 2,
+    "verbose": -1,
+}
+
+CAREFUL_PARAMETERS: dict[str, Any] = {
+    "learning_rate": 0.03,
+    "num_leaves": 15,
+    "min_data_in_leaf": 400,
+    "lambda_l2": 10.0,
+}
+"""Smaller trees for labels with more noise than the 14-day rank."""
+
+
+def boost(
+    frame: pl.DataFrame,
+    labels: Mapping[str, Floats],
+    *,
+    columns: Sequence[str],
+    parameters: Mapping[str, Any],
+    rounds: int,
+) -> dict[str, str]:
+    """Train one booster a label on the same columns, binned once.
+
+    Args:
+        frame: The training rows with `columns`.
+        labels: Label of each row, by the name of its booster.
+        columns: Columns the boosters see, in this order.
+        parameters: What differs from `PARAMETERS`; the objective among it.
+        rounds: Trees of each booster.
+
+    Returns:
+        LightGBM's text of each booster, which names the columns. Small samples get smaller leaves, so that a young market can be
+        learnt at all.
+    """
+    import lightgbm
+
+    features = _matrix(frame, columns)
+    chosen = {**PARAMETERS, **parameters}
+    chosen["min_data_in_leaf"] = min(chosen["min_data_in_leaf"], max(20, len(features) // 50))
+    data = lightgbm.Dataset(
+        features, np.zeros(len(features)), params=chosen, feature_name=list(columns), free_raw_data=False
+    ).construct()
+    texts = {}
+    for name, label in labels.items():
+        data.set_label(label)
+        texts[name] = str(lightgbm.train(chosen, data, num_boost_round=rounds).model_to_string())
+    return texts
+
+
+def apply(text: str, frame: pl.DataFrame) -> Floats:
+    """Predictions of a booster, one a row, from the columns its text names."""
+    import lightgbm
+
+    if frame.is_empty():
+        return np.zeros(0)
+    booster = lightgbm.Booster(model_str=text)
+    features = _matrix(frame, booster.feature_name())
+    return np.asarray(booster.predict(features, num_threads=PARAMETERS["num_threads"]), dtype=np.float64)
+
+
+def contributions(text: str, frame: pl.DataFrame) -> pl.DataFrame:
+    """What each column adds to each prediction of a booster (TreeSHAP; Lundberg et al. 2020, Nature Machine Intelligence 2, 56-67).
+
+    Returns:
+        One row a row of the frame, one column a column of the booster, and `expected`, the mean prediction; they sum to the
+        booster's raw prediction.
+    """
+    import lightgbm
+
+    booster = lightgbm.Booster(model_str=text)
+    names = [*booster.feature_name(), "expected"]
+    if frame.is_empty():
+        return pl.DataFrame(schema=dict.fromkeys(names, pl.Float64))
+    values = booster.predict(
+        _matrix(frame, booster.feature_name()), pred_contrib=True, num_threads=PARAMETERS["num_threads"]
+    )
+    return pl.DataFrame(np.asarray(values, dtype=np.float64), schema=names)
+
+
+def gain_shares(texts: Sequence[str]) -> pl.DataFrame:
+    """Share of the boosters' gain by column, each booster weighing the same, largest first: column, gain_share."""
+    import lightgbm
+
+    totals: dict[str, float] = {}
+    for text in texts:
+        booster = lightgbm.Booster(model_str=text)
+        gains = booster.feature_importance("gain")
+        whole = max(float(gains.sum()), 1e-300) * len(texts)
+        for column, gain in zip(booster.feature_name(), gains, strict=True):
+            totals[column] = totals.get(column, 0.0) + float(gain) / whole
+    return pl.DataFrame({"column": list(totals), "gain_share": list(totals.values())}).sort(
+        "gain_share", descending=True, maintain_order=True
+    )
+
+
+def _matrix(frame: pl.DataFrame, columns: Sequence[str]) -> npt.NDArray[np.float32]:
+    """Columns as a row-major float matrix, null as NaN."""
+    return np.ascontiguousarray(frame.select(pl.col(list(columns)).cast(pl.Float32).fill_null(float("nan"))).to_numpy())

@@ -1,0 +1,122 @@
+"""How the grades of a week turned out, once their labels have ended, as versions.
+
+Belongs here: which weeks can be evaluated, and the rows they become.
+Does not: metrics (`models_ml.learning.evaluation`), grades (`calls.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+import duckdb
+import polars as pl
+
+from models_ml.learning.calendar import LAG_DAYS, TRADER_HORIZON_DAYS
+from models_ml.learning.evaluation import evaluate_week, trailing_icir
+from orchestration.lib.run_context import RunContext, recorded_weeks, units_of
+from orchestration.lib.training import labels_of
+from orchestration.lib.versioned_tables import MODEL_EVALUATION
+from orchestration.lib.versions import Appended, append_versions
+from orchestration.lib.weekly_inputs import weekly_features
+from orchestration.lib.weekly_versions import append_corrections_apart
+from orchestration.lib.weeks import WEEK
+
+EVALUATED_AFTER = -(-(TRADER_HORIZON_DAYS + LAG_DAYS) // 7) * WEEK
+"""A week is evaluated on the first Monday by which its lagged label has ended."""
+
+
+def evaluate(
+    connection: duckdb.DuckDBPyConnection,
+    context: RunContext,
+    *,
+    weeks: Sequence[date] | None = None,
+) -> Appended:
+    """Evaluate the weeks whose labels have ended, as versions of `learning.model_evaluation`.
+
+    Scores are those recorded as current now; `icir_52w` rests on the evaluations recorded before the week.
+    """
+    graded = (
+        connection.execute("select distinct as_of_week from learning.trader_grades_current order by as_of_week")
+        .pl()["as_of_week"]
+        .to_list()
+    )
+    ended = [week for week in graded if week + EVALUATED_AFTER <= context.as_of_week]
+    if weeks is None:
+        recorded = recorded_weeks(connection, MODEL_EVALUATION.full_name)
+        weeks = [week for week in ended if week not in recorded or _is_reached(week, context)]
+    expected = units_of(list(weeks))
+    empty = pl.DataFrame(
+        schema={
+            "as_of_week": pl.Date,
+            "model": pl.String,
+            "universe": pl.String,
+            "metric": pl.String,
+            "value": pl.Float64,
+        }
+    )
+    if not weeks:
+        return append_versions(
+            connection, MODEL_EVALUATION, empty, provenance=context.provenance("scheduled"), units=expected
+        )
+    chosen = weekly_features(connection, until=context.as_of_week).filter(pl.col("as_of_week").is_in(list(weeks)))
+    outcomes = labels_of(connection, chosen, context.as_of_week).partition_by(
+        "as_of_week", as_dict=True, include_key=False
+    )
+    eligible = chosen.partition_by("as_of_week", as_dict=True, include_key=False)
+    scores = (
+        connection.execute(
+            "select as_of_week, token_id, score from learning.trader_grades_current where as_of_week >= ?", [min(weeks)]
+        )
+        .pl()
+        .partition_by("as_of_week", as_dict=True, include_key=False)
+    )
+    history = (
+        connection.execute(
+            """select as_of_week, universe, value from learning.model_evaluation_current
+        where model = 'trader' and metric = 'rank_ic' order by as_of_week"""
+        )
+        .pl()
+        .filter(~pl.col("as_of_week").is_in(list(weeks)))
+    )
+    evaluated = []
+    for week in sorted(weeks):
+        key = (week,)
+        rows = evaluate_week(scores[key], outcomes[key], eligible[key]).with_columns(as_of_week=pl.lit(week))
+        ics = rows.filter((pl.col("model") == "trader") & (pl.col("metric") == "rank_ic"))
+        history = pl.concat([history, ics.select("as_of_week", "universe", "value")]).sort("as_of_week")
+        for universe in ("broad", "liquid"):
+            value = trailing_icir(history.filter((pl.col("universe") == universe) & (pl.col("as_of_week") <= week)))
+            if value is not None:
+                row = {
+                    "model": ["trader"],
+                    "universe": [universe],
+                    "metric": ["icir_52w"],
+                    "value": [value],
+                    "as_of_week": [week],
+                }
+                rows = pl.concat([rows, pl.DataFrame(row)])
+        evaluated.append(rows)
+    return append_corrections_apart(
+        connection,
+        MODEL_EVALUATION,
+        pl.concat(evaluated).select(empty.columns),
+        expected,
+        context,
+        context.reason_for_new(),
+    )
+
+
+def _is_reached(week: date, context: RunContext) -> bool:
+    """Whether a late fact of this build may change the evaluation of a week, within the reach of corrections."""
+    if (
+        context.rebuild_from is not None
+        and context.rebuild_to is not None
+        and context.rebuild_from <= week <= context.rebuild_to
+    ):
+        return True
+    if context.changed_from is None:
+        return False
+    oldest = context.as_of_week - WEEK * context.correction_weeks
+    label_end = week + timedelta(days=TRADER_HORIZON_DAYS + LAG_DAYS - 1)
+    return week > oldest and label_end >= context.changed_from
