@@ -1,6 +1,6 @@
 """Writes docs/results/risk.md: what the risk score says of the weeks after it, and whether support and resistance hold.
 
-Belongs here: the page. Does not: its figures (`risk_figures.py`, `level_figures.py`).
+Belongs here: the page. Does not: its figures (`evaluation/risk.py`, `evaluation/levels.py`).
 
     python -m orchestration.risk_report WAREHOUSE
 
@@ -22,10 +22,8 @@ import polars as pl
 
 from models_ml.learning.evaluation.resampling import block_weeks
 from models_ml.learning.price_paths import AWAY, DECIDE_DAYS, REACH_DAYS, TOUCH
-from orchestration.level_figures import DRAWS, FARTHEST, NEAREST, level_panel, level_skill
-from orchestration.lib.metadata import markdown_table
-from orchestration.lib.warehouse import connect
-from orchestration.risk_figures import (
+from orchestration.evaluation.levels import DRAWS, FARTHEST, NEAREST, level_panel, level_skill
+from orchestration.evaluation.risk import (
     DEATH_DAYS,
     FEED_END_SHARE,
     FEED_END_TOKENS,
@@ -39,6 +37,8 @@ from orchestration.risk_figures import (
     risk_panel,
     skill_by_year,
 )
+from orchestration.lib.metadata import markdown_table
+from orchestration.lib.warehouse import connect
 from orchestration.settings import REPOSITORY_ROOT
 
 PAGE = REPOSITORY_ROOT / "docs" / "results" / "risk.md"

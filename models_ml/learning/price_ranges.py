@@ -10,17 +10,17 @@ pinball loss 2020-01 to 2024-06 at 90 days 0.171 with it, 0.162 without), so the
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from models_ml.learning.boosters import Floats, apply, boost
-from models_ml.learning.calendar import RANGE_HORIZONS_DAYS, purge_days
+from models_ml.learning.calendar import RANGE_HORIZONS_DAYS
 from models_ml.learning.dataset import RATIO_COLUMNS, keys_of, refuse_forward_columns
 from models_ml.learning.frozen_model import FrozenModel
 from models_ml.learning.labels import DAYS_A_YEAR
+from models_ml.learning.walk_forward import purged_folds
 
 RANGES = "ranges"
 """Name of the head in the registry and in model versions."""
@@ -59,16 +59,18 @@ PARAMETERS = {
 SMALLEST_RATIO = 0.05
 """Added to |return| / volatility before its logarithm is taken, so that a day without a move is no minus infinity."""
 
-WEEKS_APART = 2
-"""Every second week is trained on: neighbours share most of their window."""
+FOLDS = 4
+CALIBRATION_WEEKS = 104
+"""The multiplier rests on the newest two years of the window: how far tokens move beyond what their past says drifts slowly. With the
+whole window, outcomes of 2020 to 2024 fell inside 90-day ranges in 78 % to 84 % of cases by year, with these in 77 % to 80 %."""
 
 
 def train_ranges(rows: Mapping[int, pl.DataFrame], labels: pl.DataFrame, *, refit: date) -> FrozenModel:
     """Train the scale of each horizon and its conformal multiplier.
 
     The scale is a booster of ln(|r| / (sigma * sqrt(days / 365)) + 0.05), r the log return of the horizon and sigma the volatility
-    of 90 days (of 30 where the token is younger). The multiplier is the 80 % quantile of |r| over the scale, each half of the weeks
-    scored by the booster of the other half, purged (cross-conformal; Vovk 2015, Annals of Mathematics and AI 74, 9-28).
+    of 90 days (of 30 where the token is younger). The multiplier is the 80 % quantile of |r| over the scale, each quarter of the
+    weeks scored by a booster of the others, purged (cross-conformal; Vovk 2015, Annals of Mathematics and AI 74, 9-28).
 
     Args:
         rows: By horizon, the rows whose label of that horizon has ended before the refit: as_of_week, token_id, `RANGE_COLUMNS`.
@@ -91,11 +93,7 @@ def train_ranges(rows: Mapping[int, pl.DataFrame], labels: pl.DataFrame, *, refi
         joined = (
             rows[horizon]
             .join(labels.select("as_of_week", "token_id", name), on=["as_of_week", "token_id"], maintain_order="left")
-            .filter(
-                pl.col(name).is_not_null()
-                & pl.col("log_volatility_30d").is_not_null()
-                & ((pl.col("as_of_week") - date(1970, 1, 5)).dt.total_days() // 7 % WEEKS_APART == 0)
-            )
+            .filter(pl.col(name).is_not_null() & pl.col("log_volatility_30d").is_not_null())
             .sort("as_of_week", "token_id")
         )
         moves = _log_return(joined[name]) / _prior(joined, horizon)
@@ -166,21 +164,17 @@ def _fit(rows: pl.DataFrame, moves: Floats, *, name: str) -> dict[str, str]:
 
 
 def _multiplier(rows: pl.DataFrame, moves: Floats, *, horizon: int) -> float:
-    """The 80 % quantile of |move| over the scale that the other half of the weeks foretells."""
+    """The 80 % quantile of |move| over the scale that the other folds foretell, over the newest `CALIBRATION_WEEKS`."""
     weeks = sorted(set(rows["as_of_week"]))
-    middle = weeks[len(weeks) // 2]
-    gap = timedelta(days=purge_days(horizon))
-    halves = {
-        "first": (pl.col("as_of_week") < middle, pl.col("as_of_week") >= middle + gap),
-        "second": (pl.col("as_of_week") >= middle, pl.col("as_of_week") < middle - gap),
-    }
-    ratios: list[npt.NDArray[np.float64]] = []
-    for held_out, kept in halves.values():
-        is_held_out = rows.select(held_out).to_series().to_numpy()
-        is_kept = rows.select(kept).to_series().to_numpy()
-        if not is_held_out.any() or not is_kept.any():
+    newest = set(weeks[-CALIBRATION_WEEKS:])
+    ratios: list[Floats] = []
+    for block, kept in purged_folds(weeks, folds=FOLDS, horizon_days=horizon):
+        judged = [week for week in block if week in newest]
+        is_kept = rows["as_of_week"].is_in(kept)
+        if not judged or not is_kept.any():
             continue
-        text = _fit(rows.filter(pl.Series(is_kept)), moves[is_kept], name="scale")["scale"]
-        scale = np.exp(apply(text, rows.filter(pl.Series(is_held_out))))
-        ratios.append(np.abs(moves[is_held_out]) / scale)
+        text = _fit(rows.filter(is_kept), moves[is_kept.to_numpy()], name="scale")["scale"]
+        is_judged = rows["as_of_week"].is_in(judged)
+        scale = np.exp(apply(text, rows.filter(is_judged)))
+        ratios.append(np.abs(moves[is_judged.to_numpy()]) / scale)
     return float(np.quantile(np.concatenate(ratios), COVERAGE))

@@ -1,7 +1,7 @@
 """Figures of the risk score: what came of the tokens it called risky, beside what simple predictors say.
 
 Belongs here: the panel of scores and outcomes and its statistics as frames. Does not: the score (`fct_risk_daily`), price paths
-(`models_ml.learning.price_paths`), intervals (`models_ml.learning.evaluation`), the page (`risk_report.py`).
+(`models_ml.learning.price_paths`), intervals (`models_ml.learning.evaluation`), the page (`orchestration/risk_report.py`).
 """
 
 from __future__ import annotations

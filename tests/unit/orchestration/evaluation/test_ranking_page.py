@@ -7,7 +7,13 @@ import polars as pl
 import pytest
 
 from models_ml.learning.evaluation.rank_skill import KNOWN_FACTORS
-from orchestration.evaluation_sections import attribution_section, portfolio_section, skill_sections
+from orchestration.evaluation.ranking import (
+    TRADER,
+    attribution_section,
+    band_section,
+    portfolio_section,
+    skill_sections,
+)
 
 WEEKS, TOKENS = 60, 60
 
@@ -42,7 +48,7 @@ def rows_of(section):
 
 
 def test_skill_stands_beside_the_baselines_and_by_group(panel):
-    baselines, groups = skill_sections(panel)
+    baselines, groups = skill_sections(panel, TRADER)
 
     model = next(row for row in rows_of(baselines) if row[:3] == ["rank_ic", "broad", "trader"])
     chance = next(row for row in rows_of(baselines) if row[:3] == ["rank_ic", "broad", "permuted"])
@@ -53,7 +59,7 @@ def test_skill_stands_beside_the_baselines_and_by_group(panel):
 
 
 def test_portfolios_are_shown_after_costs_in_both_universes_and_weightings(panel):
-    section = portfolio_section(panel)
+    section = portfolio_section(panel, TRADER)
 
     spreads = [row for row in rows_of(section) if row[0] == "long_short"]
     assert [
@@ -64,8 +70,18 @@ def test_portfolios_are_shown_after_costs_in_both_universes_and_weightings(panel
 
 
 def test_planted_skill_is_alpha_and_no_factor(panel):
-    section = attribution_section(panel)
+    section = attribution_section(panel, TRADER)
 
     row = next(row for row in rows_of(section) if row[:4] == ["broad", "equal", "long_short", "alpha"])
     assert float(row[5]) > 0.02
     assert float(row[8]) < 0.4
+
+
+@pytest.mark.parametrize(("order", "verdict"), [(1, "The bands are ordered"), (-1, "**not ordered**")])
+def test_the_bands_say_whether_a_higher_grade_earned_more(order, verdict, panel):
+    graded = panel.with_columns(grade=100 * ((order * pl.col("score")).rank() / pl.len()).over("as_of_week"))
+
+    section = band_section(graded, TRADER)
+
+    assert verdict in section
+    assert [row[0] for row in rows_of(section)[2::3]] == ["below 50", "50 to 60", "60 to 80", "80 and above"]

@@ -1,7 +1,7 @@
 """Figures of support and resistance: whether prices turn at the published levels more often than at random ones.
 
 Belongs here: the panel of levels and what became of them, and its statistics. Does not: the levels (`api.support_resistance`), what
-holding means (`models_ml.learning.price_paths`), the page (`risk_report.py`).
+holding means (`models_ml.learning.price_paths`), the page (`orchestration/risk_report.py`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import polars as pl
 from models_ml.learning.evaluation.intervals import Interval, bootstrap_interval
 from models_ml.learning.evaluation.resampling import Counts, block_weeks
 from models_ml.learning.price_paths import DECIDE_DAYS, REACH_DAYS, Floats, Side, level_outcomes, paths_after
-from orchestration.risk_figures import quoted_closes
+from orchestration.evaluation.risk import quoted_closes
 
 SIDES: tuple[Side, ...] = ("support", "resistance")
 NEAREST, FARTHEST = 0.5, 6.0

@@ -7,8 +7,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from orchestration.level_figures import level_panel, level_skill
-from orchestration.risk_figures import deaths, event_skill, forecast_skill, gain_over_best, outcomes_by
+from orchestration.evaluation.levels import level_panel, level_skill
+from orchestration.evaluation.risk import deaths, event_skill, forecast_skill, gain_over_best, outcomes_by
 
 SUNDAY = dt.date(2023, 1, 1)
 
