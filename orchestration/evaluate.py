@@ -26,6 +26,7 @@ from orchestration.lib.code_version import code_version
 from orchestration.lib.data_folder import DataFolder
 from orchestration.lib.errors import TidemarkError
 from orchestration.lib.warehouse import connect
+from orchestration.risk_report import write_risk_page
 from orchestration.sector_report import write_page
 from orchestration.sentiment_report import write_sentiment_page
 from orchestration.settings import REPOSITORY_ROOT
@@ -84,6 +85,7 @@ def steps(archive: Path, work: Path) -> dict[str, Callable[[], None]]:
         "cleaning": lambda: write_report(real),
         "sectors": lambda: write_page(real.warehouse, sectors if sectors.is_file() else None),
         "sentiment": lambda: write_sentiment_page(real.warehouse, labelled if labelled.is_file() else None),
+        "risk": lambda: write_risk_page(real.warehouse),
         "ranking": write(
             "ranking",
             lambda: ranking.page(history(), ranking.TRADER, code) + "\n\n" + survivors.section(history()) + READING,

@@ -18,6 +18,10 @@ CHECKLIST = (
     *("is_developer_activity_rising", "is_large_holder_inflow", "is_volume_surging_with_price"),
     *("is_bullish_repeated", "is_newly_listed", "is_free_of_major_unlock"),
 )
+QUANTITIES = (
+    *("volatility", "sharpe", "sortino", "max_drawdown", "value_at_risk", "expected_shortfall"),
+    *("skewness", "kurtosis", "tail_ratio", "beta_btc"),
+)
 
 # What users were promised never to lose: at least these columns, of these types.
 API = {
@@ -70,6 +74,32 @@ API = {
     "market_sentiment": {
         **{"date": DAY, "news_texts": COUNT, "social_texts": COUNT},
         **dict.fromkeys(("news_sentiment", "news_dispersion", "news_zscore_90d", "news_positive_share"), NUMBER),
+    },
+    "quant_metrics": {
+        **{
+            "date": DAY,
+            "token_id": TEXT,
+            "risk_score": NUMBER,
+            "risk_class": TEXT,
+            "cagr_90d": NUMBER,
+            "cagr_365d": NUMBER,
+        },
+        **{f"{name}_{days}d": {"FLOAT"} for name in QUANTITIES for days in (90, 365)},
+    },
+    "correlations": {
+        **dict.fromkeys(("token_id", "against_kind", "against"), TEXT),
+        **{"date": DAY, "correlation": NUMBER, "days": COUNT},
+    },
+    "support_resistance": {
+        **{"as_of_week": DAY, "token_id": TEXT, "support_date": DAY, "resistance_date": DAY},
+        **dict.fromkeys(("price_usd", "support_usd", "resistance_usd"), NUMBER),
+        **dict.fromkeys(("support_distance_atr", "resistance_distance_atr"), NUMBER),
+    },
+    "scenario_analysis": {
+        **{"date": DAY, "token_id": TEXT},
+        **dict.fromkeys(
+            ("scenario_total_market_cap_usd", "share_change", "scenario_price_usd", "scenario_return"), NUMBER
+        ),
     },
     "model_evaluation": {"as_of_week": DAY, "model": TEXT, "universe": TEXT, "metric": TEXT, "value": NUMBER},
     "source_health": {

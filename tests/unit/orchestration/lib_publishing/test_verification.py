@@ -8,6 +8,7 @@ import pytest
 
 from orchestration.lib.manifest import sha256_of_bytes, sha256_of_file
 from orchestration.lib.publishing import VerificationError, inspect_chain, verify_chain
+from orchestration.lib.versioned_tables import VERSIONED_TABLES
 
 
 @pytest.fixture
