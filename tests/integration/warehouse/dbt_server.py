@@ -18,6 +18,8 @@ from typing import Any
 from orchestration.settings import REPOSITORY_ROOT
 
 DBT_PROJECT = REPOSITORY_ROOT / "dbt_project"
+LEFT_OVER = "ignore:resource_tracker:UserWarning"
+"""A fork ends without giving back its lock, which Python then does and says."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class DbtServer:
         if self._process is None:
             # It is parsed for the warehouse of the first command; others differ in the folder and not in the name of the file.
             self._process = Popen(
-                [sys.executable, "-m", "tests.integration.warehouse.dbt_server"],
+                [sys.executable, "-W", LEFT_OVER, "-m", "tests.integration.warehouse.dbt_server"],
                 cwd=DBT_PROJECT,
                 env=environment,
                 stdin=PIPE,
@@ -88,7 +90,8 @@ def serve() -> None:
         if child == 0:
             os.environ.clear()
             os.environ.update(command["environment"])
-            sys.exit(_run(dbtRunner(manifest=parsed.result), command["arguments"], Path(command["output"])))
+            # No clean-up of this process, which is its parent's to do: threads that a fork does not have would be waited for.
+            os._exit(_run(dbtRunner(manifest=parsed.result), command["arguments"], Path(command["output"])))
         answers.write(f"{os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])}\n")
 
 
@@ -99,9 +102,9 @@ def _run(dbt: Any, arguments: list[str], output: Path) -> int:
         os.dup2(printed.fileno(), 2)
     done = dbt.invoke(arguments)
     if done.exception is not None:
-        sys.stdout.write(f"{done.exception!r}\n")
-        return 2
-    return 0 if done.success else 1
+        print(repr(done.exception))
+    sys.stdout.flush()
+    return 2 if done.exception is not None else 0 if done.success else 1
 
 
 if __name__ == "__main__":
