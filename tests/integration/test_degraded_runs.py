@@ -50,7 +50,9 @@ def test_features_of_the_source_that_is_down_are_missing_and_coverage_falls(degr
     assert without["coverage"][0] < with_all["coverage"][0]
 
 
+@pytest.mark.slow
 def test_what_was_missed_comes_with_the_next_run(degraded, next_week):
+    """A drill: another whole run. That days which a load missed come with the next is held in the unit tests of loads."""
     tidemark, _ = degraded
 
     tidemark.with_settings(TIDEMARK_SIMULATION__FAULTS="").run()
