@@ -187,6 +187,7 @@ def test_both_versions_of_a_corrected_week_are_reproduced_bit_for_bit(corrected)
     ],
 )
 def test_every_kind_of_unit_is_reproduced_bit_for_bit(corrected, table, week):
+    """A drill: a build of the warehouse for each; the tests reproduce both versions of corrected grades."""
     finished = corrected.tidemark.call("reproduce", "--week", week.isoformat(), "--table", table)
 
     assert finished.code == 0, finished.said
