@@ -1,10 +1,12 @@
 """A scratch warehouse that dbt builds from frames landed by a test: no provider, no HTTP, no Dagster."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import duckdb
 import polars as pl
 
 from orchestration.lib.connections import LAGS
@@ -34,6 +36,7 @@ class ScratchWarehouse:
     root: Path
     dbt: DbtServer
     loads: int = field(default=0)
+    _reader: duckdb.DuckDBPyConnection | None = field(default=None, init=False)
 
     @property
     def store(self) -> LandingStore:
@@ -82,8 +85,19 @@ class ScratchWarehouse:
         with dbt_environment(DataFolder(self.root), as_of=instant_of(week), rebuilt_from=rebuilt_from):
             return self.dbt.call(*arguments)
 
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        """Keep the warehouse open for reading, since opening it costs as much as most queries."""
+        with connect(DataFolder(self.root).warehouse, read_only=True) as self._reader:
+            try:
+                yield
+            finally:
+                self._reader = None
+
     def query(self, sql: str) -> pl.DataFrame:
         """The answer of the warehouse to a query."""
+        if self._reader is not None:
+            return self._reader.execute(sql).pl()
         with connect(DataFolder(self.root).warehouse, read_only=True) as connection:
             return connection.execute(sql).pl()
 
