@@ -69,7 +69,7 @@ compact: setup
 replay: setup
 	@$(BIN)/python -m orchestration.cli replay $(if $(DATASET),--dataset "$(DATASET)")
 
-# Two processes beside each other: what is computed in one place, and whole runs of the command line.
+# Two processes beside each other: what is computed in one place, and whole runs of the command line. Both take as long on two cores.
 PARTS := tests/integration/warehouse tests/faults/test_fault_matrix.py tests/faults/test_killed_backfill.py
 test: setup
 	@$(MAKE) --no-print-directory -j2 --output-sync=target test-parts test-runs
@@ -80,8 +80,9 @@ test-parts: setup
 test-runs: setup
 	@$(BIN)/python -m pytest -m "not slow" tests/integration tests/faults tests/browser $(addprefix --ignore=,$(PARTS))
 
+# What make test leaves out because something cheaper holds most of it; each drill says what, and what it costs.
 drills: setup
-	@$(BIN)/python -m pytest -m slow tests/faults
+	@$(BIN)/python -m pytest -m slow tests
 
 check: setup
 	@$(BIN)/ruff format --check .

@@ -48,9 +48,9 @@ import json, sys, time
 from pathlib import Path
 import duckdb
 
-path, stop, result = sys.argv[1:]
-reads, errors, weeks = 0, [], []
-while not Path(stop).exists():
+path, stop, log, result = sys.argv[1], *map(Path, sys.argv[2:])
+reads, errors, weeks, is_publishing = 0, [], [], False
+while not stop.exists():
     try:
         with duckdb.connect(path, read_only=True) as connection:
             week = str(connection.execute("select max(as_of_week) from api.trader_grades").fetchone()[0])
@@ -60,9 +60,13 @@ while not Path(stop).exists():
     else:
         reads += 1
         weeks += [] if week in weeks else [week]
-Path(result).write_text(json.dumps({"reads": reads, "errors": errors, "weeks": weeks}))
+    if not is_publishing:
+        is_publishing = log.exists() and "published__warehouse - STEP_START" in log.read_text()
+        time.sleep(0.5)
+result.write_text(json.dumps({"reads": reads, "errors": errors, "weeks": weeks}))
 """
-"""A second process that opens the published warehouse, reads and closes it, as often as it can."""
+"""A second process that opens the published warehouse, reads and closes it: twice a second, and as often as it can once the run
+publishes. All the time would take one of two cores from the run."""
 
 
 @dataclass(frozen=True)
@@ -284,14 +288,15 @@ def fresh(tmp_path: Path) -> Iterator[Tidemark]:
 
 @pytest.fixture(scope="session")
 def next_week(first: Tidemark, new_folder: Callable[[], Tidemark]) -> WatchedRun:
-    """A copy of the first run moved on by a week, while a second run wants in and a reader reads without pause."""
+    """A copy of the first run moved on by a week, while a second run wants in and a reader reads."""
     folder = new_folder().folder
     around = folder.parent
     tidemark = first.copy(folder).with_settings(TIDEMARK_AS_OF=NEXT_WEEK.isoformat())
     stop, result = around / "stop", around / "reads.json"
     log = folder / "run.log"
     log.unlink()  # it tells of the first run's steps, and this run has not begun before its own
-    reader = subprocess.Popen([sys.executable, "-c", READER, str(tidemark.published), str(stop), str(result)])
+    reads = [str(path) for path in (tidemark.published, stop, log, result)]
+    reader = subprocess.Popen([sys.executable, "-c", READER, *reads])
     try:
         with tidemark.started("run") as running:
             wait_until(lambda: log.exists() and "STEP_START" in log.read_text(), what="the first step")

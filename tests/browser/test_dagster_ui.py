@@ -239,18 +239,37 @@ def test_jobs_schedules_and_the_run_of_the_terminal_are_listed(page: Any) -> Non
     expect(page.get_by_text("Success", exact=True)).to_be_visible()
 
 
-def test_a_run_launched_in_the_ui_starts_though_a_dead_run_holds_the_pool_and_succeeds(
+def test_an_asset_materialised_in_the_ui_starts_though_a_dead_run_holds_the_pool_and_succeeds(
     page: Any, ui: Ui, wait_for: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    dead = run_that_died_in_the_pool(ui.tidemark.folder, monkeypatch)
+
+    page.goto("/assets/screens/moonshots")
+    page.get_by_role("button", name="Materialize").first.click()
+
+    hold_start_and_success(ui, "__ASSET_JOB", dead, wait_for)
+
+
+@pytest.mark.slow
+def test_a_week_launched_in_the_ui_starts_though_a_dead_run_holds_the_pool_and_succeeds(
+    page: Any, ui: Ui, wait_for: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A drill: it builds the whole week. The tests materialise one asset, which the same launcher and pool serve, and the test of
+    truncation runs the job itself."""
     dead = run_that_died_in_the_pool(ui.tidemark.folder, monkeypatch)
 
     page.goto("/locations/tidemark/jobs/build_week/playground")
     page.get_by_role("button", name="Launch Run").last.click()
     page.wait_for_url("**/runs/**")
 
-    wait_for(lambda: ("build_week", "STARTED") in ui.runs(), seconds=30, what="the start of the launched run")
+    hold_start_and_success(ui, "build_week", dead, wait_for)
+
+
+def hold_start_and_success(ui: Ui, job: str, dead: str, wait_for: Callable[..., None]) -> None:
+    """Holds that a job just launched starts soon and succeeds, and that the dead run is known as failed by then."""
+    wait_for(lambda: (job, "STARTED") in ui.runs(), seconds=30, what="the start of the launched run")
     wait_for(lambda: ui.runs()[0][1] in ("SUCCESS", "FAILURE"), what="the end of the launched run")
-    assert ui.runs()[0] == ("build_week", "SUCCESS")
+    assert ui.runs()[0] == (job, "SUCCESS")
     status = ui.ask(f'{{runOrError(runId: "{dead}") {{... on Run {{status}}}}}}')["runOrError"]["status"]
     assert status == "FAILURE"
 

@@ -54,6 +54,7 @@ def test_damaged_data_of_an_exchange_are_refused_or_an_error_and_never_a_number(
 @pytest.mark.parametrize("kind", list(FaultKind), ids=str)
 @pytest.mark.parametrize("name", VENUE_STEPS)
 def test_an_exchange_gets_through_every_fault_of_its_data(lab, name, kind):
+    """A drill: the tests strike with the kind that reads most like data."""
     path = lab.data_path(next(step for step in lab.steps if step.name == name))
 
     judge(lab, name, kind, times=None, path=path)
@@ -64,6 +65,7 @@ def test_an_exchange_gets_through_every_fault_of_its_data(lab, name, kind):
 @pytest.mark.parametrize("kind", list(FaultKind), ids=str)
 @pytest.mark.parametrize("name", [step.name for step in STEPS])
 def test_every_step_gets_through_every_fault(lab, name, kind, times):
+    """A drill: the whole matrix; the tests strike with the few kinds that fail in the most different ways."""
     judge(lab, name, kind, times=times)
 
 

@@ -81,6 +81,7 @@ def test_a_backfill_killed_at_a_random_instant_completes_when_repeated(number, u
 @pytest.mark.slow
 @pytest.mark.parametrize("number", range(KILLS_OF_A_DRILL))
 def test_a_backfill_killed_at_twenty_random_instants_completes_when_repeated(number, undisturbed, tmp_path):
+    """A drill: forty backfills; the tests kill three."""
     moment = moments(KILLS_OF_A_DRILL, undisturbed[1], seed=20)[number]
 
     kill_and_repeat(tmp_path / "data", moment, undisturbed)

@@ -123,6 +123,7 @@ def test_a_compaction_killed_between_two_steps_doubles_and_loses_nothing(landed,
 
 @pytest.mark.slow
 def test_a_compaction_killed_at_random_instants_doubles_and_loses_nothing(landed, tmp_path):
+    """A drill: twenty compactions; the tests kill one at each instant that differs."""
     expected = seen(landed)
     chance = random.Random(11)
     whole = tmp_path / "whole"
@@ -147,6 +148,7 @@ def test_a_compaction_killed_at_random_instants_doubles_and_loses_nothing(landed
 
 @pytest.mark.slow
 def test_writers_and_readers_beside_a_compaction_lose_nothing(landed, tmp_path):
+    """A drill: it writes and reads as long as a whole compaction takes."""
     root = tmp_path / "shared"
     shutil.copytree(landed, root)
     store = LandingStore(root)

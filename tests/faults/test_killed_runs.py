@@ -111,6 +111,7 @@ def test_a_run_killed_inside_dbt_takes_dbt_along_and_is_taken_up_by_the_next(own
 def test_a_first_run_killed_in_a_step_that_holds_the_pool_ends_like_an_undisturbed_one(
     fresh, first, wait_for, runs_of, step
 ):
+    """A drill: two first runs for each step. The tests kill the next week's run inside dbt, in the same pool."""
     run_id = kill_in(fresh, step, wait_for, delay=1.0)
 
     go_on(fresh, run_id, runs_of)
@@ -123,6 +124,7 @@ def test_a_first_run_killed_in_a_step_that_holds_the_pool_ends_like_an_undisturb
 def test_a_first_run_killed_while_it_lands_or_publishes_ends_like_an_undisturbed_one(
     fresh, first, wait_for, runs_of, step
 ):
+    """A drill: two first runs for each step. The tests kill a backfill and every step of publishing by themselves."""
     run_id = kill_in(fresh, step, wait_for, delay=0.3)
 
     go_on(fresh, run_id, runs_of)
@@ -133,6 +135,7 @@ def test_a_first_run_killed_while_it_lands_or_publishes_ends_like_an_undisturbed
 
 @pytest.mark.slow
 def test_what_was_published_survives_a_kill_of_the_next_week(own, first, wait_for, tree):
+    """A drill: most of a run. That nothing is published before its step is held by the run that fails without prices."""
     published = tree(own.folder / "published")
 
     kill_in(own, "index_weeks", wait_for, TIDEMARK_AS_OF="2025-01-13")
@@ -144,6 +147,7 @@ def test_what_was_published_survives_a_kill_of_the_next_week(own, first, wait_fo
 
 @pytest.mark.slow
 def test_no_process_outlives_a_run_that_ended(own):
+    """A drill: a whole run. The tests hold it of a run that is killed and of the UI, which leave more behind."""
     with own.started("run") as running:
         finished = running.wait()
         group = running.process.pid

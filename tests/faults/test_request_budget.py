@@ -7,6 +7,7 @@ from orchestration.request_budget import MOST_DAILY, MOST_FIRST, measure
 
 @pytest.mark.slow
 def test_a_first_run_and_a_day_stay_within_their_requests():
+    """A drill: it loads the default market whole; the tests of each load count its requests."""
     budget = measure()
 
     assert budget.down == ()

@@ -1,4 +1,8 @@
-"""Real history from the development archive, where it is at hand: end to end, and cut off."""
+"""Real history from the development archive, where it is at hand: end to end, and cut off.
+
+Drills, since each is a whole run or two of real size: the tests build the warehouse of a part of the archive
+(`warehouse/test_warehouse_real_history.py`).
+"""
 
 import os
 from datetime import date

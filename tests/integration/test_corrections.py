@@ -49,12 +49,17 @@ def land_corrected(tidemark, token_id, day, *, factor=20):
 
 @dataclass(frozen=True)
 class Corrected:
-    """A folder in which a recent candle was corrected, with its ledger before and after."""
+    """A folder in which a recent candle and one older than eight weeks were corrected, with its ledger before and after.
+
+    `landed_before` and `landed_after` are the files of landing around the run.
+    """
 
     tidemark: object
     token_id: str
     before: pl.DataFrame
     after: pl.DataFrame
+    landed_before: dict
+    landed_after: dict
 
     def added(self, table):
         new = self.after.join(self.before, on=VERSION_KEY, how="anti")
@@ -62,12 +67,27 @@ class Corrected:
 
 
 @pytest.fixture(scope="module")
-def corrected(first, new_folder):
+def corrected(first, new_folder, tree):
     tidemark = first.copy(new_folder().folder)
     token_id = graded_throughout(tidemark, 0)
     land_corrected(tidemark, token_id, RECENT_DAY)
+    land_corrected(tidemark, graded_throughout(tidemark, 1), OLD_DAY)
+    landed_before = tree(tidemark.folder / "landing")
     tidemark.run()
-    return Corrected(tidemark, token_id, first.ledger(), tidemark.ledger())
+    landed_after = tree(tidemark.folder / "landing")
+    return Corrected(tidemark, token_id, first.ledger(), tidemark.ledger(), landed_before, landed_after)
+
+
+@pytest.fixture(scope="module")
+def rebuilt(corrected, new_folder):
+    """A copy of it in which the weeks after the old candle were rebuilt, and how the command ended."""
+    tidemark = corrected.tidemark.copy(new_folder().folder)
+    finished = tidemark.call("rebuild", "--from", "2024-06-10", "--to", "2024-06-24", "--reason", "the feed was wrong")
+    return tidemark, finished
+
+
+def test_a_second_run_of_the_same_week_lands_nothing(corrected):
+    assert corrected.landed_after == corrected.landed_before
 
 
 def test_a_corrected_candle_gives_the_weeks_after_it_a_second_version(corrected):
@@ -78,7 +98,7 @@ def test_a_corrected_candle_gives_the_weeks_after_it_a_second_version(corrected)
     assert set(grades["version_reason"]) == {"correction"}
 
 
-def test_no_week_before_a_corrected_candle_gets_a_version(corrected):
+def test_no_week_before_a_recent_corrected_candle_gets_a_version_and_an_older_one_waits_for_a_rebuild(corrected):
     new = corrected.after.join(corrected.before, on=VERSION_KEY, how="anti")
 
     early = new.filter((pl.col("as_of_week") < AFFECTED[0]) & (pl.col("table_name") != "learning.model_evaluation"))
@@ -167,31 +187,29 @@ def test_both_versions_of_a_corrected_week_are_reproduced_bit_for_bit(corrected)
     ],
 )
 def test_every_kind_of_unit_is_reproduced_bit_for_bit(corrected, table, week):
+    """A drill: a build of the warehouse for each; the tests reproduce both versions of corrected grades."""
     finished = corrected.tidemark.call("reproduce", "--week", week.isoformat(), "--table", table)
 
     assert finished.code == 0, finished.said
     assert "DIFFERENT" not in finished.out
 
 
-def test_a_correction_older_than_eight_weeks_waits_for_a_rebuild_that_says_why(own):
-    token_id, before = graded_throughout(own, 1), own.ledger()
-    land_corrected(own, token_id, OLD_DAY)
+def test_a_rebuild_gives_the_weeks_after_an_old_correction_a_version_that_says_why(corrected, rebuilt):
+    tidemark, finished = rebuilt
 
-    own.run()
-    after = own.ledger()
-
-    assert after.equals(before)
-
-    finished = own.call("rebuild", "--from", "2024-06-10", "--to", "2024-06-24", "--reason", "the feed was wrong")
-    rebuilt = own.ledger().join(before, on=VERSION_KEY, how="anti")
+    added = tidemark.ledger().join(corrected.after, on=VERSION_KEY, how="anti")
 
     assert finished.code == 0, finished.said
-    assert rebuilt.height > 0
-    assert set(rebuilt["version_reason"]) == {"the feed was wrong"}
-    # Other weights may make an index trade on a day on which it did not.
-    assert set(rebuilt.filter(pl.col("table_name") != "indices.rebalances")["version"]) == {2}
-    grades = rebuilt.filter(pl.col("table_name") == "learning.trader_grades")["as_of_week"].sort().to_list()
+    assert added.height > 0
+    assert set(added["version_reason"]) == {"the feed was wrong"}
+    # Each unit gets the version after its newest: levels go on to the weeks that have two by the recent correction, and other
+    # weights may make an index trade on a day on which it did not.
+    newest = corrected.after.group_by("table_name", "unit").agg(pl.col("version").max().alias("newest"))
+    numbered = added.join(newest, on=["table_name", "unit"], how="left")
+    assert (numbered["version"] == numbered["newest"].fill_null(0) + 1).all()
+    assert set(added.filter(~pl.col("table_name").is_in(["indices.rebalances", "indices.levels"]))["version"]) == {2}
+    grades = added.filter(pl.col("table_name") == "learning.trader_grades")["as_of_week"].sort().to_list()
     assert grades == [date(2024, 6, 17), date(2024, 6, 24)]
-    current = own.query("select distinct version from api.trader_grades where as_of_week = ?", date(2024, 6, 17))
+    current = tidemark.query("select distinct version from api.trader_grades where as_of_week = ?", date(2024, 6, 17))
     assert current["version"].to_list() == [2]
-    assert own.manifests()[-1]["sequence"] == len(own.manifests()) >= 2
+    assert tidemark.manifests()[-1]["sequence"] == len(tidemark.manifests()) >= 2

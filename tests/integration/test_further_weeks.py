@@ -23,7 +23,10 @@ def landed_rows(folder):
     ).pl()
 
 
+@pytest.mark.slow
 def test_a_second_run_of_the_same_week_adds_nothing(own, tree):
+    """A drill: the run of corrections is one of the same week too and lands nothing, and the tests of publishing
+    hold that what did not change is not published."""
     ledger, landing, published = own.ledger(), tree(own.folder / "landing"), tree(own.folder / "published")
 
     finished = own.run()

@@ -91,6 +91,7 @@ def test_a_truncated_warehouse_has_no_later_week(truncated):
 
 @pytest.mark.slow
 def test_a_run_at_an_earlier_week_says_the_same_of_the_weeks_before_it(first, earlier, hold_equal, compared_view):
+    """A drill: another first run; the tests truncate what the first one landed."""
     if compared_view in WITH_SECTORS:
         pytest.skip("rests on undated sectors, of which the providers knew others then")
 
@@ -101,6 +102,7 @@ def test_a_run_at_an_earlier_week_says_the_same_of_the_weeks_before_it(first, ea
 def test_the_newest_week_is_the_same_too_once_the_providers_have_revised_its_last_days(
     first, moved_on, hold_equal, compared_view
 ):
+    """A drill: the run after that one."""
     if compared_view in WITH_SECTORS:
         pytest.skip("rests on undated sectors, of which the providers knew others then")
 
@@ -109,6 +111,7 @@ def test_the_newest_week_is_the_same_too_once_the_providers_have_revised_its_las
 
 @pytest.mark.slow
 def test_only_the_weeks_of_revised_days_get_another_version(earlier, moved_on):
+    """A drill: the same two runs; the tests correct one day of one token."""
     key = ["table_name", "unit", "version"]
 
     added = moved_on.ledger("version > 1").join(earlier.ledger(), on=key, how="anti")

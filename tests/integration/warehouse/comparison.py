@@ -78,14 +78,15 @@ def differences(
         single_relative: Largest relative difference of floats of single precision.
     """
     found = {}
-    for relation in set(other.relations(*SCHEMAS)) - set(OF_THE_BUILD):
-        difference = first_difference(
-            known_rows(one, relation, week),
-            known_rows(other, relation, week),
-            single_relative=single_relative,
-        )
-        if difference is not None:
-            found[relation] = difference
+    with one.opened(), other.opened():
+        for relation in set(other.relations(*SCHEMAS)) - set(OF_THE_BUILD):
+            difference = first_difference(
+                known_rows(one, relation, week),
+                known_rows(other, relation, week),
+                single_relative=single_relative,
+            )
+            if difference is not None:
+                found[relation] = difference
     return found
 
 

@@ -1,13 +1,12 @@
 """A scratch warehouse that dbt builds from frames landed by a test: no provider, no HTTP, no Dagster."""
 
-import os
-import subprocess
-import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import duckdb
 import polars as pl
 
 from orchestration.lib.connections import LAGS
@@ -16,11 +15,9 @@ from orchestration.lib.landing import LandingStore, find_lag, read_lags
 from orchestration.lib.resources import dbt_environment
 from orchestration.lib.warehouse import connect, create_raw_views, create_schemas
 from orchestration.lib.weeks import instant_of
-from orchestration.settings import REPOSITORY_ROOT
 from orchestration.sources.datasets import Dataset
+from tests.integration.warehouse.dbt_server import DbtDone, DbtServer
 
-DBT_PROJECT = REPOSITORY_ROOT / "dbt_project"
-DBT_EXECUTABLE = Path(sys.executable).parent / "dbt"
 FIRST_DAY = date(1900, 1, 1)
 LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 MODELS = ("--exclude", "tidemark.api", "--exclude-resource-type", "unit_test")
@@ -32,13 +29,14 @@ class ScratchWarehouse:
 
     Attributes:
         root: The folder.
-        target: Where dbt keeps its parsed project; shared by all warehouses of a session, so that one of them parses.
+        dbt: Runs dbt; shared by all warehouses of a session, so that the project is parsed once.
         loads: Loads so far; every load is a minute later than the one before.
     """
 
     root: Path
-    target: Path
+    dbt: DbtServer
     loads: int = field(default=0)
+    _reader: duckdb.DuckDBPyConnection | None = field(default=None, init=False)
 
     @property
     def store(self) -> LandingStore:
@@ -78,25 +76,28 @@ class ScratchWarehouse:
             create_schemas(connection)
             create_raw_views(connection, self.root, input_cutoff=LATEST)
         refresh = ("--full-refresh",) if rebuilt_from == FIRST_DAY else ()
-        with dbt_environment(folder, as_of=instant_of(week), rebuilt_from=rebuilt_from):
-            done = subprocess.run(
-                [DBT_EXECUTABLE, "build", *refresh, *arguments],
-                cwd=DBT_PROJECT,
-                env={
-                    **os.environ,
-                    "DBT_TARGET_PATH": str(self.target),
-                    "DBT_LOG_PATH": str(self.target),
-                    "DBT_PROFILES_DIR": str(DBT_PROJECT),
-                },
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-        assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
-        return done.stdout
+        done = self.call_dbt("build", *refresh, *arguments, week=week, rebuilt_from=rebuilt_from)
+        assert done.code == 0, done.printed[-6000:]
+        return done.printed
+
+    def call_dbt(self, *arguments: str, week: date, rebuilt_from: date) -> DbtDone:
+        """Run a dbt command on the warehouse as of Monday `week`."""
+        with dbt_environment(DataFolder(self.root), as_of=instant_of(week), rebuilt_from=rebuilt_from):
+            return self.dbt.call(*arguments)
+
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        """Keep the warehouse open for reading, since opening it costs as much as most queries."""
+        with connect(DataFolder(self.root).warehouse, read_only=True) as self._reader:
+            try:
+                yield
+            finally:
+                self._reader = None
 
     def query(self, sql: str) -> pl.DataFrame:
         """The answer of the warehouse to a query."""
+        if self._reader is not None:
+            return self._reader.execute(sql).pl()
         with connect(DataFolder(self.root).warehouse, read_only=True) as connection:
             return connection.execute(sql).pl()
 

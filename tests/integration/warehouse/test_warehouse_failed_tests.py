@@ -1,8 +1,6 @@
 """A dbt test that fails on bad data: the UI shows which rows broke it, and the step fails all the same."""
 
 import json
-import os
-import subprocess
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -14,10 +12,7 @@ from dagster_dbt.errors import DagsterDbtCliRuntimeError
 
 from orchestration.lib.data_folder import DataFolder
 from orchestration.lib.dbt_checks import read_run_results
-from orchestration.lib.resources import dbt_environment
 from orchestration.lib.warehouse import connect
-from orchestration.lib.weeks import instant_of
-from tests.integration.warehouse.scratch import DBT_EXECUTABLE, DBT_PROJECT
 
 WEEK = date(2024, 1, 1)
 TABLE, TEST = "fct_universe_daily", "rows_hold_fct_universe_daily"
@@ -70,21 +65,9 @@ def failed(new_warehouse):
             f"insert into marts.{TABLE} ({', '.join(names)}) values ({', '.join('?' * len(names))})",
             [values[name] for name in names],
         )
-    with dbt_environment(folder, as_of=instant_of(WEEK), rebuilt_from=WEEK):
-        done = subprocess.run(
-            [DBT_EXECUTABLE, "test", "--select", TEST],
-            cwd=DBT_PROJECT,
-            env={
-                **os.environ,
-                **{"DBT_TARGET_PATH": str(warehouse.target), "DBT_LOG_PATH": str(warehouse.target)},
-                "DBT_PROFILES_DIR": str(DBT_PROJECT),
-            },
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    assert done.returncode == 1, done.stdout
-    return OnDisk(folder, SimpleNamespace(source="simulated")), read_run_results(warehouse.target)
+    done = warehouse.call_dbt("test", "--select", TEST, week=WEEK, rebuilt_from=WEEK)
+    assert done.code == 1, done.printed
+    return OnDisk(folder, SimpleNamespace(source="simulated")), read_run_results(warehouse.dbt.target)
 
 
 @pytest.fixture(scope="module")

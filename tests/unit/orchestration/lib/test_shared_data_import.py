@@ -280,6 +280,7 @@ def test_hours_carry_the_unit_they_were_traded_in(tmp_path):
 
 @pytest.mark.slow
 def test_seven_million_hours_land_once_and_are_recognised(tmp_path):
+    """A drill: the largest file of the archive, three times; the tests import all others."""
     store = LandingStore(tmp_path)
 
     (first,) = run(store, mapping_of(HOURLY))

@@ -93,6 +93,26 @@ def test_a_source_that_is_down_raises(opened, ingestion, sandbox, reach):
         coinmetrics.load_onchain(ingestion, opened, reach())
 
 
+def test_days_missed_while_it_was_down_come_with_the_next_load(opened, ingestion, market, sandbox, reach, new_process):
+    coinmetrics.load_onchain(ingestion, opened, reach(SUNDAY - timedelta(days=14), partition="year"))
+    sandbox.faults.add(FaultRule(kind=FaultKind.BLOCKED, path_contains="/timeseries/"))
+    with pytest.raises(SourceError):
+        coinmetrics.load_onchain(ingestion, opened, reach(SUNDAY - timedelta(days=7)))
+    sandbox.faults.clear()
+    new_process()
+
+    coinmetrics.load_onchain(ingestion, opened, reach())
+
+    key = ["asset", "market_date", "metric"]
+    landed = ingestion.store.newest(ASSET_METRICS)
+    truth = market.on_chain.filter(pl.col("market_date") <= PUBLISHED).unpivot(
+        set(landed["metric"]), index=["asset", "market_date"], variable_name="metric", value_name="truth"
+    )
+    expected = truth.drop_nulls().join(landed, on=["asset", "metric"], how="semi")
+    assert expected.filter(pl.col("market_date") > SUNDAY - timedelta(days=14)).height > 100
+    assert expected.join(landed, on=key, how="anti").is_empty()
+
+
 def test_only_tokens_whose_chain_is_read_are_wanted_with_our_metrics():
     catalogue = {"btc": ("AdrActCnt", "HashRate", "ROI1yr", "SOPR"), "sol": ("ReferenceRateUSD",), "x": ("TxCnt",)}
 
