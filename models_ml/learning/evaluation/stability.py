@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
+
+Floats = npt.NDArray[np.float64]
 
 BINS = 10
 SMALLEST_SHARE = 1e-4
@@ -34,19 +37,41 @@ def population_stability(first: pl.Series, second: pl.Series, *, bins: int = BIN
 
     Source: Siddiqi (2006), Credit Risk Scorecards, ch. 9; it is the symmetric Kullback-Leibler divergence of Jeffreys.
     """
-    samples = [sample.cast(pl.Float64).fill_nan(None) for sample in (first, second)]
-    known = [sample.drop_nulls().to_numpy() for sample in samples]
-    if any(sample.is_empty() for sample in samples) or not len(known[0]):
+    if first.is_empty() or second.is_empty() or _known(first).is_empty():
         return None
-    edges = np.unique(np.quantile(known[0], np.linspace(0, 1, bins + 1)[1:-1]))
-    shares = []
-    for sample, values in zip(samples, known, strict=True):
-        # A value on an edge falls below it: an edge is a value of the first sample, often a large tie such as 0.
-        counts = np.bincount(np.searchsorted(edges, values, side="left"), minlength=len(edges) + 1)
-        shares.append(np.append(counts, sample.null_count()) / sample.len())
+    edges = quantile_edges(first, bins=bins)
+    return stability_of_shares(bin_shares(first, edges), bin_shares(second, edges))
+
+
+def quantile_edges(sample: pl.Series, *, bins: int = BINS) -> Floats:
+    """Inner edges that cut the known values of a sample into bins of equal shares, ties merged; none where nothing is known."""
+    known = _known(sample).sort()
+    if known.is_empty():
+        return np.zeros(0)
+    return np.unique([known.quantile(at, "linear") for at in np.linspace(0, 1, bins + 1)[1:-1]])
+
+
+def bin_shares(sample: pl.Series, edges: Sequence[float] | Floats) -> Floats:
+    """Share of a sample that falls into each bin between the edges, and last the share that is unknown; the sample is not empty.
+
+    A value on an edge falls below it: an edge is a value of the first sample, often a large tie such as 0.
+    """
+    known = np.sort(_known(sample).to_numpy())
+    below = np.searchsorted(known, np.asarray(edges, dtype=np.float64), side="right")
+    counts = np.diff(below, prepend=0, append=len(known))
+    return np.append(counts, sample.len() - len(known)) / sample.len()
+
+
+def stability_of_shares(first: Sequence[float] | Floats, second: Sequence[float] | Floats) -> float:
+    """Population stability index of two samples binned alike (`bin_shares`); bins that neither has are left out."""
+    shares = [np.asarray(one, dtype=np.float64) for one in (first, second)]
     is_used = (shares[0] > 0) | (shares[1] > 0)
     p, q = (np.maximum(share[is_used], SMALLEST_SHARE) for share in shares)
     return float(((q - p) * np.log(q / p)).sum())
+
+
+def _known(sample: pl.Series) -> pl.Series:
+    return sample.cast(pl.Float64).fill_nan(None).drop_nulls()
 
 
 def drift_table(
