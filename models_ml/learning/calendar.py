@@ -23,12 +23,20 @@ LAG_DAYS = 1
 EMBARGO_DAYS = 1
 """Days left between the end of the last label and the refit (López de Prado, Advances in Financial Machine Learning, ch. 7)."""
 
+EXPIRES_AFTER_DAYS = 200
+"""Days after its refit that a model is trusted in full: two quarters and a little, so that one missed refit is no alarm and two are."""
+
 QUARTER_MONTHS = (1, 4, 7, 10)
 
 
 def purge_days(horizon_days: int) -> int:
     """Days before a refit whose rows it may not train on: their labels end later than the refit minus the embargo."""
     return horizon_days + LAG_DAYS + EMBARGO_DAYS
+
+
+def expires_date(refit: date) -> date:
+    """Last day a model of a refit is trusted in full; it scores on after it, at a capped confidence."""
+    return refit + timedelta(days=EXPIRES_AFTER_DAYS)
 
 
 def first_monday(year: int, month: int) -> date:

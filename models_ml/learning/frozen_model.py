@@ -14,6 +14,8 @@ from typing import Any
 
 import polars as pl
 
+from models_ml.learning.calendar import expires_date
+
 
 @dataclass(frozen=True)
 class FrozenModel:
@@ -28,6 +30,8 @@ class FrozenModel:
         training_rows: Rows trained on.
         constants: Numbers learnt beside the trees: base rates, conformal multipliers.
         parameters: What was tuned, and how many trials it took (`trials`, 0 where nothing was).
+        data_hash: sha256 over the rows trained on, labels included (`training_profile.data_hash`); empty in a model that an earlier
+            release froze. No part of the version: what a model predicts follows from its trees.
     """
 
     head: str
@@ -38,6 +42,12 @@ class FrozenModel:
     training_rows: int
     constants: dict[str, float] = field(default_factory=dict)
     parameters: dict[str, float] = field(default_factory=dict)
+    data_hash: str = ""
+
+    @property
+    def expires_date(self) -> date:
+        """Last day it is trusted in full."""
+        return expires_date(self.refit)
 
     @property
     def version(self) -> str:
@@ -54,6 +64,7 @@ class FrozenModel:
             "columns": list(self.columns),
             "training_weeks": [week.isoformat() for week in self.training_weeks],
             "training_rows": self.training_rows,
+            "data_hash": self.data_hash,
             "constants": self.constants,
             "parameters": self.parameters,
             "boosters": sorted(self.boosters),

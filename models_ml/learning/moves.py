@@ -14,6 +14,7 @@ import polars as pl
 from models_ml.learning.boosters import CAREFUL_PARAMETERS, apply, boost
 from models_ml.learning.dataset import RANK_COLUMNS, RATIO_COLUMNS, keys_of, refuse_forward_columns
 from models_ml.learning.frozen_model import FrozenModel
+from models_ml.learning.training_profile import data_hash
 
 CALLS = "calls"
 """Name of the head in the registry and in model versions."""
@@ -77,6 +78,7 @@ def train_moves(frame: pl.DataFrame, labels: pl.DataFrame, *, refit: date) -> Fr
             "neutral": float((outcome == 0).sum() / total),
             "bearish": float((outcome < 0).sum() / total),
         },
+        data_hash=data_hash(joined, [*CALL_COLUMNS["move"], "forward_barrier"]),
     )
 
 

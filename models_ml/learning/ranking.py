@@ -19,6 +19,7 @@ from models_ml.learning.calendar import INVESTOR_HORIZON_DAYS, TRADER_HORIZON_DA
 from models_ml.learning.dataset import MODEL_COLUMNS, RANK_COLUMNS, keys_of, refuse_forward_columns
 from models_ml.learning.frozen_model import FrozenModel
 from models_ml.learning.labels import centred_rank
+from models_ml.learning.training_profile import data_hash
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,7 @@ def train_ranking(head: RankingHead, frame: pl.DataFrame, labels: pl.DataFrame, 
         parameters={**head.parameters, "objective": "regression"},
         rounds=head.rounds,
     )
+    labelled = joined.with_columns(pl.Series(f"label_{name}", label) for name, label in ranks.items())
     return FrozenModel(
         head=head.name,
         refit=refit,
@@ -111,6 +113,7 @@ def train_ranking(head: RankingHead, frame: pl.DataFrame, labels: pl.DataFrame, 
         columns=head.columns,
         training_weeks=(joined["as_of_week"].min(), joined["as_of_week"].max()),  # type: ignore[arg-type]  # dates by schema
         training_rows=joined.height,
+        data_hash=data_hash(labelled, [*head.columns, *(f"label_{name}" for name in ranks)]),
     )
 
 

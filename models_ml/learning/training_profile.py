@@ -7,7 +7,9 @@ Does not: the statistics (`evaluation/stability.py`), what follows for a grade (
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +25,11 @@ from models_ml.learning.evaluation.stability import (
 )
 
 RANK_PREFIX = "rank_"
+
+DRIFT_WEEKS = 13
+"""Weeks whose rows are held against training together."""
+
+WEEK = timedelta(days=7)
 
 PROFILE_SCHEMA: Mapping[str, pl.DataType] = {
     "feature": pl.String(),
@@ -71,31 +78,48 @@ def training_profile(rows: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame
     ).cast(dict(PROFILE_SCHEMA))
 
 
-def drift_from(profile: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
-    """Population stability index of each column of a token between training and the rows of a day.
+def drift_by_week(profile: pl.DataFrame, rows: pl.DataFrame, weeks: Sequence[date]) -> pl.DataFrame:
+    """Population stability index of each column of a token between training and the `DRIFT_WEEKS` weeks up to each week.
 
-    The state of the market is left out: it has one value a day, which lies in one bin whatever it is.
+    A quarter of weeks, because in any single one all returns have moved together. The state of the market is left out: it has one value
+    a week.
 
     Args:
         profile: As `training_profile` gives it.
-        rows: The rows of one day.
+        rows: The rows of the weeks and of those before them, as `values_behind` takes them, with as_of_week.
+        weeks: The weeks to judge.
 
     Returns:
-        feature, psi, in the order of the profile; columns never known in training are left out, and so is everything where there is
-        no row.
+        as_of_week, feature, psi, by week and in the order of the profile; columns never known in training are left out, and weeks
+        without a row in the quarter up to them.
     """
     judged = [row for row in profile.iter_rows(named=True) if row["feature"] not in MARKET_COLUMNS and row["edges"]]
     values = values_behind(rows, [row["feature"] for row in judged])
-    found = [
-        (row["feature"], stability_of_shares(row["shares"], bin_shares(values[row["feature"]], row["edges"])))
-        for row in judged
-        if rows.height
-    ]
-    return pl.DataFrame(found, schema={"feature": pl.String, "psi": pl.Float64}, orient="row")
+    present = sorted(rows["as_of_week"].unique())
+    place = rows["as_of_week"].replace_strict(present, range(len(present)), return_dtype=pl.Int64).to_numpy()
+    spans = [(bisect_right(present, week - DRIFT_WEEKS * WEEK), bisect_right(present, week)) for week in weeks]
+    found: list[tuple[date, str, float]] = []
+    for row in judged:
+        counts = _counts_by_week(values[row["feature"]], row["edges"], place, len(present))
+        for week, (start, end) in zip(weeks, spans, strict=True):
+            total = counts[start:end].sum(axis=0)
+            if total.sum():
+                found.append((week, row["feature"], stability_of_shares(row["shares"], total / total.sum())))
+    order = pl.Enum([row["feature"] for row in judged])
+    table = pl.DataFrame(found, schema={"as_of_week": pl.Date, "feature": order, "psi": pl.Float64}, orient="row")
+    return table.sort("as_of_week", "feature").cast({"feature": pl.String})
 
 
 def novelty_against(profile: pl.DataFrame, rows: pl.DataFrame) -> pl.Series:
-    """Share of each row's known columns whose value lies outside the middle 99 % of training: 0 to 1, about 0.01 in training."""
+    """Share of each row's known columns whose value lies outside the middle 99 % of training.
+
+    Args:
+        profile: As `training_profile` gives it.
+        rows: One row a token and day, as `values_behind` takes them.
+
+    Returns:
+        `novelty`, 0 to 1 in the order of `rows`, about 0.01 for rows like those of training; null where no column is known.
+    """
     values = values_behind(rows, profile["feature"].to_list())
     return novelty(values, profile.select("feature", "low", "high"))
 
@@ -117,6 +141,16 @@ def data_hash(frame: pl.DataFrame, columns: Sequence[str]) -> str:
         digest.update(f"{name}\0{ordered.height}\0".encode())
         digest.update(_bytes_of(ordered[name]))
     return digest.hexdigest()
+
+
+def _counts_by_week(
+    values: pl.Series, edges: Sequence[float], place: npt.NDArray[np.int64], weeks: int
+) -> npt.NDArray[np.int64]:
+    """Rows of each week (first axis) in each bin, the unknown ones last; binned as `stability.bin_shares` does."""
+    numbers = values.fill_null(float("nan")).to_numpy()
+    bins = np.where(np.isnan(numbers), len(edges) + 1, np.searchsorted(np.asarray(edges), numbers, side="left"))
+    width = len(edges) + 2
+    return np.bincount(place * width + bins, minlength=weeks * width).reshape(weeks, width)
 
 
 def _value_behind(column: str) -> pl.Expr:

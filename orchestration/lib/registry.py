@@ -15,10 +15,12 @@ from pathlib import Path
 import polars as pl
 
 from models_ml.learning.frozen_model import FrozenModel
+from models_ml.learning.training_profile import PROFILE_SCHEMA
 from orchestration.lib.errors import TidemarkError
 
 CARD = "model.json"
 REFERENCE = "reference_scores.parquet"
+PROFILE = "training_profile.json"
 
 
 class RegistryError(TidemarkError):
@@ -70,6 +72,7 @@ class ModelRegistry:
             training_rows=card["training_rows"],
             constants=card["constants"],
             parameters=card["parameters"],
+            data_hash=card.get("data_hash", ""),
         )
         if model.version != card["version"]:
             raise RegistryError(
@@ -83,12 +86,15 @@ class ModelRegistry:
         due = [refit for refit in self.refits(head) if refit <= week]
         return self.load(head, due[-1]) if due else None
 
-    def freeze(self, model: FrozenModel, *, reference: pl.DataFrame | None = None) -> Path:
+    def freeze(
+        self, model: FrozenModel, *, reference: pl.DataFrame | None = None, profile: pl.DataFrame | None = None
+    ) -> Path:
         """Write a model; the card comes last, so a folder with a card is complete.
 
         Args:
             model: The model.
             reference: Out-of-fold scores of its training weeks, where it is the first.
+            profile: What its columns looked like in training (`training_profile.training_profile`).
 
         Raises:
             RegistryError: Another model of that refit date is frozen already.
@@ -106,8 +112,36 @@ class ModelRegistry:
             temporary = folder / f"{REFERENCE}.tmp"
             reference.write_parquet(temporary)
             temporary.replace(folder / REFERENCE)
-        _write(folder / CARD, json.dumps(model.card(), indent=2) + "\n")
+        card = model.card()
+        if profile is not None:
+            text = json.dumps(profile.to_dicts(), indent=1) + "\n"
+            _write(folder / PROFILE, text)
+            card |= {"profile_sha256": hashlib.sha256(text.encode()).hexdigest()}
+        _write(folder / CARD, json.dumps(card, indent=2) + "\n")
         return folder
+
+    def version(self, head: str, refit: date) -> str:
+        """Version of a frozen model, without reading its trees."""
+        return str(json.loads((self._folder(head, refit) / CARD).read_text())["version"])
+
+    def profile(self, head: str, refit: date) -> pl.DataFrame | None:
+        """What the columns of a model looked like in its training; None where an earlier release froze it.
+
+        Raises:
+            RegistryError: The file is missing or is not the one written beside the model.
+        """
+        folder = self._folder(head, refit)
+        frozen = json.loads((folder / CARD).read_text()).get("profile_sha256")
+        if frozen is None:
+            return None
+        path = folder / PROFILE
+        text = path.read_text() if path.exists() else ""
+        if hashlib.sha256(text.encode()).hexdigest() != frozen:
+            raise RegistryError(
+                f"{path} {'was changed' if text else 'is missing'} since the model was frozen; restore the folder from a backup, or "
+                "delete it to train the refit again"
+            )
+        return pl.DataFrame(json.loads(text), schema=dict(PROFILE_SCHEMA))
 
     def reference_scores(self, head: str) -> pl.DataFrame:
         """Out-of-fold scores of a head's first model: as_of_week, token_id, score_cross_section; no rows where there is none."""

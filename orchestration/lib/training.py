@@ -20,6 +20,7 @@ from models_ml.learning.labels import forward_returns
 from models_ml.learning.moves import CALLS, train_moves
 from models_ml.learning.price_ranges import RANGES, train_ranges
 from models_ml.learning.ranking import INVESTOR, TRADER, RankingHead, train_ranking
+from models_ml.learning.training_profile import training_profile
 from models_ml.learning.walk_forward import first_refit, out_of_fold_scores, training_rows
 from orchestration.lib.errors import TidemarkError
 from orchestration.lib.registry import ModelRegistry
@@ -118,7 +119,8 @@ def ensure_models(
         model = head.train(frame, labels, refit)
         is_graded = is_first and head.ranking is not None
         reference = out_of_fold_scores(head.ranking, frame, labels, refit=refit) if is_graded and head.ranking else None
-        registry.freeze(model, reference=reference)
+        profile = training_profile(training_rows(weekly, refit, horizon_days=head.horizon_days), model.columns)
+        registry.freeze(model, reference=reference, profile=profile)
         weeks = f"{model.training_weeks[0]} to {model.training_weeks[1]}"
         report(f"{head.name}, refit {refit}: {model.training_rows} rows of {weeks}")
         trained.append(model)

@@ -363,6 +363,54 @@ MODEL_EVALUATION = VersionedTable(
     value_descriptions={"value": "Value of the metric, in the metric's own unit."},
 )
 
+MODEL_MONITOR = VersionedTable(
+    schema="learning",
+    name="model_monitor",
+    unit_columns=("as_of_week",),
+    key_columns=("model", "metric"),
+    value_columns={"value": "DOUBLE"},
+    description=(
+        "How far the present is from what the models in force were trained on, one row per week, model (trader, investor, calls, "
+        "ranges) and metric; a version belongs to the week."
+    ),
+    value_descriptions={
+        "value": (
+            "psi_max, psi_mean: population stability index of the columns between training and the 13 weeks up to this one (no unit; "
+            "above 0.25 is drifted); columns_compared, columns_drifted: counts; novel_row_share: fraction of the week's tokens with "
+            "more than a tenth of their columns outside the middle 99 % of training; age_days: days since the refit."
+        )
+    },
+)
+
+CONFIDENCE = VersionedTable(
+    schema="learning",
+    name="confidence",
+    unit_columns=("as_of_week",),
+    key_columns=("token_id",),
+    value_columns={
+        "symbol": "VARCHAR",
+        **{
+            f"{head}_{name}": "DOUBLE" for head in ("trader", "investor", "calls") for name in ("novelty", "confidence")
+        },
+    },
+    description=(
+        "How like its training each token is to the models in force, one row per week and token of the universe; a version belongs to "
+        "the week. Null before a head's first model."
+    ),
+    value_descriptions={
+        "symbol": _SYMBOL,
+        "trader_novelty": "Fraction (0-1) of the trader model's known columns outside the middle 99 % of its training.",
+        "trader_confidence": (
+            "(1 - 2 x novelty) x (1 - half the fraction of the model's columns that drifted), 0-1; at most 0.5 where the model has "
+            "expired. How like its training the row is, not how often the grade is right."
+        ),
+        "investor_novelty": "The same of the investor model.",
+        "investor_confidence": "The same of the investor model (0-1).",
+        "calls_novelty": "The same of the model behind the calls.",
+        "calls_confidence": "The same of the model behind the calls (0-1).",
+    },
+)
+
 BULL_BEAR = VersionedTable(
     schema="learning",
     name="bull_bear",
@@ -485,6 +533,8 @@ VERSIONED_TABLES: tuple[VersionedTable, ...] = (
     GRADE_EXPLANATIONS,
     SUB_GRADES,
     MODEL_EVALUATION,
+    MODEL_MONITOR,
+    CONFIDENCE,
     BULL_BEAR,
     COMPOSITIONS,
     REBALANCES,

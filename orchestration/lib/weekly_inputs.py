@@ -47,6 +47,15 @@ def daily_features(connection: duckdb.DuckDBPyConnection, *, first: date, last: 
     return _features(connection, "features.market_date between ? and ?", [first, last])
 
 
+def closing_features(connection: duckdb.DuckDBPyConnection, *, first: date, last: date) -> pl.DataFrame:
+    """As `daily_features`, for the Sundays before the Mondays from `first` to `last`."""
+    return _features(
+        connection,
+        "isodow(features.market_date) = 7 and features.market_date between ? and ?",
+        [last_close(first), last_close(last)],
+    )
+
+
 def catalogue_features(connection: duckdb.DuckDBPyConnection, *, weeks: Sequence[date]) -> pl.DataFrame:
     """Every feature of the catalogue at the close before each of the weeks' Mondays: as `daily_features`, for the Sundays."""
     closes = [last_close(week) for week in weeks]
