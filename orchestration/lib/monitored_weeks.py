@@ -98,7 +98,7 @@ def build_monitor(
         ),
     }
     is_first_filling = not recorded_weeks(connection, MODEL_MONITOR.full_name)
-    reason = "backfill" if is_first_filling and len(weeks) > 1 else context.reason_for_new()
+    reason = "backfill" if is_first_filling else context.reason_for_new()
     return {
         table.full_name: append_corrections_apart(
             connection,

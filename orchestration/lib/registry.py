@@ -11,6 +11,7 @@ import json
 import os
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -151,10 +152,13 @@ class ModelRegistry:
                 return pl.read_parquet(path)
         return pl.DataFrame(schema={"as_of_week": pl.Date, "token_id": pl.String, "score_cross_section": pl.Float64})
 
+    def cards(self) -> list[dict[str, Any]]:
+        """The cards of all frozen models, by head and refit date."""
+        return [json.loads(card.read_text()) for card in sorted(self.root.glob(f"*/*/{CARD}"))]
+
     def fingerprint(self) -> str:
         """sha256 over the versions of all frozen models."""
-        cards = sorted(self.root.glob(f"*/*/{CARD}"))
-        versions = [json.loads(card.read_text())["version"] for card in cards]
+        versions = [card["version"] for card in self.cards()]
         return hashlib.sha256("\n".join(versions).encode()).hexdigest()
 
     def _folder(self, head: str, refit: date) -> Path:

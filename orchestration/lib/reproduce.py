@@ -30,6 +30,7 @@ from orchestration.lib.errors import TidemarkError
 from orchestration.lib.evaluation_weeks import EVALUATED_AFTER, evaluate
 from orchestration.lib.explained_weeks import EXPLAINED_TABLES, build_explanations
 from orchestration.lib.index_weeks import append_indices, compute_index, read_market
+from orchestration.lib.monitored_weeks import MONITOR_TABLES, build_monitor
 from orchestration.lib.registry import ModelRegistry
 from orchestration.lib.resources import dbt_environment
 from orchestration.lib.run_context import BUILDS, RunContext
@@ -259,6 +260,8 @@ def _build(
         build_calls(connection, ModelRegistry(folder.models), context, weeks=[week])
     elif table in EXPLAINED_TABLES:
         build_explanations(connection, ModelRegistry(folder.models), context, weeks=[week])
+    elif table in MONITOR_TABLES:
+        build_monitor(connection, ModelRegistry(folder.models), context, weeks=[week])
     elif table is MODEL_EVALUATION:
         evaluate(connection, context, weeks=[week])
     elif table is MOONSHOTS:

@@ -15,12 +15,14 @@ from orchestration.lib.expectations import ExpectationSpec
 from orchestration.lib.versioned_tables import (
     BULL_BEAR,
     COMPOSITIONS,
+    CONFIDENCE,
     DAILY_GRADES,
     DAILY_SIGNALS,
     GRADE_EXPLANATIONS,
     INVESTOR_GRADES,
     LEVELS,
     MODEL_EVALUATION,
+    MODEL_MONITOR,
     MOONSHOTS,
     PRICE_RANGES,
     REBALANCES,
@@ -112,6 +114,17 @@ def model_evaluation_suite() -> list[ExpectationSpec]:
     return _keys(MODEL_EVALUATION)
 
 
+def model_monitor_suite() -> list[ExpectationSpec]:
+    """Expectations of learning.model_monitor."""
+    return [*_keys(MODEL_MONITOR), _known("value"), _between("value", 0, None)]
+
+
+def confidence_suite() -> list[ExpectationSpec]:
+    """Expectations of learning.confidence."""
+    shares = [column for column in CONFIDENCE.value_columns if column != "symbol"]
+    return [*_keys(CONFIDENCE), *(_between(column, 0, 1) for column in shares)]
+
+
 def bull_bear_suite() -> list[ExpectationSpec]:
     """Expectations of learning.bull_bear."""
     shares = ("bullish_share", "bearish_share")
@@ -188,6 +201,8 @@ PUBLISHED_SUITES: Mapping[str, Callable[[], list[ExpectationSpec]]] = MappingPro
         GRADE_EXPLANATIONS.full_name: grade_explanations_suite,
         SUB_GRADES.full_name: sub_grades_suite,
         MODEL_EVALUATION.full_name: model_evaluation_suite,
+        MODEL_MONITOR.full_name: model_monitor_suite,
+        CONFIDENCE.full_name: confidence_suite,
         BULL_BEAR.full_name: bull_bear_suite,
         COMPOSITIONS.full_name: compositions_suite,
         REBALANCES.full_name: rebalances_suite,

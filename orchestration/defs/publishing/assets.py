@@ -34,6 +34,9 @@ API_VIEWS = (
         "price_ranges",
         "grade_explanations",
         "sub_grades",
+        "models",
+        "model_monitor",
+        "confidence",
     ),
 )
 CHECK_RESULTS = dg.AssetKey(["quality", "check_results"])
