@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date, timedelta
 
 import numpy as np
@@ -31,13 +31,15 @@ DRIFT_WEEKS = 13
 
 WEEK = timedelta(days=7)
 
-PROFILE_SCHEMA: Mapping[str, pl.DataType] = {
-    "feature": pl.String(),
-    "low": pl.Float64(),
-    "high": pl.Float64(),
-    "edges": pl.List(pl.Float64()),
-    "shares": pl.List(pl.Float64()),
-}
+PROFILE_SCHEMA = pl.Schema(
+    {
+        "feature": pl.String(),
+        "low": pl.Float64(),
+        "high": pl.Float64(),
+        "edges": pl.List(pl.Float64()),
+        "shares": pl.List(pl.Float64()),
+    }
+)
 
 
 def values_behind(rows: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
@@ -75,7 +77,7 @@ def training_profile(rows: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame
     return ranges.with_columns(
         pl.Series("edges", [inner.tolist() for inner in edges], dtype=pl.List(pl.Float64)),
         pl.Series("shares", shares, dtype=pl.List(pl.Float64)),
-    ).cast(dict(PROFILE_SCHEMA))
+    ).cast(PROFILE_SCHEMA)
 
 
 def drift_by_week(profile: pl.DataFrame, rows: pl.DataFrame, weeks: Sequence[date]) -> pl.DataFrame:

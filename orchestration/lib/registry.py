@@ -142,7 +142,7 @@ class ModelRegistry:
                 f"{path} {'was changed' if text else 'is missing'} since the model was frozen; restore the folder from a backup, or "
                 "delete it to train the refit again"
             )
-        return pl.DataFrame(json.loads(text), schema=dict(PROFILE_SCHEMA))
+        return pl.DataFrame(json.loads(text), schema=PROFILE_SCHEMA)
 
     def reference_scores(self, head: str) -> pl.DataFrame:
         """Out-of-fold scores of a head's first model: as_of_week, token_id, score_cross_section; no rows where there is none."""
