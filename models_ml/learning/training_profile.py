@@ -89,13 +89,14 @@ def drift_by_week(profile: pl.DataFrame, rows: pl.DataFrame, weeks: Sequence[dat
     Args:
         profile: As `training_profile` gives it.
         rows: The rows of the weeks and of those before them, as `values_behind` takes them, with as_of_week.
-        weeks: The weeks to judge.
+        weeks: The weeks to judge, at least one.
 
     Returns:
         as_of_week, feature, psi, by week and in the order of the profile; columns never known in training are left out, and weeks
         without a row in the quarter up to them.
     """
     judged = [row for row in profile.iter_rows(named=True) if row["feature"] not in MARKET_COLUMNS and row["edges"]]
+    rows = rows.filter(pl.col("as_of_week").is_between(min(weeks) - DRIFT_WEEKS * WEEK, max(weeks)))
     values = values_behind(rows, [row["feature"] for row in judged])
     present = sorted(rows["as_of_week"].unique())
     place = rows["as_of_week"].replace_strict(present, range(len(present)), return_dtype=pl.Int64).to_numpy()
