@@ -20,7 +20,7 @@ from functools import cache
 from pathlib import Path
 
 from orchestration.cleaning_report import write_report
-from orchestration.evaluation import calls, experiments, ranges, ranking, survivors
+from orchestration.evaluation import calls, challengers, confidence, experiments, ranges, ranking, survivors
 from orchestration.evaluation.history import History, read_history
 from orchestration.lib.code_version import code_version
 from orchestration.lib.data_folder import DataFolder
@@ -101,6 +101,8 @@ def steps(archive: Path, work: Path) -> dict[str, Callable[[], None]]:
             "families",
             lambda: experiments.family_page(history(), experiments.extended_features(history()), code),
         ),
+        "challengers": write("challengers", lambda: challengers.page(history(), code)),
+        "confidence": write("confidence", lambda: confidence.page(history(), code)),
     }
 
 

@@ -31,14 +31,14 @@ CHALLENGERS: Mapping[str, RankingHead] = {
     "with volatility ratios": replace(CHAMPION, columns=(*MODEL_COLUMNS, *RATIO_COLUMNS)),
     "smaller trees": replace(CHAMPION, rounds=300, parameters=CAREFUL_PARAMETERS),
 }
-"""What each changes: it sees ranks alone and not the state of the market; it learns the 30-day return beside the other three labels; it also
-sees how volatility stands to its own past (what the calls see); it has smaller trees and more of them."""
+"""What each changes: it sees ranks alone and not the state of the market; it learns the 30-day return beside the other three labels; it
+also sees how volatility stands to its own past (what the calls see); it has smaller trees and more of them."""
 
 UNIVERSES = ("broad", "liquid")
 
 RULE = (
-    "A challenger is promoted where, over the same weeks, its gain in partial rank IC over the champion has a 95 % block interval above 0 in "
-    "both universes, and its mean rank IC is not lower in either."
+    "A challenger is promoted where, over the same weeks, its gain in partial rank IC over the champion has a 95 % block interval above "
+    "0 in both universes, and its mean rank IC is not lower in either."
 )
 """The promotion rule in words."""
 

@@ -27,8 +27,8 @@ def page(history: History, code: str) -> str:
     heads: Mapping[str, RankingHead] = {CHAMPION_NAME: CHAMPION, **CHALLENGERS}
     outcomes = {name: walk_forward(history, frame, history.labels, head=head) for name, head in heads.items()}
     return (
-        "# Challengers\n\nOther ways to build the trader head, in whole walk-forwards of their own (refitted once a year, like the champion "
-        f"here), judged by the 14-day return from the close a day after the call, from {FIRST_WEEK} on. Code {code}.\n\n"
+        "# Challengers\n\nOther ways to build the trader head, in whole walk-forwards of their own (refitted once a year, like the "
+        f"champion here), judged by the 14-day return from the close a day after the call, from {FIRST_WEEK} on. Code {code}.\n\n"
         f"**Rule.** {RULE} Promotion is a change of the code that acts from the next refit on. {len(CHALLENGERS)} challengers are tried at "
         "once: the more of them, the likelier one passes by luck, so the number stands here.\n\n" + comparison(outcomes)
     )
