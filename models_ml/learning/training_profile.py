@@ -99,7 +99,7 @@ def drift_by_week(profile: pl.DataFrame, rows: pl.DataFrame, weeks: Sequence[dat
     rows = rows.filter(pl.col("as_of_week").is_between(min(weeks) - DRIFT_WEEKS * WEEK, max(weeks)))
     values = values_behind(rows, [row["feature"] for row in judged])
     present = sorted(rows["as_of_week"].unique())
-    place = rows["as_of_week"].replace_strict(present, range(len(present)), return_dtype=pl.Int64).to_numpy()
+    place = np.searchsorted(np.array(present, dtype="datetime64[D]"), rows["as_of_week"].to_numpy())
     spans = [(bisect_right(present, week - DRIFT_WEEKS * WEEK), bisect_right(present, week)) for week in weeks]
     found: list[tuple[date, str, float]] = []
     for row in judged:
