@@ -102,6 +102,17 @@ API = {
         ),
     },
     "model_evaluation": {"as_of_week": DAY, "model": TEXT, "universe": TEXT, "metric": TEXT, "value": NUMBER},
+    "models": {
+        **dict.fromkeys(("model", "model_version", "column_names", "data_hash", "parameters", "constants"), TEXT),
+        **dict.fromkeys(("refit_date", "training_first_week", "training_last_week", "expires_date"), DAY),
+        **{"training_rows": COUNT, "is_in_force": FLAG, "mean_rank_ic": NUMBER},
+    },
+    "model_monitor": {"as_of_week": DAY, "model": TEXT, "metric": TEXT, "value": NUMBER, **VERSION},
+    "confidence": {
+        **WEEK_AND_TOKEN,
+        **{f"{head}_{name}": NUMBER for head in ("trader", "investor", "calls") for name in ("novelty", "confidence")},
+        **VERSION,
+    },
     "source_health": {
         "as_of_week": DAY,
         **dict.fromkeys(("source", "dataset", "status", "last_status", "reason"), TEXT),
