@@ -14,6 +14,7 @@ import pandas as pd
 from orchestration.lib.expectations import ExpectationSpec
 from orchestration.lib.versioned_tables import (
     BULL_BEAR,
+    CALL_OUTCOMES,
     COMPOSITIONS,
     CONFIDENCE,
     DAILY_GRADES,
@@ -125,6 +126,14 @@ def confidence_suite() -> list[ExpectationSpec]:
     return [*_keys(CONFIDENCE), *(_between(column, 0, 1) for column in shares)]
 
 
+def call_outcomes_suite() -> list[ExpectationSpec]:
+    """Expectations of learning.call_outcomes."""
+    origins = ExpectationSpec(
+        "expect_column_values_to_be_in_set", "call_origin", {"value_set": ["published", "backfilled"]}
+    )
+    return [*_keys(CALL_OUTCOMES), _known("signal"), origins, _between("return_14d", -1, None)]
+
+
 def bull_bear_suite() -> list[ExpectationSpec]:
     """Expectations of learning.bull_bear."""
     shares = ("bullish_share", "bearish_share")
@@ -203,6 +212,7 @@ PUBLISHED_SUITES: Mapping[str, Callable[[], list[ExpectationSpec]]] = MappingPro
         MODEL_EVALUATION.full_name: model_evaluation_suite,
         MODEL_MONITOR.full_name: model_monitor_suite,
         CONFIDENCE.full_name: confidence_suite,
+        CALL_OUTCOMES.full_name: call_outcomes_suite,
         BULL_BEAR.full_name: bull_bear_suite,
         COMPOSITIONS.full_name: compositions_suite,
         REBALANCES.full_name: rebalances_suite,

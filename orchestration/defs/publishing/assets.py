@@ -37,6 +37,8 @@ API_VIEWS = (
         "models",
         "model_monitor",
         "confidence",
+        "call_outcomes",
+        "report_card",
     ),
 )
 CHECK_RESULTS = dg.AssetKey(["quality", "check_results"])

@@ -170,6 +170,9 @@ GOOD_PUBLISHED = {
         coverage=[1.0, 0.2],
     ),
     "learning.model_evaluation": unit(model=["m"], universe=["broad"], metric=["rank_ic"], value=[0.1]),
+    "learning.call_outcomes": unit(
+        token_id=["a", "b"], signal=[1, 0], call_origin=["published", "backfilled"], return_14d=[-1.0, None]
+    ),
     "learning.model_monitor": unit(model=["trader"] * 2, metric=["psi_max", "age_days"], value=[0.3, 42.0]),
     "learning.confidence": unit(
         token_id=["a", "b"],
@@ -235,6 +238,7 @@ def test_every_published_key_is_unique(name):
         ("learning.grade_explanations", {"sentence": pl.lit(None, pl.String)}, "sentence"),
         ("learning.sub_grades", {"basis": pl.lit("felt")}, "basis"),
         ("learning.trading_signals", {"p_bearish": pl.lit(0.69)}, "probability_sum"),
+        ("learning.call_outcomes", {"call_origin": pl.lit("both")}, "call_origin"),
         ("learning.model_monitor", {"value": pl.lit(-1.0)}, "value"),
         ("learning.confidence", {"calls_confidence": pl.lit(1.01)}, "calls_confidence"),
         ("learning.bull_bear", {"bearish_share": pl.lit(0.5)}, "share_sum"),
