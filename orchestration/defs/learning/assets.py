@@ -14,7 +14,7 @@ from models_ml.learning.frozen_model import FrozenModel
 from orchestration.lib.calls import CALL_TABLES, build_calls
 from orchestration.lib.evaluation_weeks import evaluate
 from orchestration.lib.explained_weeks import EXPLAINED_TABLES, build_explanations
-from orchestration.lib.metadata import lines_plot, markdown_table, plot, table_metadata
+from orchestration.lib.metadata import lines_plot, markdown_table, plot, preview_of, table_metadata
 from orchestration.lib.model_table import TABLE, record_models
 from orchestration.lib.outcome_weeks import build_outcomes
 from orchestration.lib.published_checks import judge_published, key_of, published_check_spec
@@ -73,9 +73,11 @@ def models(context: dg.AssetExecutionContext, lease: RunLease, warehouse: Wareho
     with warehouse.connect() as connection:
         build = warehouse.build(connection, context.run_id)
         trained = ensure_models(connection, registry, until=build.as_of_week, report=context.log.info)
-        record_models(connection, registry, week=build.as_of_week)
-        shown = table_metadata(connection, TABLE, where="is_in_force", order_by="model")
-    metadata: dict[str, Any] = {"trained_now": len(trained), **shown}
+        rows = record_models(connection, registry, week=build.as_of_week)
+        shown = table_metadata(connection, TABLE)
+    # Lists of columns would fill the page.
+    preview = rows.filter("is_in_force").drop("column_names", "parameters", "constants")
+    metadata: dict[str, Any] = {"trained_now": len(trained), **shown, "preview": preview_of(preview)}
     for head in HEADS:
         newest = registry.in_force(head.name, build.as_of_week)
         if newest is not None:
