@@ -38,6 +38,8 @@ COLUMNS: Mapping[str, tuple[str, str]] = {
 }
 """Type and meaning of each column."""
 
+NULLABLE = ("data_hash",)
+
 
 @dataclass(frozen=True)
 class Expired:
@@ -64,8 +66,8 @@ class Expired:
 
 def create_model_table(connection: duckdb.DuckDBPyConnection) -> None:
     """Make the table with its comments where it is missing: the api view needs it before the first model is trained."""
-    layout = ", ".join(f"{name} {kind}" for name, (kind, _) in COLUMNS.items())
-    connection.execute(f"create table if not exists {TABLE} ({layout})")
+    layout = [f"{name} {kind}{'' if name in NULLABLE else ' not null'}" for name, (kind, _) in COLUMNS.items()]
+    connection.execute(f"create table if not exists {TABLE} ({', '.join(layout)}, primary key (model, refit_date))")
     connection.execute(
         f"comment on table {TABLE} is 'Frozen models, one row a head and refit; rebuilt from the registry.'"
     )
