@@ -34,6 +34,7 @@ API_VIEWS = (
         "price_ranges",
         "grade_explanations",
         "sub_grades",
+        "trade_actions",
     ),
 )
 CHECK_RESULTS = dg.AssetKey(["quality", "check_results"])
