@@ -43,8 +43,8 @@ class ActionRules(BaseModel):
     """Volume of 7 days over that of 30 days above which it confirms."""
     fewest_peers: int = Field(default=4, ge=1)
     """Other tokens of the sector below which the sector says nothing."""
-    least_peer_share: float = Field(default=0.5, gt=0, le=1)
-    """Share of these peers on the call's side from which they confirm."""
+    least_peer_share: float = Field(default=0.3, gt=0, le=1)
+    """Share of these peers on the call's side from which they confirm: of all tokens a fifth is bullish and a twelfth bearish."""
     least_closes: int = Field(default=4, ge=1, le=CLOSES_A_WEEK)
     """Of the last seven closes, how many must have the call for it to count as repeated."""
 
@@ -85,7 +85,7 @@ def confirm_calls(calls: pl.DataFrame, closes: pl.DataFrame, rules: ActionRules)
 
     - is_volume_confirming: volume of 7 days above that of 30 days, in a week whose return has the call's sign.
     - is_sector_aligned: the median 7-day return of the token's sector, itself included, has the call's sign.
-    - is_peer_confirmed: at least half of the sector's other tokens have the same call at this close, whether they turned to it within
+    - is_peer_confirmed: at least 0.3 of the sector's other tokens have the same call at this close, whether they turned to it within
       the last 7 days or stood there before (`peer_share`).
     - is_market_aligned: neither bitcoin's nor ether's call is the opposite.
     - is_repeated: the call held at 4 or more of the last seven closes (`closes_on_side`), or was given up within them and began anew.

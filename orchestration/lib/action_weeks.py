@@ -7,7 +7,7 @@ Does not: confirmations, rules and sizes (`models_ml.learning.actions`), calls (
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date
 
 import duckdb
 import polars as pl
@@ -30,7 +30,9 @@ from orchestration.lib.weekly_inputs import daily_features, last_close, token_of
 from orchestration.lib.weekly_versions import append_corrections_apart
 
 RECENT_FLIP_DAYS = 28
-"""Only of flips younger than this it is told what changed since: the older, the less a difference of two days says."""
+RECENT_END_DAYS = 7
+"""It is told what changed since a flip to bullish or bearish of the last 28 days, and to neutral of the last 7. The older, the less a
+difference of two days says, and each token and day costs milliseconds: all of a week's tokens would cost five seconds."""
 
 
 def build_actions(
@@ -117,15 +119,14 @@ def what_changed(connection: duckdb.DuckDBPyConnection, registry: ModelRegistry,
     Args:
         connection: The warehouse.
         registry: Frozen models; each day is explained by the one then in force.
-        calls: as_of_week, token_id, signal_since_date.
+        calls: as_of_week, token_id, signal, signal_since_date.
 
     Returns:
         as_of_week, token_id, what_changed; rows whose flip is recent and whose token was scored on both days.
     """
     empty = pl.DataFrame(schema={"as_of_week": pl.Date, "token_id": pl.String, "what_changed": pl.String})
-    recent = calls.filter(
-        pl.col("signal_since_date") >= pl.col("as_of_week") - timedelta(days=RECENT_FLIP_DAYS)
-    ).with_columns(
+    reach = pl.when(pl.col("signal") == 0).then(RECENT_END_DAYS).otherwise(RECENT_FLIP_DAYS)
+    recent = calls.filter(pl.col("signal_since_date") >= pl.col("as_of_week") - pl.duration(days=reach)).with_columns(
         # The Monday of the flip's calendar week: the close before it is the newest Sunday's before the flip.
         before=pl.col("signal_since_date").dt.truncate("1w")
     )

@@ -353,7 +353,7 @@ SUB_GRADES = VersionedTable(
 _CONFIRMATIONS = {
     "is_volume_confirming": "Volume of 7 days above that of 30 days, in a week whose return has the call's sign.",
     "is_sector_aligned": "The median 7-day return of the token's sector has the call's sign.",
-    "is_peer_confirmed": "At least half of the sector's other tokens have the same call (peer_share).",
+    "is_peer_confirmed": "At least 0.3 of the sector's other tokens have the same call (peer_share).",
     "is_market_aligned": "Neither bitcoin's nor ether's call is the opposite.",
     "is_repeated": "The call held at 4 or more of the week's seven closes, or was given up within them and began anew.",
 }
@@ -406,7 +406,7 @@ TRADE_ACTIONS = VersionedTable(
         "is_hindsight": "True where the sector rests on an undated list, and with it two of the confirmations; null without a sector.",
         "what_changed": (
             "The contributions to the trader score that changed most between the Sunday before the last flip and now, in words; null "
-            "where the flip is over 28 days old, the token was not scored then, or the week is not explained (grade_explanations)."
+            "where the flip is older than 28 days (to neutral: 7), the token was not scored then, or the week is not explained."
         ),
     },
 )
