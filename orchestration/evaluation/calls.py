@@ -117,11 +117,20 @@ def action_sections(decided: pl.DataFrame) -> list[str]:
         confirmations=pl.when(pl.col("signal") != 0).then("confirmations_true"),
         grade=pl.when(pl.col("signal") == 1).then(
             pl.col("trader_grade")
-            .cut([50, 60, 80], labels=["below 50", "50 to 60", "60 to 80", "80 and above"], left_closed=True)
+            .cut([50, 60, 80], labels=["0 to 50", "50 to 60", "60 to 80", "80 to 100"], left_closed=True)
             .cast(pl.String)
         ),
     )
     by_confirmations = record_of_groups(called, by=["confirmations"], block=BLOCK)
+    worth = worth_of_answers(judged, CONFIRMATIONS, block=BLOCK)
+    proven = (
+        worth.filter(pl.col("difference_low") > 0).select(pl.format("{} of {} calls", "answer", "call")).to_series()
+    )
+    verdict = (
+        f"Above 0 with its whole interval: {', '.join(proven)}."
+        if len(proven)
+        else "**None has its whole interval above 0**: read confirmations as context, not as a reason to buy more."
+    )
     by_grade = record_of_groups(called, by=["grade"], block=BLOCK).filter(pl.col("call") == "bullish")
     rules = ActionRules()
     sized = judged.filter(pl.col("position_weight") > 0)
@@ -133,11 +142,14 @@ def action_sections(decided: pl.DataFrame) -> list[str]:
     )
     return [
         "## Confirmations\n\n`mean_excess` is the 14-day return from a day after the call less the mean of the week's universe, mean of "
-        "weekly means; `precision` the share whose barrier was passed first. By how many of the five confirmations were true:\n\n"
+        "weekly means; `precision` the share whose barrier was passed first; `lift_in_weeks` is over the rate of the same weeks, and "
+        "leaves out what is due to the choice of weeks. By how many of the five confirmations were true:\n\n"
         + markdown_table(by_confirmations.filter(pl.col("call") != "neutral"))
         + "\n\nWhat each is worth: excess return in the call's direction where it is true less where it is false, within the same "
-        "weeks. Sectors rest on undated categories (hindsight).\n\n"
-        + markdown_table(worth_of_answers(judged, CONFIRMATIONS, block=BLOCK)),
+        "weeks (the market's answer is the same for all of them, and has none). Sectors rest on undated categories (hindsight). "
+        + verdict
+        + "\n\n"
+        + markdown_table(worth),
         "## Actions\n\nWhat came of the calls by the action of the stated rules (`models_ml/learning/actions.py`)."
         + sizes
         + f" `bands_are_ordered` is {rules.bands_are_ordered}.\n\n"

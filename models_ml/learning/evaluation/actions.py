@@ -38,42 +38,63 @@ def record_of_groups(frame: pl.DataFrame, *, by: Sequence[str], block: int) -> p
     Returns:
         One row a call and group, bullish first: call, the columns of `by`, rows, weeks (with a known return), mean_excess (mean of weekly
         means, fraction over 14 days), precision (share of the calls whose barrier was passed first), both with _low and _high (null where
-        weeks are too few), base_rate (share of that outcome among all rows) and lift (precision over base rate).
+        weeks are too few), base_rate (share of that outcome among all rows), lift (precision over base rate) and lift_in_weeks (over the
+        rate among all rows of the same weeks: what is left of the lift when the choice of weeks counts for nothing).
     """
     known = frame.filter(pl.col("excess").is_not_null() & pl.col("forward_barrier").is_not_null())
-    calls = pl.DataFrame(
+    names = pl.DataFrame(
         {"signal": list(CLASSES), "call": list(CLASSES.values())}, schema_overrides={"signal": pl.Int8}
     )
-    chosen = known.with_columns(
-        pl.col("signal").cast(pl.Int8), is_right=(pl.col("signal") == pl.col("forward_barrier")).cast(pl.Float64)
-    ).join(calls, on="signal", maintain_order="left")
+    is_right = (pl.col("signal") == pl.col("forward_barrier")).cast(pl.Float64)
+    happened = pl.concat(
+        known.select(
+            "as_of_week",
+            signal=pl.lit(number, pl.Int8),
+            happened=(pl.col("forward_barrier") == number).cast(pl.Float64),
+        )
+        for number in CLASSES
+    )
+    in_weeks = happened.group_by("as_of_week", "signal").agg(rate=pl.col("happened").mean())
     keys = ["signal", "call", *by]
-    weekly = chosen.group_by("as_of_week", *keys).agg(
-        value=pl.col("excess").mean(), right=pl.col("is_right").sum(), rows=pl.len()
+    weekly = (
+        known.with_columns(pl.col("signal").cast(pl.Int8), is_right=is_right)
+        .join(names, on="signal")
+        .join(in_weeks, on=["as_of_week", "signal"])
+        .group_by("as_of_week", *keys)
+        .agg(
+            value=pl.col("excess").mean(),
+            right=pl.col("is_right").sum(),
+            rows=pl.len().cast(pl.Float64),
+            expected=pl.col("rate").sum(),
+        )
+        .sort("as_of_week")
     )
     excess = summarise_weekly(weekly, block=block, by=keys).select(
-        *keys, "weeks", pl.col("mean").alias("mean_excess"), mean_excess_low="low", mean_excess_high="high"
+        *keys, "weeks", mean_excess="mean", mean_excess_low="low", mean_excess_high="high"
     )
-    happened = {number: float((known["forward_barrier"] == number).mean() or 0.0) for number in CLASSES}
-    rows = []
-    for key, group in weekly.sort("as_of_week").partition_by(keys, as_dict=True).items():
-        per_week = group.select(pl.col("right"), pl.col("rows").cast(pl.Float64)).to_numpy()
-        precision = bootstrap_interval(ratio_of_totals(per_week), len(per_week), block=block)
-        base_rate = happened[int(key[0])]
-        lift = precision.estimate / base_rate if base_rate else None
-        rows.append(
-            (*key, int(group["rows"].sum()), precision.estimate, precision.low, precision.high, base_rate, lift)
-        )
-    figures = {"rows": pl.Int64} | dict.fromkeys(
-        ("precision", "precision_low", "precision_high", "base_rate", "lift"), pl.Float64
-    )
-    precisions = pl.DataFrame(rows, schema={name: weekly.schema[name] for name in keys} | figures, orient="row")
+    precisions = []
+    for key, group in weekly.partition_by(keys, as_dict=True).items():
+        measure = ratio_of_totals(group.select("right", "rows").to_numpy())
+        precision = bootstrap_interval(measure, group.height, block=block)
+        precisions.append((*key, precision.estimate, precision.low, precision.high))
+    figures = dict.fromkeys(("precision", "precision_low", "precision_high"), pl.Float64)
+    totals = weekly.group_by(keys).agg(pl.col("rows").sum().cast(pl.Int64), pl.col("right", "expected").sum())
+    base_rates = happened.group_by("signal").agg(base_rate=pl.col("happened").mean())
     return (
-        excess.join(precisions, on=keys, nulls_equal=True)
+        excess.join(
+            pl.DataFrame(precisions, schema={name: weekly.schema[name] for name in keys} | figures, orient="row"),
+            on=keys,
+            nulls_equal=True,
+        )
+        .join(totals, on=keys, nulls_equal=True)
+        .join(base_rates, on="signal")
+        .with_columns(
+            lift=pl.col("precision") / pl.col("base_rate"), lift_in_weeks=pl.col("right") / pl.col("expected")
+        )
         .sort(keys, descending=[True, *[False] * (len(keys) - 1)], nulls_last=True)
         .select(
             *("call", *by, "rows", "weeks", "mean_excess", "mean_excess_low", "mean_excess_high"),
-            *("precision", "precision_low", "precision_high", "base_rate", "lift"),
+            *("precision", "precision_low", "precision_high", "base_rate", "lift", "lift_in_weeks"),
         )
     )
 
