@@ -191,17 +191,15 @@ def decide_actions(calls: pl.DataFrame, rules: ActionRules) -> pl.DataFrame:
         liquidity: what bounds the size; null where there is none).
     """
     is_bullish, grade = pl.col("signal") == 1, pl.col("trader_grade")
+    entry: pl.Expr = (
+        pl.when(grade >= (rules.small_grade if rules.bands_are_ordered else rules.least_grade))
+        .then(pl.lit(ENTER_SMALL))
+        .otherwise(pl.lit(NOTHING_NEW))
+    )
     if rules.bands_are_ordered:
-        entry = pl.when(grade >= rules.full_grade).then(pl.lit(ENTER_IN_FULL))
-        entry = entry.when(grade >= rules.small_grade).then(pl.lit(ENTER_SMALL))
-    else:
-        entry = pl.when(grade >= rules.least_grade).then(pl.lit(ENTER_SMALL))
+        entry = pl.when(grade >= rules.full_grade).then(pl.lit(ENTER_IN_FULL)).otherwise(entry)
     action = (
-        pl.when(is_bullish)
-        .then(entry.otherwise(pl.lit(NOTHING_NEW)))
-        .when(pl.col("signal") == -1)
-        .then(pl.lit(SCALE_OUT))
-        .otherwise(pl.lit(HOLD))
+        pl.when(is_bullish).then(entry).when(pl.col("signal") == -1).then(pl.lit(SCALE_OUT)).otherwise(pl.lit(HOLD))
     )
     share = pl.col("action").replace_strict(
         {ENTER_IN_FULL: 1.0, ENTER_SMALL: rules.small_share}, default=0.0, return_dtype=pl.Float64
@@ -244,8 +242,11 @@ def decide_actions(calls: pl.DataFrame, rules: ActionRules) -> pl.DataFrame:
 def _reason(rules: ActionRules) -> pl.Expr:
     """The action in words: the call, the grade, the rule, and what bounds the size."""
     is_entry = pl.col("action").is_in([ENTER_IN_FULL, ENTER_SMALL])
-    grade = pl.when(pl.col("trader_grade").is_null()).then(pl.lit("without a grade"))
-    grade = grade.otherwise(pl.format("at grade {}", pl.col("trader_grade").round(1)))
+    grade = (
+        pl.when(pl.col("trader_grade").is_null())
+        .then(pl.lit("without a grade"))
+        .otherwise(pl.format("at grade {}", pl.col("trader_grade").round(1)))
+    )
     if rules.bands_are_ordered:
         band = (
             pl.when(pl.col("action") == ENTER_IN_FULL)
@@ -259,8 +260,11 @@ def _reason(rules: ActionRules) -> pl.Expr:
         )
         refused = f"below {rules.least_grade:g} nothing new is bought"
     percent = (pl.col("position_weight") * 100).round(2)
-    size = pl.when(pl.col("position_weight").is_null()).then(pl.lit("no size, as volatility or volume is unknown"))
-    size = size.otherwise(pl.format("{} % of capital, limited by {}", percent, pl.col("position_limit").fill_null("")))
+    size = (
+        pl.when(pl.col("position_weight").is_null())
+        .then(pl.lit("no size, as volatility or volume is unknown"))
+        .otherwise(pl.format("{} % of capital, limited by {}", percent, pl.col("position_limit").fill_null("")))
+    )
     return (
         pl.when(is_entry)
         .then(pl.concat_str(pl.lit("bullish "), grade, pl.lit("; "), band, pl.lit("; "), size))

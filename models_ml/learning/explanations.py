@@ -118,8 +118,11 @@ def largest_changes(now: pl.DataFrame, before: pl.DataFrame, *, top: int = TOP_C
         .group_by("token_id", maintain_order=True)
         .agg(pl.col("words").str.join(", "))
     )
-    told = pl.when(pl.col("words").is_null()).then(pl.lit("no contribution by a tenth of a point"))
-    told = told.otherwise(pl.format("{} points of the expected rank", "words"))
+    told = (
+        pl.when(pl.col("words").is_null())
+        .then(pl.lit("no contribution by a tenth of a point"))
+        .otherwise(pl.format("{} points of the expected rank", "words"))
+    )
     model = pl.when(pl.col("now_version") != pl.col("before_version")).then(pl.lit(" (another model since)"))
     return (
         both.join(changes, on="token_id", how="left")

@@ -72,17 +72,17 @@ def record_of_groups(frame: pl.DataFrame, *, by: Sequence[str], block: int) -> p
     excess = summarise_weekly(weekly, block=block, by=keys).select(
         *keys, "weeks", mean_excess="mean", mean_excess_low="low", mean_excess_high="high"
     )
+    figures: dict[str, pl.DataType] = dict.fromkeys(("precision", "precision_low", "precision_high"), pl.Float64())
     precisions = []
     for key, group in weekly.partition_by(keys, as_dict=True).items():
         measure = ratio_of_totals(group.select("right", "rows").to_numpy())
         precision = bootstrap_interval(measure, group.height, block=block)
         precisions.append((*key, precision.estimate, precision.low, precision.high))
-    figures = dict.fromkeys(("precision", "precision_low", "precision_high"), pl.Float64)
     totals = weekly.group_by(keys).agg(pl.col("rows").sum().cast(pl.Int64), pl.col("right", "expected").sum())
     base_rates = happened.group_by("signal").agg(base_rate=pl.col("happened").mean())
     return (
         excess.join(
-            pl.DataFrame(precisions, schema={name: weekly.schema[name] for name in keys} | figures, orient="row"),
+            pl.DataFrame(precisions, schema=dict(weekly.select(keys).schema) | figures, orient="row"),
             on=keys,
             nulls_equal=True,
         )
@@ -122,7 +122,7 @@ def worth_of_answers(frame: pl.DataFrame, answers: Sequence[str], *, block: int)
             if yes.join(no, on="as_of_week", how="semi").is_empty():
                 continue
             (difference,) = paired_difference(yes, no, block=block).iter_rows(named=True)
-            share = float(called[answer].mean() or 0.0)
+            share = called[answer].cast(pl.Float64).mean()
             bounds = (difference["mean"], difference["low"], difference["high"], difference["weeks"])
             rows.append((answer, CLASSES[number], share, *bounds))
     figures = ("share_true", "difference", "difference_low", "difference_high")
