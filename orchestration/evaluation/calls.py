@@ -17,6 +17,7 @@ from models_ml.learning.evaluation.discrimination import selection_auc, timing_a
 from models_ml.learning.evaluation.probabilities import brier_scores, calibration_error, one_class, top_label
 from models_ml.learning.evaluation.resampling import block_weeks
 from orchestration.evaluation.history import FIRST_WEEK, KEYS, History
+from orchestration.evaluation.ranking import BANDS
 from orchestration.lib.metadata import markdown_table
 
 CALL_COLUMNS = (
@@ -115,10 +116,11 @@ def action_sections(decided: pl.DataFrame) -> list[str]:
     judged = with_excess(decided)
     called = judged.with_columns(
         confirmations=pl.when(pl.col("signal") != 0).then("confirmations_true"),
-        grade=pl.when(pl.col("signal") == 1).then(
-            pl.col("trader_grade")
-            .cut([50, 60, 80], labels=["0 to 50", "50 to 60", "60 to 80", "80 to 100"], left_closed=True)
-            .cast(pl.String)
+        grade=pl.coalesce(
+            pl.when((pl.col("signal") == 1) & (pl.col("trader_grade") >= low) & (pl.col("trader_grade") < high)).then(
+                pl.lit(band)
+            )
+            for band, (low, high) in BANDS.items()
         ),
     )
     by_confirmations = record_of_groups(called, by=["confirmations"], block=BLOCK)
