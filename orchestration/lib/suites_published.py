@@ -15,6 +15,7 @@ from models_ml.learning.actions import ACTIONS, CONFIRMATIONS, ENTER_IN_FULL, EN
 from orchestration.lib.expectations import ExpectationSpec
 from orchestration.lib.versioned_tables import (
     BULL_BEAR,
+    CALL_OUTCOMES,
     COMPOSITIONS,
     DAILY_GRADES,
     DAILY_SIGNALS,
@@ -133,6 +134,14 @@ def model_evaluation_suite() -> list[ExpectationSpec]:
     return _keys(MODEL_EVALUATION)
 
 
+def call_outcomes_suite() -> list[ExpectationSpec]:
+    """Expectations of learning.call_outcomes."""
+    origins = ExpectationSpec(
+        "expect_column_values_to_be_in_set", "call_origin", {"value_set": ["published", "backfilled"]}
+    )
+    return [*_keys(CALL_OUTCOMES), _known("signal"), origins, _between("return_14d", -1, None)]
+
+
 def bull_bear_suite() -> list[ExpectationSpec]:
     """Expectations of learning.bull_bear."""
     shares = ("bullish_share", "bearish_share")
@@ -210,6 +219,7 @@ PUBLISHED_SUITES: Mapping[str, Callable[[], list[ExpectationSpec]]] = MappingPro
         SUB_GRADES.full_name: sub_grades_suite,
         TRADE_ACTIONS.full_name: trade_actions_suite,
         MODEL_EVALUATION.full_name: model_evaluation_suite,
+        CALL_OUTCOMES.full_name: call_outcomes_suite,
         BULL_BEAR.full_name: bull_bear_suite,
         COMPOSITIONS.full_name: compositions_suite,
         REBALANCES.full_name: rebalances_suite,

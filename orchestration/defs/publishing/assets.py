@@ -35,6 +35,8 @@ API_VIEWS = (
         "grade_explanations",
         "sub_grades",
         "trade_actions",
+        "call_outcomes",
+        "report_card",
     ),
 )
 CHECK_RESULTS = dg.AssetKey(["quality", "check_results"])

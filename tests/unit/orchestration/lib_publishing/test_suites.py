@@ -181,6 +181,9 @@ GOOD_PUBLISHED = {
         confirmations_known=[5, 0, 2],
     ),
     "learning.model_evaluation": unit(model=["m"], universe=["broad"], metric=["rank_ic"], value=[0.1]),
+    "learning.call_outcomes": unit(
+        token_id=["a", "b"], signal=[1, 0], call_origin=["published", "backfilled"], return_14d=[-1.0, None]
+    ),
     "learning.bull_bear": unit(universe=["broad"], bullish_share=[0.6], bearish_share=[0.4], tokens=[100]),
     "indices.compositions": unit(index_id=["x", "x", "y"], token_id=["a", "b", "a"], weight=[0.25, 0.75, 1.0]),
     "indices.rebalances": unit(
@@ -239,6 +242,7 @@ def test_every_published_key_is_unique(name):
         ("learning.trade_actions", {"position_weight": pl.lit(0.05)}, "weight_without_entry"),
         ("learning.trade_actions", {"confirmations_true": pl.lit(3)}, "confirmations_known, confirmations_true"),
         ("learning.trading_signals", {"p_bearish": pl.lit(0.69)}, "probability_sum"),
+        ("learning.call_outcomes", {"call_origin": pl.lit("both")}, "call_origin"),
         ("learning.bull_bear", {"bearish_share": pl.lit(0.5)}, "share_sum"),
         ("indices.compositions", {"weight": pl.col("weight") * 0.99}, "weight_sum"),
         ("indices.rebalances", {"target_weight": pl.lit(0.34)}, "target_weight_sum"),
