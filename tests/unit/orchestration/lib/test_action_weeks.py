@@ -113,23 +113,14 @@ def record_calls(connection):
             signal=pl.lit(1, pl.Int8),
             signal_since_date=pl.col("token_id").replace_strict(since, default=date(2023, 1, 1), return_dtype=pl.Date),
             symbol=pl.col("token_id").str.to_uppercase(),
-            p_bullish=pl.lit(0.5),
-            p_neutral=pl.lit(0.3),
-            p_bearish=pl.lit(0.2),
             model_version=pl.lit("calls-1"),
             trader_grade=pl.lit(70.0),
-            trader_rank=pl.lit(50.0),
-            score=pl.lit(0.0),
-            score_cross_section=pl.lit(0.0),
-            score_market=pl.lit(0.0),
-            is_grade_provisional=pl.lit(value=False),
-            coverage=pl.lit(1.0),
-            universe=pl.lit("broad"),
         )
     )
     sundays = daily.filter(pl.col("market_date").dt.weekday() == 7)
     for table, rows in ((DAILY_SIGNALS, daily), (TRADING_SIGNALS, sundays), (TRADER_GRADES, sundays)):
-        chosen = rows.select("as_of_week", *table.hashed_columns, "model_version")
+        beside = [pl.lit(None).alias(name) for name in table.hashed_columns if name not in rows.columns]
+        chosen = rows.with_columns(beside).select("as_of_week", *table.hashed_columns, "model_version")
         append_versions(connection, table, chosen, provenance=CONTEXT.provenance("backfill"), units=units_of(WEEKS))
     explained = pl.DataFrame(
         {
@@ -162,7 +153,8 @@ def registry(tmp_path_factory):
     frame = model_frame(rows)
     outcome = pl.col("rank_return_7d").cast(pl.Float64)
     labels = frame.select("as_of_week", "token_id", outcome.alias("forward_return_14d")).with_columns(
-        forward_return_7d="forward_return_14d", forward_residual_14d="forward_return_14d"
+        pl.col("forward_return_14d").alias(name)
+        for name in ("forward_return_7d", "forward_return_14d_lag1", "forward_residual_14d")
     )
     registry = ModelRegistry(tmp_path_factory.mktemp("models"))
     registry.freeze(train_ranking(dataclasses.replace(TRADER, rounds=5), frame, labels, refit=date(2024, 1, 1)))
