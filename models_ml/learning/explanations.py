@@ -16,6 +16,9 @@ from models_ml.learning.dataset import MARKET_COLUMNS, RATIO_COLUMNS, keys_of
 from models_ml.learning.frozen_model import FrozenModel
 
 TOP = 5
+TOP_CHANGES = 3
+LEAST_CHANGE = 0.0005
+"""Change of a contribution (expected rank) below which it is not told: it would read as 0.0 points."""
 RANK_PREFIX = "rank_"
 
 
@@ -70,6 +73,62 @@ def largest_contributions(added: pl.DataFrame, frame: pl.DataFrame, *, top: int 
             lambda row: sentence(row["column"], row["value"], row["contribution"]), return_dtype=pl.String
         ),
     ).select(*keys, "place", "feature", "is_rank", "value", "contribution", "sentence")
+
+
+def largest_changes(now: pl.DataFrame, before: pl.DataFrame, *, top: int = TOP_CHANGES) -> pl.DataFrame:
+    """The columns whose contribution to a token's score changed most since an earlier day, in words.
+
+    Each day counts as it was scored, by the model then in force: where the two differ, the change of model is part of the difference,
+    and the words say so. A column that only one of the models sees counts 0 in the other.
+
+    Args:
+        now: `score_contributions` of a day (market_date among the keys), one row a token, and model_version.
+        before: Likewise of an earlier day, one row a token; the days of tokens may differ.
+        top: How many a token.
+
+    Returns:
+        token_id, what_changed: `since 2024-05-19: volatility of 30 days +2.1, return of 7 days -1.4 points of the expected rank`, by
+        token; the date is that of the earlier close. Tokens that one of the frames lacks are left out.
+    """
+    described = ("as_of_week", "market_date", "token_id", "model_version", "expected")
+
+    def long(added: pl.DataFrame, name: str) -> pl.DataFrame:
+        columns = [column for column in added.columns if column not in described]
+        return added.unpivot(columns, index="token_id", variable_name="column", value_name=name)
+
+    both = now.select("token_id", now_version="model_version").join(
+        before.select("token_id", since="market_date", before_version="model_version"), on="token_id"
+    )
+    changes = (
+        long(now, "now")
+        .join(long(before, "before"), on=["token_id", "column"], how="full", coalesce=True)
+        .join(both.select("token_id"), on="token_id", how="semi")
+        .with_columns(change=pl.col("now").fill_null(0.0) - pl.col("before").fill_null(0.0))
+        .with_columns(size=pl.col("change").abs())
+        .filter(pl.col("size") >= LEAST_CHANGE)
+        .sort("token_id", "size", "column", descending=[False, True, False])
+        .group_by("token_id", maintain_order=True)
+        .head(top)
+        .with_columns(
+            words=pl.struct("column", "change").map_elements(
+                lambda row: f"{in_words(row['column'].removeprefix(RANK_PREFIX))} {row['change'] * 100:+.1f}",
+                return_dtype=pl.String,
+            )
+        )
+        .group_by("token_id", maintain_order=True)
+        .agg(pl.col("words").str.join(", "))
+    )
+    told = (
+        pl.when(pl.col("words").is_null())
+        .then(pl.lit("no contribution by a tenth of a point"))
+        .otherwise(pl.format("{} points of the expected rank", "words"))
+    )
+    model = pl.when(pl.col("now_version") != pl.col("before_version")).then(pl.lit(" (another model since)"))
+    return (
+        both.join(changes, on="token_id", how="left")
+        .sort("token_id")
+        .select("token_id", what_changed=pl.format("since {}: {}{}", "since", told, model.otherwise(pl.lit(""))))
+    )
 
 
 def gain_by_family(gains: pl.DataFrame) -> pl.DataFrame:

@@ -1,6 +1,6 @@
 """docs/results/calls.md: what the calls said and what came of them.
 
-Belongs here: probabilities against outcomes, calls as published after hysteresis, selection apart from timing.
+Belongs here: probabilities against outcomes, calls as published after hysteresis, selection apart from timing; confirmations and actions.
 Does not: models trained on purpose (`experiments.py`).
 """
 
@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import polars as pl
 
+from models_ml.learning.actions import CONFIRMATIONS, ActionRules
 from models_ml.learning.calendar import TRADER_HORIZON_DAYS
+from models_ml.learning.evaluation.actions import record_of_groups, with_excess, worth_of_answers
 from models_ml.learning.evaluation.calibration_slope import calibration_slopes
 from models_ml.learning.evaluation.calls import call_precision, strongest_calls
 from models_ml.learning.evaluation.discrimination import selection_auc, timing_auc, with_direction
 from models_ml.learning.evaluation.probabilities import brier_scores, calibration_error, one_class, top_label
 from models_ml.learning.evaluation.resampling import block_weeks
 from orchestration.evaluation.history import FIRST_WEEK, KEYS, History
+from orchestration.evaluation.ranking import BANDS
 from orchestration.lib.metadata import markdown_table
 
 CALL_COLUMNS = (
@@ -50,6 +53,7 @@ def page(history: History, code: str) -> str:
             probability_section(judged),
             precision_section(judged),
             run_section(history),
+            *action_sections(_decided(history)),
         ]
     )
 
@@ -100,3 +104,69 @@ def run_section(history: History) -> str:
         """
     )
     return "## Runs\n\nFrom a flip to the next, daily closes, no costs.\n\n" + markdown_table(runs)
+
+
+def action_sections(decided: pl.DataFrame) -> list[str]:
+    """What came of the calls by number of confirmations, by each of them, by action, and of the bullish ones by grade.
+
+    Args:
+        decided: One row a week and token: as_of_week, signal, the confirmations, confirmations_true, action, position_weight,
+            trader_grade, forward_barrier, forward_return_14d_lag1.
+    """
+    judged = with_excess(decided)
+    called = judged.with_columns(
+        confirmations=pl.when(pl.col("signal") != 0).then("confirmations_true"),
+        grade=pl.coalesce(
+            pl.when((pl.col("signal") == 1) & (pl.col("trader_grade") >= low) & (pl.col("trader_grade") < high)).then(
+                pl.lit(band)
+            )
+            for band, (low, high) in BANDS.items()
+        ),
+    )
+    by_confirmations = record_of_groups(called, by=["confirmations"], block=BLOCK)
+    worth = worth_of_answers(judged, CONFIRMATIONS, block=BLOCK)
+    proven = (
+        worth.filter(pl.col("difference_low") > 0).select(pl.format("{} of {} calls", "answer", "call")).to_series()
+    )
+    verdict = (
+        f"Above 0 with its whole interval: {', '.join(proven)}."
+        if len(proven)
+        else "**None has its whole interval above 0**: read confirmations as context, not as a reason to buy more."
+    )
+    by_grade = record_of_groups(called, by=["grade"], block=BLOCK).filter(pl.col("call") == "bullish")
+    rules = ActionRules()
+    sized = judged.filter(pl.col("position_weight") > 0)
+    size = sized.select(mean=pl.col("position_weight").mean(), a_week=pl.len() / pl.col("as_of_week").n_unique())
+    sizes = (
+        f" A position was {size['mean'].item():.1%} of capital on average, {size['a_week'].item():.0f} of them a week with any."
+        if sized.height
+        else ""
+    )
+    return [
+        "## Confirmations\n\n`mean_excess` is the 14-day return from a day after the call less the mean of the week's universe, mean of "
+        "weekly means; `precision` the share whose barrier was passed first; `lift_in_weeks` is over the rate of the same weeks, and "
+        "leaves out what is due to the choice of weeks. By how many of the five confirmations were true:\n\n"
+        + markdown_table(by_confirmations.filter(pl.col("call") != "neutral"))
+        + "\n\nWhat each is worth: excess return in the call's direction where it is true less where it is false, within the same "
+        "weeks (the market's answer is the same for all of them, and has none). Sectors rest on undated categories (hindsight). "
+        + verdict
+        + "\n\n"
+        + markdown_table(worth),
+        "## Actions\n\nWhat came of the calls by the action of the stated rules (`models_ml/learning/actions.py`)."
+        + sizes
+        + f" `bands_are_ordered` is {rules.bands_are_ordered}.\n\n"
+        + markdown_table(record_of_groups(judged, by=["action"], block=BLOCK))
+        + "\n\nBullish calls by Trader Grade, the bands that a size growing with the grade would rest on:\n\n"
+        + markdown_table(by_grade),
+    ]
+
+
+def _decided(history: History) -> pl.DataFrame:
+    """Every call with its confirmations and action, and what happened."""
+    names = ", ".join(CONFIRMATIONS)
+    decided = history.query(
+        f"""select as_of_week, token_id, signal, {names}, confirmations_true, action, position_weight, trader_grade
+        from api.trade_actions where as_of_week >= '{FIRST_WEEK}'"""
+    )
+    outcomes = history.labels.select(*KEYS, "forward_barrier", "forward_return_14d_lag1")
+    return decided.join(outcomes, on=KEYS)

@@ -22,7 +22,9 @@ from pathlib import Path
 import duckdb
 
 from models_ml.indices.definition import load_definitions
+from models_ml.learning.actions import ActionRules
 from models_ml.screens.moonshots import MoonshotSettings
+from orchestration.lib.action_weeks import build_actions
 from orchestration.lib.calls import CALL_TABLES, build_calls
 from orchestration.lib.data_folder import DataFolder
 from orchestration.lib.dbt_translator import DBT_EXECUTABLE, DBT_PROJECT
@@ -41,10 +43,12 @@ from orchestration.lib.versioned_tables import (
     COMPOSITIONS,
     DAILY_GRADES,
     DAILY_SIGNALS,
+    GRADE_EXPLANATIONS,
     LEVELS,
     MODEL_EVALUATION,
     MOONSHOTS,
     REBALANCES,
+    TRADE_ACTIONS,
     VERSIONED_TABLES,
     VersionedTable,
 )
@@ -233,8 +237,10 @@ def _copy_recorded(
     """
     connection.execute(f"attach '{warehouse}' as recorded (read_only)")
     for each in VERSIONED_TABLES:
-        is_upstream = each in CALL_TABLES and table not in CALL_TABLES
-        if not (each in CALL_TABLES or each is table or (each in INDICES and table in INDICES)):
+        is_upstream = (each in CALL_TABLES and table not in CALL_TABLES) or (
+            each is GRADE_EXPLANATIONS and table is TRADE_ACTIONS  # whose ledger says which weeks are explained
+        )
+        if not (is_upstream or each in CALL_TABLES or each is table or (each in INDICES and table in INDICES)):
             continue
         last = week if is_upstream else week - WEEK
         first = week - WEEK if each in DAILY else date.min
@@ -264,6 +270,8 @@ def _build(
         build_explanations(connection, ModelRegistry(folder.models), context, weeks=[week])
     elif table in MONITOR_TABLES:
         build_monitor(connection, ModelRegistry(folder.models), context, weeks=[week])
+    elif table is TRADE_ACTIONS:
+        build_actions(connection, ModelRegistry(folder.models), context, ActionRules(), weeks=[week])
     elif table is CALL_OUTCOMES:
         build_outcomes(connection, context, weeks=[week])
     elif table is MODEL_EVALUATION:

@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 import pandas as pd
 
+from models_ml.learning.actions import ACTIONS, CONFIRMATIONS, ENTER_IN_FULL, ENTER_SMALL
 from orchestration.lib.expectations import ExpectationSpec
 from orchestration.lib.versioned_tables import (
     BULL_BEAR,
@@ -28,6 +29,7 @@ from orchestration.lib.versioned_tables import (
     PRICE_RANGES,
     REBALANCES,
     SUB_GRADES,
+    TRADE_ACTIONS,
     TRADER_GRADES,
     TRADING_SIGNALS,
     VersionedTable,
@@ -108,6 +110,25 @@ def sub_grades_suite() -> list[ExpectationSpec]:
     """Expectations of learning.sub_grades."""
     basis = ExpectationSpec("expect_column_values_to_be_in_set", "basis", {"value_set": ["model", "descriptive"]})
     return [*_keys(SUB_GRADES), _between("grade", 0, 100), _between("coverage", 0, 1), basis]
+
+
+def trade_actions_suite() -> list[ExpectationSpec]:
+    """Expectations of learning.trade_actions; whoever asks for no position gets none."""
+    return [
+        *_keys(TRADE_ACTIONS),
+        *(_known(column) for column in ("signal", "action", "action_reason", "confirmations_true")),
+        ExpectationSpec("expect_column_values_to_be_in_set", "action", {"value_set": list(ACTIONS)}),
+        _between("position_weight", 0, 1),
+        _between("weight_without_entry", 0, 0, _weight_without_entry),
+        _between("peer_share", 0, 1),
+        _between("closes_on_side", 0, DAYS_A_WEEK),
+        _between("confirmations_known", 0, len(CONFIRMATIONS)),
+        ExpectationSpec(
+            "expect_column_pair_values_a_to_be_greater_than_b",
+            None,
+            {"column_A": "confirmations_known", "column_B": "confirmations_true", "or_equal": True},
+        ),
+    ]
 
 
 def model_evaluation_suite() -> list[ExpectationSpec]:
@@ -209,6 +230,7 @@ PUBLISHED_SUITES: Mapping[str, Callable[[], list[ExpectationSpec]]] = MappingPro
         PRICE_RANGES.full_name: price_ranges_suite,
         GRADE_EXPLANATIONS.full_name: grade_explanations_suite,
         SUB_GRADES.full_name: sub_grades_suite,
+        TRADE_ACTIONS.full_name: trade_actions_suite,
         MODEL_EVALUATION.full_name: model_evaluation_suite,
         MODEL_MONITOR.full_name: model_monitor_suite,
         CONFIDENCE.full_name: confidence_suite,
@@ -267,3 +289,7 @@ def _rows_of_unit(table: VersionedTable) -> Callable[[pd.DataFrame], pd.Series]:
 def _is_level_accounted_for(rows: pd.DataFrame) -> pd.Series:
     is_unavailable = (rows["status"] == "unavailable") & rows["status_reason"].notna()
     return rows["level"].notna() ^ is_unavailable
+
+
+def _weight_without_entry(rows: pd.DataFrame) -> pd.Series:
+    return rows["position_weight"].where(~rows["action"].isin([ENTER_IN_FULL, ENTER_SMALL]), 0.0)

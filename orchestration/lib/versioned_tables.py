@@ -350,6 +350,67 @@ SUB_GRADES = VersionedTable(
     },
 )
 
+_CONFIRMATIONS = {
+    "is_volume_confirming": "Volume of 7 days above that of 30 days, in a week whose return has the call's sign.",
+    "is_sector_aligned": "The median 7-day return of the token's sector has the call's sign.",
+    "is_peer_confirmed": "At least 0.3 of the sector's other tokens have the same call (peer_share).",
+    "is_market_aligned": "Neither bitcoin's nor ether's call is the opposite.",
+    "is_repeated": "The call held at 4 or more of the week's seven closes, or was given up within them and began anew.",
+}
+
+TRADE_ACTIONS = VersionedTable(
+    schema="learning",
+    name="trade_actions",
+    unit_columns=("as_of_week",),
+    key_columns=("token_id",),
+    value_columns={
+        "symbol": "VARCHAR",
+        "signal": "TINYINT",
+        "trader_grade": "DOUBLE",
+        "action": "VARCHAR",
+        "action_reason": "VARCHAR",
+        "position_weight": "DOUBLE",
+        "position_limit": "VARCHAR",
+        **dict.fromkeys(_CONFIRMATIONS, "BOOLEAN"),
+        "peer_share": "DOUBLE",
+        "closes_on_side": "INTEGER",
+        "confirmations_true": "INTEGER",
+        "confirmations_known": "INTEGER",
+        "is_hindsight": "BOOLEAN",
+        "what_changed": "VARCHAR",
+    },
+    description=(
+        "What the stated rules make of each weekly call: what confirms it, the action, the size of one position, and what changed since "
+        "before the last flip; one row per week and token; a version belongs to the week. Rules, not advice: docs/results/calls.md has "
+        "what came of them."
+    ),
+    value_descriptions={
+        "symbol": _SYMBOL,
+        "signal": "The call: 1 bullish, 0 neutral, -1 bearish.",
+        "trader_grade": "Trader Grade of the week (0-100), which the action goes by.",
+        "action": "enter in full, enter small or nothing new (bullish), hold (neutral), scale out (bearish).",
+        "action_reason": "The rule in words, with the grade and what bounds the size.",
+        "position_weight": (
+            "Fraction (0-1) of capital that one position opened on this call may be: 0 where nothing is bought, null where volatility or "
+            "volume is unknown. Not a portfolio: the weights of a week do not sum to 1."
+        ),
+        "position_limit": "What bounds the size: volatility, maximum or liquidity; null where there is none.",
+        **{
+            column: f"{text} Null where its source is absent, and for neutral calls."
+            for column, text in _CONFIRMATIONS.items()
+        },
+        "peer_share": "Share (0-1) of the sector's other tokens with the same call; null below 4 of them.",
+        "closes_on_side": "Number of the week's seven closes at which the call held; null for neutral calls.",
+        "confirmations_true": "Number of confirmations that are true.",
+        "confirmations_known": "Number of confirmations that are known.",
+        "is_hindsight": "True where the sector rests on an undated list, and with it two of the confirmations; null without a sector.",
+        "what_changed": (
+            "The contributions to the trader score that changed most between the Sunday before the last flip and now, in words; null "
+            "where the flip is older than 28 days (to neutral: 7), the token was not scored then, or the week is not explained."
+        ),
+    },
+)
+
 MODEL_EVALUATION = VersionedTable(
     schema="learning",
     name="model_evaluation",
@@ -569,6 +630,7 @@ VERSIONED_TABLES: tuple[VersionedTable, ...] = (
     PRICE_RANGES,
     GRADE_EXPLANATIONS,
     SUB_GRADES,
+    TRADE_ACTIONS,
     MODEL_EVALUATION,
     CALL_OUTCOMES,
     MODEL_MONITOR,

@@ -18,6 +18,10 @@ CHECKLIST = (
     *("is_developer_activity_rising", "is_large_holder_inflow", "is_volume_surging_with_price"),
     *("is_bullish_repeated", "is_newly_listed", "is_free_of_major_unlock"),
 )
+CONFIRMATIONS = (
+    *("is_volume_confirming", "is_sector_aligned", "is_peer_confirmed", "is_market_aligned"),
+    "is_repeated",
+)
 QUANTITIES = (
     *("volatility", "sharpe", "sortino", "max_drawdown", "value_at_risk", "expected_shortfall"),
     *("skewness", "kurtosis", "tail_ratio", "beta_btc"),
@@ -80,6 +84,14 @@ API = {
     "sub_grades": {
         **WEEK_AND_TOKEN,
         **{"sub_grade": TEXT, "basis": TEXT, "grade": NUMBER, "coverage": NUMBER, **VERSION},
+    },
+    "trade_actions": {
+        **WEEK_AND_TOKEN,
+        **{"signal": COUNT, "action": TEXT, "action_reason": TEXT, "position_limit": TEXT, "what_changed": TEXT},
+        **dict.fromkeys(("trader_grade", "position_weight", "peer_share"), NUMBER),
+        **dict.fromkeys(("closes_on_side", "confirmations_true", "confirmations_known"), COUNT),
+        **dict.fromkeys(CONFIRMATIONS, FLAG),
+        **{"is_hindsight": FLAG, "model_version": TEXT, "origin": TEXT, **VERSION},
     },
     "call_outcomes": {
         **WEEK_AND_TOKEN,

@@ -8,9 +8,11 @@ import dagster as dg
 import duckdb
 import polars as pl
 
+from models_ml.learning.actions import ActionRules
 from models_ml.learning.boosters import gain_shares
 from models_ml.learning.explanations import gain_by_family
 from models_ml.learning.frozen_model import FrozenModel
+from orchestration.lib.action_weeks import build_actions
 from orchestration.lib.calls import CALL_TABLES, build_calls
 from orchestration.lib.evaluation_weeks import evaluate
 from orchestration.lib.explained_weeks import EXPLAINED_TABLES, build_explanations
@@ -25,9 +27,11 @@ from orchestration.lib.versioned_tables import (
     CALL_OUTCOMES,
     DAILY_GRADES,
     DAILY_SIGNALS,
+    GRADE_EXPLANATIONS,
     INVESTOR_GRADES,
     MODEL_EVALUATION,
     PRICE_RANGES,
+    TRADE_ACTIONS,
     TRADER_GRADES,
     TRADING_SIGNALS,
     VersionedTable,
@@ -141,6 +145,37 @@ def explanations(
                 metadata={**appended[table.full_name].as_metadata(), **shown},
                 check_results=[judge_published(connection, table, root=warehouse.folder.root)],
             )
+
+
+@dg.multi_asset(
+    name="trade_actions",
+    specs=[
+        spec_of(
+            TRADE_ACTIONS,
+            [
+                MODELS,
+                *map(key_of, (TRADER_GRADES, TRADING_SIGNALS, DAILY_SIGNALS, GRADE_EXPLANATIONS)),
+                *MARTS,
+            ],
+        )
+    ],
+    check_specs=[published_check_spec(TRADE_ACTIONS)],
+    pool=POOL,
+)
+def trade_actions(
+    context: dg.AssetExecutionContext, lease: RunLease, warehouse: Warehouse
+) -> Iterator[dg.MaterializeResult]:
+    """What confirms each weekly call, what the rules do about it, how large a position they allow, and what changed since the flip."""
+    with warehouse.connect() as connection:
+        build = warehouse.build(connection, context.run_id)
+        appended = build_actions(connection, warehouse.registry(), build, ActionRules())
+        order = "as_of_week desc, position_weight desc nulls last, token_id"
+        shown = table_metadata(connection, f"{TRADE_ACTIONS.full_name}_current", order_by=order)
+        yield dg.MaterializeResult(
+            asset_key=key_of(TRADE_ACTIONS),
+            metadata={**appended.as_metadata(), **shown},
+            check_results=[judge_published(connection, TRADE_ACTIONS, root=warehouse.folder.root)],
+        )
 
 
 @dg.multi_asset(

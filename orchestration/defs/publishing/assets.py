@@ -37,6 +37,7 @@ API_VIEWS = (
         "models",
         "model_monitor",
         "confidence",
+        "trade_actions",
         "call_outcomes",
         "report_card",
     ),

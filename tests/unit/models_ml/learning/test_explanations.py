@@ -11,6 +11,7 @@ from models_ml.learning.dataset import MODEL_COLUMNS
 from models_ml.learning.explanations import (
     gain_by_family,
     in_words,
+    largest_changes,
     largest_contributions,
     score_contributions,
     sentence,
@@ -103,3 +104,44 @@ def test_the_gain_of_all_families_sums_to_one(explained):
     assert shares["gain_share"].sum() == pytest.approx(1.0)
     assert shares["gain_share"].is_sorted(descending=True)
     assert {"momentum", "state of the market"} <= set(shares["family"])
+
+
+def two_days(now, before, *, model="trader-b", earlier_model="trader-b"):
+    def day(values, week, version):
+        keys = {"as_of_week": [week], "market_date": [week - dt.timedelta(days=1)], "token_id": ["t"]}
+        return pl.DataFrame({**keys, **{name: [value] for name, value in values.items()}, "model_version": [version]})
+
+    return (
+        day(now | {"expected": 0.5}, dt.date(2024, 2, 5), model),
+        day(before | {"expected": 0.1}, dt.date(2024, 1, 15), earlier_model),
+    )
+
+
+def test_what_changed_names_the_largest_differences_first():
+    now = {"rank_return_7d": 0.03, "rank_volatility_30d": -0.02, "fear_greed": 0.0, "rank_age_days": 0.001}
+    before = {"rank_return_7d": 0.01, "rank_volatility_30d": 0.03, "fear_greed": -0.01, "rank_age_days": 0.0}
+
+    (told,) = largest_changes(*two_days(now, before))["what_changed"]
+
+    assert told == (
+        "since 2024-01-14: volatility of 30 days -5.0, return of 7 days +2.0, fear greed +1.0 points of the expected rank"
+    )
+
+
+def test_a_change_of_model_is_said_and_its_own_columns_count_nothing_before():
+    days = two_days({"rank_rsi_14d": 0.02}, {"rank_return_7d": 0.01}, earlier_model="trader-a")
+
+    (told,) = largest_changes(*days)["what_changed"]
+
+    assert told == (
+        "since 2024-01-14: rsi of 14 days +2.0, return of 7 days -1.0 points of the expected rank (another model since)"
+    )
+
+
+def test_where_nothing_changed_it_is_said_and_an_unknown_day_says_nothing():
+    now, before = two_days({"rank_rsi_14d": 0.02}, {"rank_rsi_14d": 0.0201})
+
+    assert largest_changes(now, before)["what_changed"].to_list() == [
+        "since 2024-01-14: no contribution by a tenth of a point"
+    ]
+    assert largest_changes(now, before.clear()).is_empty()

@@ -169,6 +169,17 @@ GOOD_PUBLISHED = {
         basis=["model", "descriptive"],
         coverage=[1.0, 0.2],
     ),
+    "learning.trade_actions": unit(
+        token_id=["a", "b", "c"],
+        signal=[1, 1, -1],
+        action=["enter small", "enter small", "scale out"],
+        action_reason=["x", "y", "z"],
+        position_weight=[0.05, None, 0.0],
+        peer_share=[0.5, None, 0.0],
+        closes_on_side=[7, 1, None],
+        confirmations_true=[5, 0, 0],
+        confirmations_known=[5, 0, 2],
+    ),
     "learning.model_evaluation": unit(model=["m"], universe=["broad"], metric=["rank_ic"], value=[0.1]),
     "learning.call_outcomes": unit(
         token_id=["a", "b"], signal=[1, 0], call_origin=["published", "backfilled"], return_14d=[-1.0, None]
@@ -237,6 +248,9 @@ def test_every_published_key_is_unique(name):
         ("learning.price_ranges", {"return_low": pl.lit(0.05)}, "return_low"),
         ("learning.grade_explanations", {"sentence": pl.lit(None, pl.String)}, "sentence"),
         ("learning.sub_grades", {"basis": pl.lit("felt")}, "basis"),
+        ("learning.trade_actions", {"action": pl.lit("buy")}, "action"),
+        ("learning.trade_actions", {"position_weight": pl.lit(0.05)}, "weight_without_entry"),
+        ("learning.trade_actions", {"confirmations_true": pl.lit(3)}, "confirmations_known, confirmations_true"),
         ("learning.trading_signals", {"p_bearish": pl.lit(0.69)}, "probability_sum"),
         ("learning.call_outcomes", {"call_origin": pl.lit("both")}, "call_origin"),
         ("learning.model_monitor", {"value": pl.lit(-1.0)}, "value"),
