@@ -14,8 +14,6 @@ from typing import Any
 
 import polars as pl
 
-from models_ml.learning.calendar import expires_date
-
 
 @dataclass(frozen=True)
 class FrozenModel:
@@ -43,11 +41,6 @@ class FrozenModel:
     constants: dict[str, float] = field(default_factory=dict)
     parameters: dict[str, float] = field(default_factory=dict)
     data_hash: str = ""
-
-    @property
-    def expires_date(self) -> date:
-        """Last day it is trusted in full."""
-        return expires_date(self.refit)
 
     @property
     def version(self) -> str:
