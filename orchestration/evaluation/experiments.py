@@ -9,7 +9,7 @@ A walk-forward here refits once a year instead of once a quarter: it is repeated
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import polars as pl
@@ -23,6 +23,7 @@ from models_ml.learning.evaluation.rank_skill import LAGGED_OUTCOME, weekly_part
 from models_ml.learning.evaluation.resampling import block_weeks
 from models_ml.learning.labels import EndedLabel, forward_returns
 from models_ml.learning.ranking import TRADER, RankingHead, predict_ranking, train_ranking
+from models_ml.learning.tuning import MARGIN, Tuning, tune, with_parameters
 from models_ml.learning.walk_forward import training_rows
 from orchestration.evaluation.history import FIRST_WEEK, KEYS, History
 from orchestration.lib.metadata import markdown_table
@@ -54,10 +55,12 @@ class Outcome:
     Attributes:
         ics: Weekly rank IC with a day of lag, by universe: as_of_week, universe, value.
         partial: Weekly partial rank IC likewise.
+        tunings: What was tuned, by year.
     """
 
     ics: pl.DataFrame
     partial: pl.DataFrame
+    tunings: Mapping[int, Tuning] = field(default_factory=dict)
 
 
 def walk_forward(
@@ -67,6 +70,7 @@ def walk_forward(
     *,
     head: RankingHead,
     judged: pl.DataFrame | None = None,
+    trials: int = 0,
 ) -> Outcome:
     """Train once a year on `labels`, score the weeks from 2020 on, judge by the true outcomes.
 
@@ -76,19 +80,22 @@ def walk_forward(
         labels: What is learnt.
         head: The head.
         judged: Labels that judge instead of the history's: permuted ones judge themselves.
+        trials: Trials of each year's tuning; 0 leaves the head as it is.
     """
     years = range(FIRST_WEEK.year, history.until.year + 1)
-    scored = []
+    scored, tunings = [], {}
     for year in years:
         refit, end = first_monday(year, 1), first_monday(year + 1, 1)
         weeks = frame.filter((pl.col("as_of_week") >= refit) & (pl.col("as_of_week") < end))
         rows = training_rows(frame, refit, horizon_days=head.horizon_days)
-        scored.append(predict_ranking(train_ranking(head, rows, labels, refit=refit), weeks))
+        tunings[year] = tune(head, rows, labels, refit=refit, trials=trials)
+        chosen = with_parameters(head, tunings[year].parameters)
+        scored.append(predict_ranking(train_ranking(chosen, rows, labels, refit=refit), weeks))
     scores = pl.concat(scored).select(*KEYS, score="score_cross_section")
     panel = history.panel(scores)
     if judged is not None:
         panel = panel.drop(LAGGED_OUTCOME).join(judged.select(*KEYS, LAGGED_OUTCOME), on=KEYS, how="left")
-    return Outcome(ics=_by_universe(weekly_rank_ic, panel), partial=_by_universe(weekly_partial_rank_ic, panel))
+    return Outcome(_by_universe(weekly_rank_ic, panel), _by_universe(weekly_partial_rank_ic, panel), tunings)
 
 
 def _by_universe(measure: Callable[..., pl.DataFrame], panel: pl.DataFrame) -> pl.DataFrame:
