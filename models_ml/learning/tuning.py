@@ -14,15 +14,13 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from models_ml.learning.boosters import PARAMETERS
+from models_ml.learning.calendar import TUNING_TRIALS_A_YEAR
 from models_ml.learning.evaluation.rank_skill import weekly_rank_ic
 from models_ml.learning.ranking import RankingHead, predict_ranking, train_ranking
 from models_ml.learning.walk_forward import purged_folds
 
 if TYPE_CHECKING:
     import optuna
-
-MOST_TRIALS = 30
-"""Trials of a search at most: the more are tried, the more the best of them owes to luck."""
 
 MARGIN = 0.002
 """Mean weekly rank IC by which a trial must beat the defaults. Ties and less are luck: the folds of a window have standard errors of
@@ -109,7 +107,7 @@ def tune(head: RankingHead, rows: pl.DataFrame, labels: pl.DataFrame, *, refit: 
         rows: The purged training rows of a refit (`walk_forward.training_rows`); nothing else is seen.
         labels: Forward quantities; those of other rows are passed over.
         refit: Refit date the rows were purged for.
-        trials: Trials to make, 0 to `MOST_TRIALS`; 0 keeps the defaults.
+        trials: Trials to make, 0 to `TUNING_TRIALS_A_YEAR`; 0 keeps the defaults.
 
     Returns:
         The best trial's parameters where it beats the defaults by `MARGIN`, else none. The same arguments give the same result.
@@ -117,8 +115,8 @@ def tune(head: RankingHead, rows: pl.DataFrame, labels: pl.DataFrame, *, refit: 
     Raises:
         ValueError: `trials` lies outside its range.
     """
-    if not 0 <= trials <= MOST_TRIALS:
-        raise ValueError(f"{trials} trials, but a search takes 0 to {MOST_TRIALS}; choose a number among them")
+    if not 0 <= trials <= TUNING_TRIALS_A_YEAR:
+        raise ValueError(f"{trials} trials, but a search takes 0 to {TUNING_TRIALS_A_YEAR}; choose a number among them")
     if trials == 0:
         return Tuning({}, 0)
     import optuna

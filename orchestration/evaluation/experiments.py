@@ -23,7 +23,7 @@ from models_ml.learning.evaluation.rank_skill import LAGGED_OUTCOME, weekly_part
 from models_ml.learning.evaluation.resampling import block_weeks
 from models_ml.learning.labels import EndedLabel, forward_returns
 from models_ml.learning.ranking import TRADER, RankingHead, predict_ranking, train_ranking
-from models_ml.learning.tuning import MARGIN, Tuning, tune, with_parameters
+from models_ml.learning.tuning import Tuning, tune, with_parameters
 from models_ml.learning.walk_forward import training_rows
 from orchestration.evaluation.history import FIRST_WEEK, KEYS, History
 from orchestration.lib.metadata import markdown_table
