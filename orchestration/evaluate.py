@@ -20,11 +20,12 @@ from functools import cache
 from pathlib import Path
 
 from orchestration.cleaning_report import write_report
-from orchestration.evaluation import calls, experiments, planted, ranges, ranking, survivors
+from orchestration.evaluation import calls, experiments, planted, price_share, ranges, ranking, survivors
 from orchestration.evaluation.history import History, read_history
 from orchestration.lib.code_version import code_version
 from orchestration.lib.data_folder import DataFolder
 from orchestration.lib.errors import TidemarkError
+from orchestration.lib.registry import ModelRegistry
 from orchestration.lib.warehouse import connect
 from orchestration.risk_report import write_risk_page
 from orchestration.sector_report import write_page
@@ -90,7 +91,14 @@ def steps(archive: Path, work: Path) -> dict[str, Callable[[], None]]:
             "ranking",
             lambda: ranking.page(history(), ranking.TRADER, code) + "\n\n" + survivors.section(history()) + READING,
         ),
-        "investor": write("investor", lambda: ranking.page(history(), ranking.INVESTOR, code)),
+        "investor": write(
+            "investor",
+            lambda: (
+                ranking.page(history(), ranking.INVESTOR, code)
+                + "\n\n"
+                + price_share.section(history(), ModelRegistry(real.models))
+            ),
+        ),
         "calls": write("calls", lambda: calls.page(history(), code)),
         "ranges": write("ranges", lambda: ranges.page(history(), code)),
         "falsification": write(

@@ -21,6 +21,11 @@ from typing import Any
 import duckdb
 import polars as pl
 import pytest
+from hypothesis import settings
+
+# How long an example takes says how busy the machine is; figures of speed stand in benchmarks/.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 LONGEST_RUN_SECONDS = 900

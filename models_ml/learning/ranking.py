@@ -18,6 +18,7 @@ from models_ml.learning.boosters import CAREFUL_PARAMETERS, apply, boost
 from models_ml.learning.calendar import INVESTOR_HORIZON_DAYS, TRADER_HORIZON_DAYS
 from models_ml.learning.dataset import MODEL_COLUMNS, RANK_COLUMNS, keys_of, refuse_forward_columns
 from models_ml.learning.frozen_model import FrozenModel
+from models_ml.learning.guard import refuse_leaks
 from models_ml.learning.labels import centred_rank
 
 
@@ -82,9 +83,11 @@ def train_ranking(head: RankingHead, frame: pl.DataFrame, labels: pl.DataFrame, 
         The frozen model.
 
     Raises:
-        LeakError: The frame has a forward column, which the join would take for the label of the same name.
+        LeakError: The frame has a forward column, which the join would take for the label of the same name; or a column has seen the
+            next day (`guard.py`).
     """
     refuse_forward_columns(frame.columns)
+    refuse_leaks(frame, labels, columns=head.columns, outcome=head.main_label, lagged_outcome=f"{head.main_label}_lag1")
     joined = (
         frame.join(labels, on=["as_of_week", "token_id"], how="inner", maintain_order="left")
         .filter(pl.col(head.main_label).is_not_null())

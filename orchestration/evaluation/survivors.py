@@ -58,6 +58,5 @@ def section(history: History) -> str:
     return (
         "## Without survivors\n\nMembers of the newest monthly top 200 of CoinMarketCap known at as_of, linked by ticker and a price "
         f"within {AGREEMENT:.0%}: {chosen.height / max(chosen['as_of_week'].n_unique(), 1):.0f} graded members a week; {stopped} of "
-        f"{chosen.height} rows have a price that stops, most of them where the CoinMarketCap file ends.\n\n"
-        + markdown_table(pl.concat(rows))
+        f"{chosen.height} rows have a price that stops or is unknown.\n\n" + markdown_table(pl.concat(rows))
     )

@@ -16,7 +16,7 @@ from models_ml.learning.calendar import LAG_DAYS, TRADER_HORIZON_DAYS
 from models_ml.learning.evaluation import evaluate_week, trailing_icir
 from orchestration.lib.run_context import RunContext, recorded_weeks, units_of
 from orchestration.lib.training import labels_of
-from orchestration.lib.versioned_tables import MODEL_EVALUATION
+from orchestration.lib.versioned_tables import MODEL_EVALUATION, VersionedTable
 from orchestration.lib.versions import Appended, append_versions
 from orchestration.lib.weekly_inputs import weekly_features
 from orchestration.lib.weekly_versions import append_corrections_apart
@@ -36,15 +36,8 @@ def evaluate(
 
     Scores are those recorded as current now; `icir_52w` rests on the evaluations recorded before the week.
     """
-    graded = (
-        connection.execute("select distinct as_of_week from learning.trader_grades_current order by as_of_week")
-        .pl()["as_of_week"]
-        .to_list()
-    )
-    ended = [week for week in graded if week + EVALUATED_AFTER <= context.as_of_week]
     if weeks is None:
-        recorded = recorded_weeks(connection, MODEL_EVALUATION.full_name)
-        weeks = [week for week in ended if week not in recorded or _is_reached(week, context)]
+        weeks = weeks_to_evaluate(connection, context, MODEL_EVALUATION)
     expected = units_of(list(weeks))
     empty = pl.DataFrame(
         schema={
@@ -105,6 +98,16 @@ def evaluate(
         context,
         context.reason_for_new(),
     )
+
+
+def weeks_to_evaluate(connection: duckdb.DuckDBPyConnection, context: RunContext, table: VersionedTable) -> list[date]:
+    """Graded weeks whose labels have ended and that a table of outcomes lacks, or that a late fact may have changed."""
+    graded = connection.execute(
+        "select distinct as_of_week from learning.trader_grades_current order by as_of_week"
+    ).fetchall()
+    recorded = recorded_weeks(connection, table.full_name)
+    ended = [week for (week,) in graded if week + EVALUATED_AFTER <= context.as_of_week]
+    return [week for week in ended if week not in recorded or _is_reached(week, context)]
 
 
 def _is_reached(week: date, context: RunContext) -> bool:

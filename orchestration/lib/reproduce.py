@@ -30,11 +30,13 @@ from orchestration.lib.errors import TidemarkError
 from orchestration.lib.evaluation_weeks import EVALUATED_AFTER, evaluate
 from orchestration.lib.explained_weeks import EXPLAINED_TABLES, build_explanations
 from orchestration.lib.index_weeks import append_indices, compute_index, read_market
+from orchestration.lib.outcome_weeks import build_outcomes
 from orchestration.lib.registry import ModelRegistry
 from orchestration.lib.resources import dbt_environment
 from orchestration.lib.run_context import BUILDS, RunContext
 from orchestration.lib.screen_weeks import build_moonshots
 from orchestration.lib.versioned_tables import (
+    CALL_OUTCOMES,
     COMPOSITIONS,
     DAILY_GRADES,
     DAILY_SIGNALS,
@@ -172,7 +174,7 @@ def _scratch(
 
     Yields the open warehouse and the week it knows up to: an evaluation needs the labels of its week to have ended.
     """
-    until = week + EVALUATED_AFTER if table is MODEL_EVALUATION else week
+    until = week + EVALUATED_AFTER if table in (MODEL_EVALUATION, CALL_OUTCOMES) else week
     root = Path(tempfile.mkdtemp(prefix=".reproduce-", dir=folder.root))
     scratch = DataFolder(root)
     try:
@@ -259,6 +261,8 @@ def _build(
         build_calls(connection, ModelRegistry(folder.models), context, weeks=[week])
     elif table in EXPLAINED_TABLES:
         build_explanations(connection, ModelRegistry(folder.models), context, weeks=[week])
+    elif table is CALL_OUTCOMES:
+        build_outcomes(connection, context, weeks=[week])
     elif table is MODEL_EVALUATION:
         evaluate(connection, context, weeks=[week])
     elif table is MOONSHOTS:

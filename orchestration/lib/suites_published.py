@@ -14,6 +14,7 @@ import pandas as pd
 from orchestration.lib.expectations import ExpectationSpec
 from orchestration.lib.versioned_tables import (
     BULL_BEAR,
+    CALL_OUTCOMES,
     COMPOSITIONS,
     DAILY_GRADES,
     DAILY_SIGNALS,
@@ -112,6 +113,14 @@ def model_evaluation_suite() -> list[ExpectationSpec]:
     return _keys(MODEL_EVALUATION)
 
 
+def call_outcomes_suite() -> list[ExpectationSpec]:
+    """Expectations of learning.call_outcomes."""
+    origins = ExpectationSpec(
+        "expect_column_values_to_be_in_set", "call_origin", {"value_set": ["published", "backfilled"]}
+    )
+    return [*_keys(CALL_OUTCOMES), _known("signal"), origins, _between("return_14d", -1, None)]
+
+
 def bull_bear_suite() -> list[ExpectationSpec]:
     """Expectations of learning.bull_bear."""
     shares = ("bullish_share", "bearish_share")
@@ -188,6 +197,7 @@ PUBLISHED_SUITES: Mapping[str, Callable[[], list[ExpectationSpec]]] = MappingPro
         GRADE_EXPLANATIONS.full_name: grade_explanations_suite,
         SUB_GRADES.full_name: sub_grades_suite,
         MODEL_EVALUATION.full_name: model_evaluation_suite,
+        CALL_OUTCOMES.full_name: call_outcomes_suite,
         BULL_BEAR.full_name: bull_bear_suite,
         COMPOSITIONS.full_name: compositions_suite,
         REBALANCES.full_name: rebalances_suite,

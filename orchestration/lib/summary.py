@@ -40,6 +40,22 @@ def print_summary(folder: DataFolder, week: date, *, seconds: float) -> None:
         )
         calls = {1: "bullish", 0: "neutral", -1: "bearish"}
         print("Top 5 by Trader Grade: " + ", ".join(f"{s} {grade:.1f} ({calls[signal]})" for s, grade, signal in best))
+        patient = rows(
+            """select symbol, investor_grade from api.investor_grades
+            where as_of_week = ? order by investor_grade desc, token_id limit 5""",
+            week,
+        )
+        if patient:
+            listed = ", ".join(f"{symbol} {grade:.1f}" for symbol, grade in patient)
+            print(f"Top 5 by Investor Grade (90 days, a long-horizon price grade): {listed}")
+        spans = rows(
+            """select symbol, price_low_usd, price_high_usd from api.price_ranges
+            where as_of_week = ? and token_id in ('bitcoin', 'ethereum') and horizon_days = 14 order by symbol""",
+            week,
+        )
+        if spans:
+            text = ", ".join(f"{symbol} {low:,.0f} to {high:,.0f} USD" for symbol, low, high in spans)
+            print(f"In 14 days with a chance of four in five: {text}")
         mood = rows("select bullish_share, bearish_share from api.bull_bear where as_of_week = ?", week)
         if mood:
             print(f"Bull-bear: {mood[0][0]:.0%} bullish, {mood[0][1]:.0%} bearish")

@@ -363,6 +363,43 @@ MODEL_EVALUATION = VersionedTable(
     value_descriptions={"value": "Value of the metric, in the metric's own unit."},
 )
 
+CALL_OUTCOMES = VersionedTable(
+    schema="learning",
+    name="call_outcomes",
+    unit_columns=("as_of_week",),
+    key_columns=("token_id",),
+    value_columns={
+        "symbol": "VARCHAR",
+        "signal": "TINYINT",
+        "trader_grade": "DOUBLE",
+        "call_origin": "VARCHAR",
+        "outcome": "TINYINT",
+        "is_right": "BOOLEAN",
+        "return_14d": "DOUBLE",
+        "excess_over_market": "DOUBLE",
+        "excess_over_bitcoin": "DOUBLE",
+        "is_in_worst_decile": "BOOLEAN",
+        "has_ended": "BOOLEAN",
+    },
+    description=(
+        "What was said of each token and what came of it, one row per week and called token: the first version of every call, scored once "
+        "its 14 days and a day of lag have ended; misses and ended tokens included."
+    ),
+    value_descriptions={
+        "symbol": _SYMBOL,
+        "signal": "Call as first recorded: 1 bullish, 0 neutral, -1 bearish.",
+        "trader_grade": "Trader Grade as first recorded (0-100).",
+        "call_origin": "published or backfilled, of that first version; never pool the two.",
+        "outcome": "Barrier of +-1 sigma * sqrt(14) passed first within 14 days: 1, -1, or 0 for neither; null where unknown.",
+        "is_right": "The outcome is the one that was called; null where unknown.",
+        "return_14d": "Return of 14 days from the close a day after the call (fraction); null where unknown.",
+        "excess_over_market": "That less the mean of the week's universe (fraction).",
+        "excess_over_bitcoin": "That less bitcoin's (fraction).",
+        "is_in_worst_decile": "Among the worst tenth of the week's universe.",
+        "has_ended": "The token's price stopped within the window.",
+    },
+)
+
 BULL_BEAR = VersionedTable(
     schema="learning",
     name="bull_bear",
@@ -485,6 +522,7 @@ VERSIONED_TABLES: tuple[VersionedTable, ...] = (
     GRADE_EXPLANATIONS,
     SUB_GRADES,
     MODEL_EVALUATION,
+    CALL_OUTCOMES,
     BULL_BEAR,
     COMPOSITIONS,
     REBALANCES,

@@ -42,6 +42,61 @@ API = {
         **WEEK_AND_TOKEN,
         **{"signal": COUNT, "p_bullish": NUMBER, "p_neutral": NUMBER, "p_bearish": NUMBER, "origin": TEXT, **VERSION},
     },
+    "investor_grades": {
+        **WEEK_AND_TOKEN,
+        **dict.fromkeys(("investor_grade", "investor_rank", "score"), NUMBER),
+        **{"model_version": TEXT, "origin": TEXT, **VERSION},
+    },
+    "daily_grades": {
+        **{"market_date": DAY, "token_id": TEXT, "as_of_week": DAY, "origin": TEXT, **VERSION},
+        **dict.fromkeys(("trader_grade", "trader_rank", "trader_grade_change_1d", "trader_grade_change_7d"), NUMBER),
+        **dict.fromkeys(("investor_grade", "investor_rank", "momentum_score", "momentum_score_change_7d"), NUMBER),
+    },
+    "daily_signals": {
+        **{
+            "market_date": DAY,
+            "token_id": TEXT,
+            "signal": COUNT,
+            "signal_since_date": DAY,
+            "as_of_week": DAY,
+            **VERSION,
+        },
+        **dict.fromkeys(("p_bullish", "p_neutral", "p_bearish"), NUMBER),
+    },
+    "signal_flips": {
+        **{"token_id": TEXT, "flip_date": DAY, "previous_signal": COUNT, "signal": COUNT, "ended_date": DAY},
+        **dict.fromkeys(("flip_price_usd", "return_of_run"), NUMBER),
+    },
+    "price_ranges": {
+        **WEEK_AND_TOKEN,
+        **{"horizon_days": COUNT, "origin": TEXT, **VERSION},
+        **dict.fromkeys(("price_usd", "price_low_usd", "price_median_usd", "price_high_usd"), NUMBER),
+    },
+    "grade_explanations": {
+        **WEEK_AND_TOKEN,
+        **{"model": TEXT, "place": COUNT, "feature": TEXT, "sentence": TEXT, **VERSION},
+        **dict.fromkeys(("value", "contribution"), NUMBER),
+    },
+    "sub_grades": {
+        **WEEK_AND_TOKEN,
+        **{"sub_grade": TEXT, "basis": TEXT, "grade": NUMBER, "coverage": NUMBER, **VERSION},
+    },
+    "call_outcomes": {
+        **WEEK_AND_TOKEN,
+        **{"signal": COUNT, "call_origin": TEXT, "outcome": COUNT, "is_right": FLAG, "has_ended": FLAG, **VERSION},
+        **dict.fromkeys(("trader_grade", "return_14d", "excess_over_market", "excess_over_bitcoin"), NUMBER),
+    },
+    "report_card": {
+        **{
+            "month": DAY,
+            "call_origin": TEXT,
+            "grouping": TEXT,
+            "group_name": TEXT,
+            "calls": COUNT,
+            "calls_known": COUNT,
+        },
+        **dict.fromkeys(("precision", "base_rate", "mean_excess_over_market", "hit_rate_over_bitcoin"), NUMBER),
+    },
     "indices": dict.fromkeys(("index_id", "name", "kind", "methodology"), TEXT),
     "index_compositions": {
         **WEEK_AND_TOKEN,
@@ -133,6 +188,8 @@ def test_a_run_says_what_it_made_and_where(first, first_output):
     top = re.search(r"^Top 5 by Trader Grade: (.*)$", said, re.MULTILINE)
     assert top is not None
     assert [part.split()[0] for part in top[1].split(", ")] == best
+    assert "Top 5 by Investor Grade (90 days, a long-horizon price grade): " in said
+    assert re.search(r"^In 14 days with a chance of four in five: BTC [\d,]+ to [\d,]+ USD, ETH", said, re.MULTILINE)
     assert f"Published warehouse: {first.published}" in said
 
 

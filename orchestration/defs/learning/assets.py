@@ -15,11 +15,13 @@ from orchestration.lib.calls import CALL_TABLES, build_calls
 from orchestration.lib.evaluation_weeks import evaluate
 from orchestration.lib.explained_weeks import EXPLAINED_TABLES, build_explanations
 from orchestration.lib.metadata import lines_plot, markdown_table, plot, table_metadata
+from orchestration.lib.outcome_weeks import build_outcomes
 from orchestration.lib.published_checks import judge_published, key_of, published_check_spec
 from orchestration.lib.resources import POOL, RunLease, Warehouse
 from orchestration.lib.training import HEADS, ensure_models
 from orchestration.lib.versioned_tables import (
     BULL_BEAR,
+    CALL_OUTCOMES,
     DAILY_GRADES,
     DAILY_SIGNALS,
     INVESTOR_GRADES,
@@ -184,6 +186,27 @@ def model_evaluation(
             asset_key=key_of(MODEL_EVALUATION),
             metadata=metadata,
             check_results=[judge_published(connection, MODEL_EVALUATION, root=warehouse.folder.root), skill],
+        )
+
+
+@dg.multi_asset(
+    name="call_outcomes",
+    specs=[spec_of(CALL_OUTCOMES, [key_of(TRADER_GRADES), key_of(TRADING_SIGNALS), *MARTS])],
+    check_specs=[published_check_spec(CALL_OUTCOMES)],
+    pool=POOL,
+)
+def call_outcomes(
+    context: dg.AssetExecutionContext, lease: RunLease, warehouse: Warehouse
+) -> Iterator[dg.MaterializeResult]:
+    """What was said of each token and what came of it: the first version of every call, misses included."""
+    with warehouse.connect() as connection:
+        build = warehouse.build(connection, context.run_id)
+        appended = build_outcomes(connection, build)
+        shown = table_metadata(connection, f"{CALL_OUTCOMES.full_name}_current", order_by="as_of_week desc, token_id")
+        yield dg.MaterializeResult(
+            asset_key=key_of(CALL_OUTCOMES),
+            metadata={**appended.as_metadata(), **shown},
+            check_results=[judge_published(connection, CALL_OUTCOMES, root=warehouse.folder.root)],
         )
 
 

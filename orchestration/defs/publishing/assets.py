@@ -34,6 +34,8 @@ API_VIEWS = (
         "price_ranges",
         "grade_explanations",
         "sub_grades",
+        "call_outcomes",
+        "report_card",
     ),
 )
 CHECK_RESULTS = dg.AssetKey(["quality", "check_results"])

@@ -60,6 +60,7 @@ def panel_of() -> Callable[..., Panel]:
             forward_return_14d_lag1=pl.Series(moves),
             forward_return_30d=pl.Series(moves + rng.normal(0, 0.1, len(number))),
             forward_return_90d=pl.Series(moves + rng.normal(0, 0.15, len(number))),
+            forward_return_90d_lag1=pl.Series(moves + rng.normal(0, 0.15, len(number))),
             forward_residual_14d=pl.Series(moves + rng.normal(0, 0.02, len(number))),
             forward_barrier=pl.Series(np.sign(moves) * (np.abs(moves) > 0.1), dtype=pl.Int8),
         )

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from models_ml.learning.signals import CallRules, Standing, bull_bear, call_signals, outcome_probabilities
 
 DAY = dt.date(2024, 1, 1)
-RULES = CallRules(enter_lift=1.4, stay_lift=1.2, memory_days=7)
+RULES = CallRules(enter_lift=1.4, enter_margin=1.1, stay_lift=1.2, stay_margin=1.0, memory_days=7)
 PROBABILITIES = st.floats(0, 1)
 
 
@@ -49,12 +49,14 @@ def test_probabilities_sum_to_one(pairs):
         ((1.0, 1.5), -1),
         ((1.39, 0.5), 0),
         ((0.5, 1.39), 0),
-        ((1.5, 1.6), -1),
-        ((1.6, 1.5), 1),
+        ((1.5, 1.7), -1),
+        ((1.7, 1.5), 1),
+        ((1.5, 1.6), 0),
+        ((1.6, 1.5), 0),
         ((1.5, 1.5), 0),
     ],
 )
-def test_a_call_begins_where_the_larger_lift_is_large_enough(lifts, signal):
+def test_a_call_begins_where_a_lift_is_large_enough_and_well_above_the_other(lifts, signal):
     assert called([lifts])["signal"].to_list() == [signal]
 
 

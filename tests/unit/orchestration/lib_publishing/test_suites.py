@@ -170,6 +170,9 @@ GOOD_PUBLISHED = {
         coverage=[1.0, 0.2],
     ),
     "learning.model_evaluation": unit(model=["m"], universe=["broad"], metric=["rank_ic"], value=[0.1]),
+    "learning.call_outcomes": unit(
+        token_id=["a", "b"], signal=[1, 0], call_origin=["published", "backfilled"], return_14d=[-1.0, None]
+    ),
     "learning.bull_bear": unit(universe=["broad"], bullish_share=[0.6], bearish_share=[0.4], tokens=[100]),
     "indices.compositions": unit(index_id=["x", "x", "y"], token_id=["a", "b", "a"], weight=[0.25, 0.75, 1.0]),
     "indices.rebalances": unit(
@@ -225,6 +228,7 @@ def test_every_published_key_is_unique(name):
         ("learning.grade_explanations", {"sentence": pl.lit(None, pl.String)}, "sentence"),
         ("learning.sub_grades", {"basis": pl.lit("felt")}, "basis"),
         ("learning.trading_signals", {"p_bearish": pl.lit(0.69)}, "probability_sum"),
+        ("learning.call_outcomes", {"call_origin": pl.lit("both")}, "call_origin"),
         ("learning.bull_bear", {"bearish_share": pl.lit(0.5)}, "share_sum"),
         ("indices.compositions", {"weight": pl.col("weight") * 0.99}, "weight_sum"),
         ("indices.rebalances", {"target_weight": pl.lit(0.34)}, "target_weight_sum"),
