@@ -16,7 +16,7 @@ import polars as pl
 from models_ml.learning.boosters import PARAMETERS
 from models_ml.learning.calendar import TUNING_TRIALS_A_YEAR
 from models_ml.learning.evaluation.rank_skill import weekly_rank_ic
-from models_ml.learning.ranking import RankingHead, predict_ranking, train_ranking
+from models_ml.learning.ranking import RankingHead, fit_ranking, predict_ranking
 from models_ml.learning.walk_forward import purged_folds
 
 if TYPE_CHECKING:
@@ -100,7 +100,8 @@ def with_parameters(head: RankingHead, parameters: Mapping[str, float]) -> Ranki
 def tune(head: RankingHead, rows: pl.DataFrame, labels: pl.DataFrame, *, refit: date, trials: int) -> Tuning:
     """Search parameters by the mean weekly rank IC over purged folds of a training window.
 
-    The defaults are the first trial. To be quick, a trial trains the head's first booster alone, on every second week.
+    The defaults are the first trial. To be quick, a trial trains the head's first booster alone, on every second week, and leaves the
+    guard against leaks to the training that follows on the same rows.
 
     Args:
         head: What is tuned.
@@ -154,7 +155,7 @@ def _skill_over_folds(
     """Mean weekly rank IC of the main label, each week scored by a model that saw neither it nor its neighbours; 0 without any."""
     scored = []
     for block, kept in purged_folds(weeks, folds=FOLDS, horizon_days=head.horizon_days):
-        model = train_ranking(head, rows.filter(pl.col("as_of_week").is_in(kept)), labels, refit=refit)
+        model = fit_ranking(head, rows.filter(pl.col("as_of_week").is_in(kept)), labels, refit=refit)
         scored.append(predict_ranking(model, rows.filter(pl.col("as_of_week").is_in(block))))
     panel = (
         pl.concat(scored)
