@@ -1,7 +1,7 @@
 """Refit dates and what a model refitted on one may have seen.
 
 Belongs here: the fixed refit calendar, horizons, purge and embargo, and how often may be tuned.
-Does not: training (`heads.py`), weeks of a run (`orchestration/lib/weeks.py`).
+Does not: training (`ranking.py`, `moves.py`, `price_ranges.py`), weeks of a run (`orchestration/lib/weeks.py`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The frame a model reads: cross-sectional ranks of the features, ratios of volatility, and the state of the market.
 
 Belongs here: which columns a model may see and how they are scaled.
-Does not: labels (`labels.py`), training (`trader_model.py`).
+Does not: labels (`labels.py`), training (`ranking.py`, `moves.py`, `price_ranges.py`).
 """
 
 from __future__ import annotations
