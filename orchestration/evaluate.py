@@ -20,7 +20,7 @@ from functools import cache
 from pathlib import Path
 
 from orchestration.cleaning_report import write_report
-from orchestration.evaluation import calls, experiments, price_share, ranges, ranking, survivors
+from orchestration.evaluation import calls, experiments, planted, price_share, ranges, ranking, survivors
 from orchestration.evaluation.history import History, read_history
 from orchestration.lib.code_version import code_version
 from orchestration.lib.data_folder import DataFolder
@@ -102,7 +102,8 @@ def steps(archive: Path, work: Path) -> dict[str, Callable[[], None]]:
         "calls": write("calls", lambda: calls.page(history(), code)),
         "ranges": write("ranges", lambda: ranges.page(history(), code)),
         "falsification": write(
-            "falsification", lambda: experiments.permutation_page(history(), null_section(null), code)
+            "falsification",
+            lambda: experiments.permutation_page(history(), null_section(null) + "\n\n" + planted.section(), code),
         ),
         "labels": write("labels", lambda: experiments.label_page(history(), code)),
         "families": write(
