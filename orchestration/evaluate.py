@@ -25,6 +25,7 @@ from orchestration.evaluation import (
     challengers,
     confidence,
     experiments,
+    planted,
     price_share,
     ranges,
     ranking,
@@ -111,7 +112,8 @@ def steps(archive: Path, work: Path) -> dict[str, Callable[[], None]]:
         "calls": write("calls", lambda: calls.page(history(), code)),
         "ranges": write("ranges", lambda: ranges.page(history(), code)),
         "falsification": write(
-            "falsification", lambda: experiments.permutation_page(history(), null_section(null), code)
+            "falsification",
+            lambda: experiments.permutation_page(history(), null_section(null) + "\n\n" + planted.section(), code),
         ),
         "labels": write("labels", lambda: experiments.label_page(history(), code)),
         "families": write(

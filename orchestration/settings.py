@@ -15,6 +15,7 @@ from typing import Any, Final, Literal, Self
 from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from models_ml.learning.calendar import TUNING_TRIALS_A_YEAR
 from orchestration.lib.errors import TidemarkError
 from orchestration.sources.datasets.exchanges import EXCHANGES
 
@@ -96,6 +97,12 @@ class Settings(BaseSettings):
     data_dir: Path | None = None
     indices_dir: Path = REPOSITORY_ROOT / "models_ml" / "indices" / "definitions"
     correction_weeks: int = Field(default=8, ge=0, description="Corrections older than this wait for make rebuild.")
+    tuning_trials: int = Field(
+        default=0,
+        ge=0,
+        le=TUNING_TRIALS_A_YEAR,
+        description="Trials of the tuning of each ranking head, once a calendar year; 0 keeps the stated parameters.",
+    )
     live_universe: int = Field(default=500, ge=1, le=6000, description="Tokens a run follows, by market cap.")
     live_history_days: int = Field(default=365, ge=60, description="Days of history a live run fills at its start.")
     simulation: SimulationSettingsEnv = SimulationSettingsEnv()

@@ -57,8 +57,8 @@ class ActionRules(BaseModel):
     small_share: float = Field(default=0.5, gt=0, le=1)
     """What a small position is of a full one."""
     bands_are_ordered: bool = False
-    """Whether the bands of the grade above 50 earned more the higher they were. On real history they did not (docs/results/ranking.md),
-    and while they do not, every position above `least_grade` is a small one."""
+    """Whether the bands of the grade above 50 earned more the higher they were. Among bullish calls on real history they did not
+    (docs/results/calls.md), and while they do not, every position above `least_grade` is a small one."""
 
     daily_risk_budget: float = Field(default=0.005, gt=0, le=1)
     """Fraction of capital that a day's standard deviation of the token may move through one full position."""

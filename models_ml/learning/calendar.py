@@ -1,6 +1,6 @@
 """Refit dates and what a model refitted on one may have seen.
 
-Belongs here: the fixed refit calendar, horizons, purge and embargo.
+Belongs here: the fixed refit calendar, horizons, purge and embargo, and how often may be tuned.
 Does not: training (`ranking.py`, `moves.py`, `price_ranges.py`), weeks of a run (`orchestration/lib/weeks.py`).
 """
 
@@ -25,6 +25,9 @@ EMBARGO_DAYS = 1
 
 EXPIRES_AFTER_DAYS = 200
 """Days after its refit that a model is trusted in full: two quarters and a little, so that one missed refit is no alarm and two are."""
+
+TUNING_TRIALS_A_YEAR = 30
+"""Trials of the tuning of a calendar year at most: the more are tried, the more the best of them owes to luck."""
 
 QUARTER_MONTHS = (1, 4, 7, 10)
 

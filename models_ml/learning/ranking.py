@@ -89,6 +89,11 @@ def train_ranking(head: RankingHead, frame: pl.DataFrame, labels: pl.DataFrame, 
     """
     refuse_forward_columns(frame.columns)
     refuse_leaks(frame, labels, columns=head.columns, outcome=head.main_label, lagged_outcome=f"{head.main_label}_lag1")
+    return fit_ranking(head, frame, labels, refit=refit)
+
+
+def fit_ranking(head: RankingHead, frame: pl.DataFrame, labels: pl.DataFrame, *, refit: date) -> FrozenModel:
+    """`train_ranking` without its guard, for the many trials of a search over rows that are guarded once."""
     joined = (
         frame.join(labels, on=["as_of_week", "token_id"], how="inner", maintain_order="left")
         .filter(pl.col(head.main_label).is_not_null())

@@ -1,13 +1,13 @@
 """Trains and freezes the models that are due.
 
-Belongs here: which refits of which head are missing, and the rows each is trained on.
+Belongs here: which refits of which head are missing, the rows each is trained on, and the parameters a year's refits share.
 Does not: formulas (`models_ml.learning`), files of models (`registry.py`), scores (`scoring.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import duckdb
@@ -21,6 +21,7 @@ from models_ml.learning.moves import CALLS, train_moves
 from models_ml.learning.price_ranges import RANGES, train_ranges
 from models_ml.learning.ranking import INVESTOR, TRADER, RankingHead, train_ranking
 from models_ml.learning.training_profile import training_profile
+from models_ml.learning.tuning import TRIALS, tune, with_parameters
 from models_ml.learning.walk_forward import first_refit, out_of_fold_scores, training_rows
 from orchestration.lib.errors import TidemarkError
 from orchestration.lib.registry import ModelRegistry
@@ -40,21 +41,13 @@ class Head:
     Attributes:
         name: Its name in the registry.
         horizon_days: Longest horizon that its first refit must know.
-        train: Trains it from the weekly frame, the labels and the refit date.
-        ranking: The ranking head, whose first model needs scores out of fold; None for the others.
+        learner: The ranking head, which is tuned and whose first model needs scores out of fold; for the other heads what trains them
+            from the weekly frame, the labels and the refit date.
     """
 
     name: str
     horizon_days: int
-    train: Train
-    ranking: RankingHead | None = None
-
-
-def _train_ranking(head: RankingHead) -> Train:
-    def train(frame: pl.DataFrame, labels: pl.DataFrame, refit: date) -> FrozenModel:
-        return train_ranking(head, training_rows(frame, refit, horizon_days=head.horizon_days), labels, refit=refit)
-
-    return train
+    learner: RankingHead | Train
 
 
 def _train_moves(frame: pl.DataFrame, labels: pl.DataFrame, refit: date) -> FrozenModel:
@@ -67,8 +60,8 @@ def _train_ranges(frame: pl.DataFrame, labels: pl.DataFrame, refit: date) -> Fro
 
 
 HEADS: tuple[Head, ...] = (
-    Head(TRADER.name, TRADER.horizon_days, _train_ranking(TRADER), TRADER),
-    Head(INVESTOR.name, INVESTOR.horizon_days, _train_ranking(INVESTOR), INVESTOR),
+    Head(TRADER.name, TRADER.horizon_days, TRADER),
+    Head(INVESTOR.name, INVESTOR.horizon_days, INVESTOR),
     Head(CALLS, TRADER_HORIZON_DAYS, _train_moves),
     Head(RANGES, max(RANGE_HORIZONS_DAYS), _train_ranges),
 )
@@ -86,11 +79,19 @@ def ensure_models(
     registry: ModelRegistry,
     *,
     until: date,
+    trials: int,
     report: Callable[[str], None],
 ) -> list[FrozenModel]:
     """Train and freeze every refit of every head that is due up to `until` and not frozen yet.
 
     The heads with a longer horizon start later: their labels take longer to end.
+
+    Args:
+        connection: Warehouse with the marts.
+        registry: Where models are kept.
+        until: As of.
+        trials: Trials of a tuning (`tuning.tune`), once a ranking head and calendar year; 0 leaves the heads as they are.
+        report: Told of every model.
 
     Returns:
         The models trained now, by head, oldest first.
@@ -116,12 +117,37 @@ def ensure_models(
     labels = labels_of(connection, weekly, until)
     trained = []
     for head, refit, is_first in due:
-        model = head.train(frame, labels, refit)
-        is_graded = is_first and head.ranking is not None
-        reference = out_of_fold_scores(head.ranking, frame, labels, refit=refit) if is_graded and head.ranking else None
+        reference = None
+        if isinstance(head.learner, RankingHead):
+            rows = training_rows(frame, refit, horizon_days=head.horizon_days)
+            parameters = parameters_of_year(registry, head.learner, rows, labels, refit=refit, trials=trials)
+            tuned = with_parameters(head.learner, parameters)
+            model = replace(train_ranking(tuned, rows, labels, refit=refit), parameters=parameters)
+            if is_first:
+                reference = out_of_fold_scores(tuned, frame, labels, refit=refit)
+        else:
+            model = head.learner(frame, labels, refit)
         profile = training_profile(training_rows(weekly, refit, horizon_days=head.horizon_days), model.columns)
         registry.freeze(model, reference=reference, profile=profile)
         weeks = f"{model.training_weeks[0]} to {model.training_weeks[1]}"
-        report(f"{head.name}, refit {refit}: {model.training_rows} rows of {weeks}")
+        tried = f", parameters of {model.parameters[TRIALS]} trials" if model.parameters.get(TRIALS) else ""
+        report(f"{head.name}, refit {refit}: {model.training_rows} rows of {weeks}{tried}")
         trained.append(model)
     return trained
+
+
+def parameters_of_year(
+    registry: ModelRegistry, head: RankingHead, rows: pl.DataFrame, labels: pl.DataFrame, *, refit: date, trials: int
+) -> dict[str, float]:
+    """Parameters of a refit: those of the year's first model where there is one, else what tuning on its training rows finds.
+
+    So another number of trials takes effect with the next year's first refit, and never within a year.
+
+    Returns:
+        As `Tuning.logged`: the parameters that replace the head's own, and the number of trials.
+    """
+    earlier = [other for other in registry.refits(head.name) if other.year == refit.year and other < refit]
+    first = registry.load(head.name, earlier[0]) if earlier else None
+    if first is not None:
+        return first.parameters
+    return tune(head, rows, labels, refit=refit, trials=trials).logged()

@@ -76,7 +76,8 @@ def models(context: dg.AssetExecutionContext, lease: RunLease, warehouse: Wareho
     registry = warehouse.registry()
     with warehouse.connect() as connection:
         build = warehouse.build(connection, context.run_id)
-        trained = ensure_models(connection, registry, until=build.as_of_week, report=context.log.info)
+        trials = warehouse.settings.tuning_trials
+        trained = ensure_models(connection, registry, until=build.as_of_week, trials=trials, report=context.log.info)
         rows = record_models(connection, registry, week=build.as_of_week)
         shown = table_metadata(connection, TABLE)
     # Lists of columns would fill the page.
@@ -88,6 +89,7 @@ def models(context: dg.AssetExecutionContext, lease: RunLease, warehouse: Wareho
             metadata |= {
                 f"{head.name}_in_force": newest.version,
                 f"{head.name}_training_rows": newest.training_rows,
+                f"{head.name}_parameters": dg.MetadataValue.json(newest.parameters),
                 f"{head.name}_gain": dg.MetadataValue.md(
                     markdown_table(gain_shares(list(newest.boosters.values())).head(15))
                 ),

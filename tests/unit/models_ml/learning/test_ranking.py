@@ -70,7 +70,7 @@ def test_the_version_names_refit_and_content(model):
 
 
 def test_other_labels_give_another_version(panel, model):
-    turned = panel.labels.with_columns(-pl.col("forward_return_14d"))
+    turned = panel.labels.with_columns(-pl.col("forward_return_14d", "forward_return_14d_lag1"))
 
     assert train_ranking(TRADER, panel.frame, turned, refit=REFIT).version != model.version
 
