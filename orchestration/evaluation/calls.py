@@ -16,6 +16,7 @@ from models_ml.learning.evaluation.calls import call_precision, strongest_calls
 from models_ml.learning.evaluation.discrimination import selection_auc, timing_auc, with_direction
 from models_ml.learning.evaluation.probabilities import brier_scores, calibration_error, one_class, top_label
 from models_ml.learning.evaluation.resampling import block_weeks
+from orchestration.evaluation import calibration
 from orchestration.evaluation.history import FIRST_WEEK, KEYS, History
 from orchestration.evaluation.ranking import BANDS
 from orchestration.lib.metadata import markdown_table
@@ -51,6 +52,7 @@ def page(history: History, code: str) -> str:
             "# Calls, out of sample\n\nOutcome: which of +-1 sigma * sqrt(14) a close passes first within 14 days. Calls are those of "
             f"Sunday's close, after hysteresis. Weeks from {FIRST_WEEK} on; 95 % intervals from blocks of {BLOCK} weeks. Code {code}.",
             probability_section(judged),
+            calibration.section(history),
             precision_section(judged),
             run_section(history),
             *action_sections(_decided(history)),
