@@ -209,7 +209,10 @@ def test_a_rebuild_gives_the_weeks_after_an_old_correction_a_version_that_says_w
     newest = corrected.after.group_by("table_name", "unit").agg(pl.col("version").max().alias("newest"))
     numbered = added.join(newest, on=["table_name", "unit"], how="left")
     assert (numbered["version"] == numbered["newest"].fill_null(0) + 1).all()
-    assert set(added.filter(~pl.col("table_name").is_in(["indices.rebalances", "indices.levels"]))["version"]) == {2}
+    # Weeks of long ago had no explanation before: the first filling explains the newest ones.
+    first_here = ["learning.grade_explanations", "learning.sub_grades"]
+    counted = added.filter(~pl.col("table_name").is_in(["indices.rebalances", "indices.levels", *first_here]))
+    assert set(counted["version"]) == {2}
     grades = added.filter(pl.col("table_name") == "learning.trader_grades")["as_of_week"].sort().to_list()
     assert grades == [date(2024, 6, 17), date(2024, 6, 24)]
     current = tidemark.query("select distinct version from api.trader_grades where as_of_week = ?", date(2024, 6, 17))

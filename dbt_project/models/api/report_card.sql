@@ -17,7 +17,7 @@ with outcomes as (
             when trader_grade >= 50 then '50 to 60'
             when trader_grade is not null then 'below 50'
         end as band
-    from {{ ref('call_outcomes') }}
+    from {{ source('versioned', 'call_outcomes_current') }}
 ),
 
 base_rates as (
