@@ -206,6 +206,14 @@ def family_page(history: History, extended: pl.DataFrame, code: str) -> str:
     known: dict[str, float] = {"published": 1.0}
     for name, families in FAMILIES.items():
         added = [feature.name for feature in CATALOGUE if feature.family in families and not feature.is_model_input]
+        if not added:  # the model sees all of it already: what is it worth?
+            seen = [feature.name for feature in CATALOGUE if feature.family in families]
+            left = tuple(column for column in MODEL_COLUMNS if column.removeprefix("rank_") not in seen)
+            outcomes[f"without {name}"] = walk_forward(
+                history, base, history.labels, head=replace(TRADER, columns=left)
+            )
+            known[f"without {name}"] = _share_known(extended, seen)
+            continue
         ranks = extended.select(*KEYS, *(_rank(column) for column in added))
         frame = base.join(ranks, on=KEYS, how="left", maintain_order="left")
         columns = (*MODEL_COLUMNS, *(f"rank_{column}" for column in added))
@@ -220,7 +228,7 @@ def family_page(history: History, extended: pl.DataFrame, code: str) -> str:
     return (
         "# Families of features, each added alone\n\nWhole walk-forwards of the trader head, refitted once a year, judged by the 14-day "
         f"return from the close a day after the call, from {FIRST_WEEK} on. `share_known` is the mean share of rows in which the added "
-        "features have a value: what the history does not hold can add nothing. Gains are paired by week, intervals from blocks of "
+        "features have a value: what the history does not hold can add nothing. A family that the model sees already is left out instead. Gains are paired by week, intervals from blocks of "
         f"{BLOCK} weeks; what adds nothing stays out of the score. Code {code}.\n\n" + markdown_table(table)
     )
 
