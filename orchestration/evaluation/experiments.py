@@ -228,7 +228,8 @@ def family_page(history: History, extended: pl.DataFrame, code: str) -> str:
     return (
         "# Families of features, each added alone\n\nWhole walk-forwards of the trader head, refitted once a year, judged by the 14-day "
         f"return from the close a day after the call, from {FIRST_WEEK} on. `share_known` is the mean share of rows in which the added "
-        "features have a value: what the history does not hold can add nothing. A family that the model sees already is left out instead. Gains are paired by week, intervals from blocks of "
+        "features have a value: what the history does not hold can add nothing. A family that the model sees already is left out "
+        "instead. Gains are paired by week, intervals from blocks of "
         f"{BLOCK} weeks; what adds nothing stays out of the score. Code {code}.\n\n" + markdown_table(table)
     )
 
