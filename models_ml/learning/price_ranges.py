@@ -64,7 +64,7 @@ SMALLEST_RATIO = 0.05
 FOLDS = 4
 CALIBRATION_WEEKS = 104
 """The multiplier rests on the newest two years of the window: how far tokens move beyond what their past says drifts slowly. With the
-whole window, outcomes of 2020 to 2024 fell inside 90-day ranges in 78 % to 84 % of cases by year, with these in 77 % to 80 %."""
+whole window, outcomes of 2020 to 2024 fell inside 90-day ranges in 78 % to 84 % of cases by year, with these in 76 % to 82 %."""
 
 
 def train_ranges(rows: Mapping[int, pl.DataFrame], labels: pl.DataFrame, *, refit: date) -> FrozenModel:
