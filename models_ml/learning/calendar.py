@@ -6,6 +6,7 @@ Does not: training (`ranking.py`, `moves.py`, `price_ranges.py`), weeks of a run
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date, timedelta
 
 TRADER_HORIZON_DAYS = 14
@@ -60,6 +61,11 @@ def refit_dates(first: date, last: date) -> list[date]:
 def refit_in_force(day: date) -> date:
     """The newest refit date on or before a day."""
     return refit_dates(date(day.year - 1, 1, 1), day)[-1]
+
+
+def newest_refit(refits: Iterable[date], day: date) -> date | None:
+    """The newest of some refit dates on or before a day; None before the first."""
+    return max((refit for refit in refits if refit <= day), default=None)
 
 
 def training_end(refit: date, *, horizon_days: int) -> date:

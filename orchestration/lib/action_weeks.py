@@ -17,7 +17,7 @@ from models_ml.learning.dataset import model_frame
 from models_ml.learning.explanations import largest_changes, score_contributions
 from models_ml.learning.ranking import TRADER
 from orchestration.lib.registry import ModelRegistry
-from orchestration.lib.run_context import RunContext, recorded_weeks, units_of
+from orchestration.lib.run_context import RunContext, recorded_weeks
 from orchestration.lib.versioned_tables import (
     DAILY_SIGNALS,
     GRADE_EXPLANATIONS,
@@ -27,7 +27,7 @@ from orchestration.lib.versioned_tables import (
 )
 from orchestration.lib.versions import Appended
 from orchestration.lib.weekly_inputs import daily_features, last_close, token_of_day
-from orchestration.lib.weekly_versions import append_corrections_apart
+from orchestration.lib.weekly_versions import append_weeks, weeks_behind
 
 RECENT_FLIP_DAYS = 28
 RECENT_END_DAYS = 7
@@ -56,21 +56,15 @@ def build_actions(
         weeks: Weeks to decide instead of those the context chooses.
     """
     if weeks is None:
-        called = recorded_weeks(connection, TRADING_SIGNALS.full_name)
-        recorded = recorded_weeks(connection, TRADE_ACTIONS.full_name)
-        weeks = [week for week in context.weeks_to_build(min(called), recorded) if week in called] if called else []
+        weeks = weeks_behind(connection, context, TRADE_ACTIONS, TRADING_SIGNALS)
     if not weeks:
-        return Appended(TRADE_ACTIONS.full_name, 0, 0, 0, 0, ())
+        return Appended.nothing(TRADE_ACTIONS)
     calls = weekly_calls(connection, weeks)
     decided = decide_actions(confirm_calls(calls, _closes(connection, weeks), rules), rules)
     explained = recorded_weeks(connection, GRADE_EXPLANATIONS.full_name)
     changes = what_changed(connection, registry, calls.filter(pl.col("as_of_week").is_in(list(explained))))
-    rows = decided.join(changes, on=["as_of_week", "token_id"], how="left", maintain_order="left").select(
-        "as_of_week", *TRADE_ACTIONS.hashed_columns, "model_version"
-    )
-    return append_corrections_apart(
-        connection, TRADE_ACTIONS, rows, units_of(list(weeks)), context, context.reason_for_new()
-    )
+    rows = decided.join(changes, on=["as_of_week", "token_id"], how="left", maintain_order="left")
+    return append_weeks(connection, TRADE_ACTIONS, rows, weeks, context)
 
 
 def weekly_calls(connection: duckdb.DuckDBPyConnection, weeks: Sequence[date]) -> pl.DataFrame:

@@ -17,7 +17,7 @@ from models_ml.learning.price_ranges import RANGES
 from models_ml.learning.ranking import INVESTOR, TRADER
 from models_ml.learning.signals import Standing, bull_bear, call_signals, outcome_probabilities
 from orchestration.lib.registry import ModelRegistry
-from orchestration.lib.run_context import RunContext, recorded_weeks, units_of
+from orchestration.lib.run_context import RunContext, recorded_weeks
 from orchestration.lib.scoring import DAY, DayScores, score_days
 from orchestration.lib.versioned_tables import (
     BULL_BEAR,
@@ -31,7 +31,7 @@ from orchestration.lib.versioned_tables import (
 )
 from orchestration.lib.versions import Appended
 from orchestration.lib.weekly_inputs import daily_market
-from orchestration.lib.weekly_versions import append_corrections_apart
+from orchestration.lib.weekly_versions import append_weeks
 from orchestration.lib.weeks import WEEK
 
 HEAD_OF: Mapping[str, str] = {
@@ -87,9 +87,7 @@ def build_calls(
             chosen |= set(context.weeks_to_build(first, recorded_weeks(connection, name)))
         weeks = sorted(chosen)
     if not weeks:
-        return {table.full_name: Appended(table.full_name, 0, 0, 0, 0, ()) for table in CALL_TABLES}
-    is_first_filling = not recorded_weeks(connection, TRADER_GRADES.full_name) or context.changed_from is None
-    reason = context.reason_for_new() if is_first_filling else "scheduled"
+        return {table.full_name: Appended.nothing(table) for table in CALL_TABLES}
     scores = score_days(connection, weeks, registry)
     grades = _grades(connection, scores, registry, until=max(weeks))
     calls = _calls(connection, scores, weeks)
@@ -107,9 +105,8 @@ def build_calls(
     appended = {}
     for table in CALL_TABLES:
         start = firsts.get(table.full_name)
-        expected = units_of([week for week in weeks if start is not None and week >= start])
-        rows = content[table.full_name].select("as_of_week", *table.hashed_columns, "model_version")
-        appended[table.full_name] = append_corrections_apart(connection, table, rows, expected, context, reason)
+        of_table = [week for week in weeks if start is not None and week >= start]
+        appended[table.full_name] = append_weeks(connection, table, content[table.full_name], of_table, context)
     return appended
 
 

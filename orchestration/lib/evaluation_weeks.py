@@ -14,12 +14,12 @@ import polars as pl
 
 from models_ml.learning.calendar import LAG_DAYS, TRADER_HORIZON_DAYS
 from models_ml.learning.evaluation import evaluate_week, trailing_icir
-from orchestration.lib.run_context import RunContext, recorded_weeks, units_of
+from orchestration.lib.run_context import RunContext, recorded_weeks
 from orchestration.lib.training import labels_of
 from orchestration.lib.versioned_tables import MODEL_EVALUATION, VersionedTable
-from orchestration.lib.versions import Appended, append_versions
-from orchestration.lib.weekly_inputs import weekly_features
-from orchestration.lib.weekly_versions import append_corrections_apart
+from orchestration.lib.versions import Appended
+from orchestration.lib.weekly_inputs import features_of_weeks
+from orchestration.lib.weekly_versions import append_weeks
 from orchestration.lib.weeks import WEEK
 
 EVALUATED_AFTER = -(-(TRADER_HORIZON_DAYS + LAG_DAYS) // 7) * WEEK
@@ -38,21 +38,9 @@ def evaluate(
     """
     if weeks is None:
         weeks = weeks_to_evaluate(connection, context, MODEL_EVALUATION)
-    expected = units_of(list(weeks))
-    empty = pl.DataFrame(
-        schema={
-            "as_of_week": pl.Date,
-            "model": pl.String,
-            "universe": pl.String,
-            "metric": pl.String,
-            "value": pl.Float64,
-        }
-    )
     if not weeks:
-        return append_versions(
-            connection, MODEL_EVALUATION, empty, provenance=context.provenance("scheduled"), units=expected
-        )
-    chosen = weekly_features(connection, until=context.as_of_week).filter(pl.col("as_of_week").is_in(list(weeks)))
+        return Appended.nothing(MODEL_EVALUATION)
+    chosen = features_of_weeks(connection, weeks)
     outcomes = labels_of(connection, chosen, context.as_of_week).partition_by(
         "as_of_week", as_dict=True, include_key=False
     )
@@ -90,14 +78,7 @@ def evaluate(
                 }
                 rows = pl.concat([rows, pl.DataFrame(row)])
         evaluated.append(rows)
-    return append_corrections_apart(
-        connection,
-        MODEL_EVALUATION,
-        pl.concat(evaluated).select(empty.columns),
-        expected,
-        context,
-        context.reason_for_new(),
-    )
+    return append_weeks(connection, MODEL_EVALUATION, pl.concat(evaluated), weeks, context)
 
 
 def weeks_to_evaluate(connection: duckdb.DuckDBPyConnection, context: RunContext, table: VersionedTable) -> list[date]:
@@ -112,11 +93,7 @@ def weeks_to_evaluate(connection: duckdb.DuckDBPyConnection, context: RunContext
 
 def _is_reached(week: date, context: RunContext) -> bool:
     """Whether a late fact of this build may change the evaluation of a week, within the reach of corrections."""
-    if (
-        context.rebuild_from is not None
-        and context.rebuild_to is not None
-        and context.rebuild_from <= week <= context.rebuild_to
-    ):
+    if context.is_asked(week):
         return True
     if context.changed_from is None:
         return False

@@ -17,11 +17,11 @@ from models_ml.learning.explanations import largest_contributions, score_contrib
 from models_ml.learning.ranking import INVESTOR, TRADER
 from models_ml.learning.sub_grades import grade_families
 from orchestration.lib.registry import ModelRegistry
-from orchestration.lib.run_context import RunContext, recorded_weeks, units_of
+from orchestration.lib.run_context import RunContext, recorded_weeks
 from orchestration.lib.versioned_tables import GRADE_EXPLANATIONS, SUB_GRADES, TRADER_GRADES, VersionedTable
 from orchestration.lib.versions import Appended
 from orchestration.lib.weekly_inputs import catalogue_features
-from orchestration.lib.weekly_versions import append_corrections_apart
+from orchestration.lib.weekly_versions import append_weeks
 from orchestration.lib.weeks import WEEK
 
 EXPLAINED_TABLES: tuple[VersionedTable, ...] = (GRADE_EXPLANATIONS, SUB_GRADES)
@@ -55,7 +55,7 @@ def build_explanations(
         asked = [week for week in (context.rebuild_from, start) if week is not None]
         weeks = [week for week in context.weeks_to_build(min(asked), recorded) if week in graded]
     if not weeks:
-        return {table.full_name: Appended(table.full_name, 0, 0, 0, 0, ()) for table in EXPLAINED_TABLES}
+        return {table.full_name: Appended.nothing(table) for table in EXPLAINED_TABLES}
     explained, by_family = [], []
     for week in weeks:
         features = catalogue_features(connection, weeks=[week])
@@ -79,15 +79,7 @@ def build_explanations(
                     .join(symbols, on="token_id", maintain_order="left")
                 )
     content = {GRADE_EXPLANATIONS.full_name: pl.concat(explained), SUB_GRADES.full_name: pl.concat(by_family)}
-    reason = context.reason_for_new()
     return {
-        table.full_name: append_corrections_apart(
-            connection,
-            table,
-            content[table.full_name].select("as_of_week", *table.hashed_columns, "model_version"),
-            units_of(list(weeks)),
-            context,
-            reason,
-        )
+        table.full_name: append_weeks(connection, table, content[table.full_name], weeks, context)
         for table in EXPLAINED_TABLES
     }

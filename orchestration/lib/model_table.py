@@ -87,9 +87,7 @@ def record_models(connection: duckdb.DuckDBPyConnection, registry: ModelRegistry
         The rows, by model and refit date.
     """
     create_model_table(connection)
-    in_force = {
-        head.name: max((each for each in registry.refits(head.name) if each <= week), default=None) for head in HEADS
-    }
+    in_force = {head.name: registry.refit_in_force(head.name, week) for head in HEADS}
     rows = []
     for card in registry.cards():
         refit = date.fromisoformat(card["refit"])
@@ -119,7 +117,7 @@ def expired_models(registry: ModelRegistry, *, week: date) -> list[Expired]:
     """The models in force in a week that have expired by it."""
     found = []
     for head in HEADS:
-        refit = max((each for each in registry.refits(head.name) if each <= week), default=None)
+        refit = registry.refit_in_force(head.name, week)
         if refit is not None and week > expires_date(refit):
             found.append(Expired(head.name, refit, expires_date(refit)))
     return found

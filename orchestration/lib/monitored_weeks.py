@@ -13,18 +13,18 @@ from datetime import date
 import duckdb
 import polars as pl
 
-from models_ml.learning.calendar import expires_date
+from models_ml.learning.calendar import expires_date, newest_refit
 from models_ml.learning.confidence import confidence, drifted_share, watched_figures
 from models_ml.learning.moves import CALLS
 from models_ml.learning.ranking import INVESTOR, TRADER
 from models_ml.learning.training_profile import DRIFT_WEEKS, drift_by_week, novelty_against
 from orchestration.lib.registry import ModelRegistry
-from orchestration.lib.run_context import RunContext, recorded_weeks, units_of
+from orchestration.lib.run_context import RunContext, recorded_weeks
 from orchestration.lib.training import HEADS
 from orchestration.lib.versioned_tables import CONFIDENCE, MODEL_MONITOR, TRADER_GRADES, VersionedTable
 from orchestration.lib.versions import Appended
 from orchestration.lib.weekly_inputs import closing_features
-from orchestration.lib.weekly_versions import append_corrections_apart
+from orchestration.lib.weekly_versions import append_weeks, weeks_behind
 from orchestration.lib.weeks import WEEK
 
 MONITOR_TABLES: tuple[VersionedTable, ...] = (MODEL_MONITOR, CONFIDENCE)
@@ -67,12 +67,9 @@ def build_monitor(
         What was appended, by table name.
     """
     if weeks is None:
-        graded = recorded_weeks(connection, TRADER_GRADES.full_name)
-        recorded = recorded_weeks(connection, MODEL_MONITOR.full_name)
-        chosen = context.weeks_to_build(min(graded), recorded) if graded else []
-        weeks = [week for week in chosen if week in graded]
+        weeks = weeks_behind(connection, context, MODEL_MONITOR, TRADER_GRADES)
     if not weeks:
-        return {table.full_name: Appended(table.full_name, 0, 0, 0, 0, ()) for table in MONITOR_TABLES}
+        return {table.full_name: Appended.nothing(table) for table in MONITOR_TABLES}
     rows = closing_features(connection, first=min(weeks) - DRIFT_WEEKS * WEEK, last=max(weeks))
     figures = []
     tokens = rows.filter(pl.col("as_of_week").is_in(list(weeks))).select(*KEYS, "symbol")
@@ -97,17 +94,9 @@ def build_monitor(
             model_version=pl.concat_str(versions, separator=" ", ignore_nulls=True)
         ),
     }
-    is_first_filling = not recorded_weeks(connection, MODEL_MONITOR.full_name)
-    reason = "backfill" if is_first_filling else context.reason_for_new()
+    reason = context.reason_for_new() if recorded_weeks(connection, MODEL_MONITOR.full_name) else "backfill"
     return {
-        table.full_name: append_corrections_apart(
-            connection,
-            table,
-            content[table.full_name].select("as_of_week", *table.hashed_columns, "model_version"),
-            units_of(list(weeks)),
-            context,
-            reason,
-        )
+        table.full_name: append_weeks(connection, table, content[table.full_name], weeks, context, reason=reason)
         for table in MONITOR_TABLES
     }
 
@@ -151,9 +140,9 @@ def _by_refit(refits: Sequence[date], weeks: Sequence[date]) -> dict[date, list[
     """The weeks by the refit that is in force in them; weeks before the first are left out."""
     chosen: dict[date, list[date]] = {}
     for week in sorted(weeks):
-        due = [refit for refit in refits if refit <= week]
-        if due:
-            chosen.setdefault(max(due), []).append(week)
+        refit = newest_refit(refits, week)
+        if refit:
+            chosen.setdefault(refit, []).append(week)
     return chosen
 
 

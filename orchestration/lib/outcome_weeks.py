@@ -10,16 +10,15 @@ from collections.abc import Sequence
 from datetime import date
 
 import duckdb
-import polars as pl
 
 from models_ml.learning.report_card import call_outcomes
 from orchestration.lib.evaluation_weeks import weeks_to_evaluate
-from orchestration.lib.run_context import RunContext, units_of
+from orchestration.lib.run_context import RunContext
 from orchestration.lib.training import labels_of
 from orchestration.lib.versioned_tables import CALL_OUTCOMES
 from orchestration.lib.versions import Appended
-from orchestration.lib.weekly_inputs import weekly_features
-from orchestration.lib.weekly_versions import append_corrections_apart
+from orchestration.lib.weekly_inputs import features_of_weeks
+from orchestration.lib.weekly_versions import append_weeks
 
 
 def build_outcomes(
@@ -34,7 +33,7 @@ def build_outcomes(
     """
     chosen = list(weeks_to_evaluate(connection, context, CALL_OUTCOMES) if weeks is None else weeks)
     if not chosen:
-        return Appended(CALL_OUTCOMES.full_name, 0, 0, 0, 0, ())
+        return Appended.nothing(CALL_OUTCOMES)
     said = connection.execute(
         """
         select signals.as_of_week, signals.token_id, signals.symbol, signals.signal, grades.trader_grade,
@@ -47,13 +46,6 @@ def build_outcomes(
         """,
         [chosen],
     ).pl()
-    eligible = weekly_features(connection, until=context.as_of_week).filter(pl.col("as_of_week").is_in(chosen))
+    eligible = features_of_weeks(connection, chosen)
     rows = call_outcomes(said, labels_of(connection, eligible, context.as_of_week))
-    return append_corrections_apart(
-        connection,
-        CALL_OUTCOMES,
-        rows.select("as_of_week", *CALL_OUTCOMES.hashed_columns, "model_version"),
-        units_of(chosen),
-        context,
-        context.reason_for_new(),
-    )
+    return append_weeks(connection, CALL_OUTCOMES, rows, chosen, context)

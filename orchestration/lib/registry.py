@@ -15,6 +15,7 @@ from typing import Any
 
 import polars as pl
 
+from models_ml.learning.calendar import newest_refit
 from models_ml.learning.frozen_model import FrozenModel
 from models_ml.learning.training_profile import PROFILE_SCHEMA
 from orchestration.lib.errors import TidemarkError
@@ -84,8 +85,12 @@ class ModelRegistry:
 
     def in_force(self, head: str, week: date) -> FrozenModel | None:
         """The model of a head in force in a week: the newest refit on or before its Monday; None before the first."""
-        due = [refit for refit in self.refits(head) if refit <= week]
-        return self.load(head, due[-1]) if due else None
+        refit = self.refit_in_force(head, week)
+        return self.load(head, refit) if refit else None
+
+    def refit_in_force(self, head: str, week: date) -> date | None:
+        """Refit date of that model."""
+        return newest_refit(self.refits(head), week)
 
     def freeze(
         self, model: FrozenModel, *, reference: pl.DataFrame | None = None, profile: pl.DataFrame | None = None

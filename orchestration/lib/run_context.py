@@ -88,6 +88,12 @@ class RunContext:
         """`scheduled` for the newest week of a running warehouse, `backfill` for the first filling of history."""
         return "backfill" if self.changed_from is None else "scheduled"
 
+    def is_asked(self, week: date) -> bool:
+        """Whether a rebuild asked for by hand holds a week."""
+        if self.rebuild_from is None or self.rebuild_to is None:
+            return False
+        return self.rebuild_from <= week <= self.rebuild_to
+
     def weeks_to_build(self, first: date, recorded: set[date]) -> list[date]:
         """Weeks of a table to compute, oldest first: the missing ones, those a late fact may have changed, those asked for.
 
@@ -100,13 +106,8 @@ class RunContext:
         oldest_correction = self.as_of_week - WEEK * self.correction_weeks
         chosen = []
         for week in mondays(first, self.as_of_week):
-            is_asked = (
-                self.rebuild_from is not None
-                and self.rebuild_to is not None
-                and self.rebuild_from <= week <= self.rebuild_to
-            )
             is_changed = self.changed_from is not None and week > self.changed_from and week > oldest_correction
-            if week not in recorded or is_changed or is_asked:
+            if week not in recorded or is_changed or self.is_asked(week):
                 chosen.append(week)
         return chosen
 

@@ -13,11 +13,11 @@ import duckdb
 import polars as pl
 
 from models_ml.screens.moonshots import SNAPSHOT_SCHEMA, MoonshotSettings, screen_moonshots
-from orchestration.lib.run_context import RunContext, recorded_weeks, units_of
+from orchestration.lib.run_context import RunContext
 from orchestration.lib.versioned_tables import MOONSHOTS, TRADER_GRADES
 from orchestration.lib.versions import Appended
 from orchestration.lib.weekly_inputs import token_of_day
-from orchestration.lib.weekly_versions import append_corrections_apart
+from orchestration.lib.weekly_versions import append_weeks, weeks_behind
 
 NEW_LISTING_BLIND_DAYS = 30
 """In the first days of an exchange's history every token looks newly listed; until they are over the item is unknown."""
@@ -105,20 +105,14 @@ def build_moonshots(
     weeks: Sequence[date] | None = None,
 ) -> Appended:
     """Picks of the weeks a build has to compute, as versions of `screens.moonshots`; a week without picks is a unit too."""
-    graded = recorded_weeks(connection, TRADER_GRADES.full_name)
     if weeks is None:
-        recorded = recorded_weeks(connection, MOONSHOTS.full_name)
-        weeks = [week for week in context.weeks_to_build(min(graded), recorded) if week in graded] if graded else []
+        weeks = weeks_behind(connection, context, MOONSHOTS, TRADER_GRADES)
+    if not weeks:
+        return Appended.nothing(MOONSHOTS)
     picks = [
         screen_moonshots(week_snapshot(connection, week), as_of_week=week, settings=settings).with_columns(
             as_of_week=pl.lit(week)
         )
         for week in weeks
     ]
-    columns = ["as_of_week", *MOONSHOTS.hashed_columns]
-    rows = pl.concat(picks).select(columns) if picks else pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
-    if not weeks:
-        return Appended(MOONSHOTS.full_name, 0, 0, 0, 0, ())
-    return append_corrections_apart(
-        connection, MOONSHOTS, rows, units_of(list(weeks)), context, context.reason_for_new()
-    )
+    return append_weeks(connection, MOONSHOTS, pl.concat(picks), weeks, context)

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Self
 
 import duckdb
 import polars as pl
@@ -99,6 +100,11 @@ class Appended:
     unchanged_units: int
     rows: int
     units: tuple[str, ...]
+
+    @classmethod
+    def nothing(cls, table: VersionedTable) -> Self:
+        """What a call without units wrote."""
+        return cls(table.full_name, new_units=0, new_versions=0, unchanged_units=0, rows=0, units=())
 
     def as_metadata(self) -> dict[str, int]:
         """Counts for the metadata of a materialisation."""

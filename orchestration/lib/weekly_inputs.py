@@ -24,6 +24,9 @@ MARKET_OF_DAY = """
 """
 
 
+SUNDAYS_OF = "features.market_date in (select unnest(?::date[]))"
+
+
 def token_of_day(rows: str) -> str:
     """SQL of a join: `marts.dim_tokens` as `tokens`, each as it was on the market_date of `rows`; the newest name would leak back."""
     return (
@@ -56,10 +59,14 @@ def closing_features(connection: duckdb.DuckDBPyConnection, *, first: date, last
     )
 
 
+def features_of_weeks(connection: duckdb.DuckDBPyConnection, weeks: Sequence[date]) -> pl.DataFrame:
+    """As `daily_features`, for the Sundays before each of the weeks' Mondays."""
+    return _features(connection, SUNDAYS_OF, [[last_close(week) for week in weeks]])
+
+
 def catalogue_features(connection: duckdb.DuckDBPyConnection, *, weeks: Sequence[date]) -> pl.DataFrame:
     """Every feature of the catalogue at the close before each of the weeks' Mondays: as `daily_features`, for the Sundays."""
-    closes = [last_close(week) for week in weeks]
-    return _features(connection, "features.market_date in (select unnest(?::date[]))", [closes], names=FEATURE_NAMES)
+    return _features(connection, SUNDAYS_OF, [[last_close(week) for week in weeks]], names=FEATURE_NAMES)
 
 
 def _features(
