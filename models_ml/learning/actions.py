@@ -12,7 +12,8 @@ from typing import Self
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-DAYS_A_YEAR = 365
+from models_ml.features.feature import DAYS_A_YEAR
+
 CLOSES_A_WEEK = 7
 
 CONFIRMATIONS = (

@@ -13,6 +13,7 @@ import polars as pl
 
 from models_ml.features.catalogue import MODEL_INPUT_NAMES
 from models_ml.learning.labels import FORWARD_PREFIX
+from models_ml.learning.places import place_among
 
 MINIMUM_TOKENS = 50
 """Weeks with fewer eligible tokens neither train nor count: a rank among ten says little."""
@@ -118,10 +119,7 @@ def model_frame(rows: pl.DataFrame, *, by: str = "as_of_week") -> pl.DataFrame:
         LeakError: A column of the frame or of the model carries the prefix of forward quantities.
     """
     refuse_forward_columns([*rows.columns, *MODEL_COLUMNS])
-    ranks = [
-        ((pl.col(name).rank("average") - 0.5) / pl.col(name).count()).over(by).cast(pl.Float32).alias(f"rank_{name}")
-        for name in MODEL_INPUT_NAMES
-    ]
+    ranks = [place_among(pl.col(name), by).cast(pl.Float32).alias(f"rank_{name}") for name in MODEL_INPUT_NAMES]
     market = [pl.col(name).cast(pl.Float32) for name in MARKET_COLUMNS]
     ratios = [expression.cast(pl.Float32).alias(name) for name, expression in RATIOS.items()]
     return rows.select(*keys_of(rows), *ranks, *market, *ratios).sort(by, "token_id")

@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from models_ml.learning.places import place_among
+
 MINIMUM_REFERENCE_WEEKS = 104
 """Weeks of earlier out-of-sample scores below which a grade is provisional."""
 
@@ -60,7 +62,7 @@ def percentile_grades(scores: npt.NDArray[np.float64], reference: npt.NDArray[np
 
 def cross_sectional_rank(column: str) -> pl.Expr:
     """Percentile of a column within its day, 0-100."""
-    return ((pl.col(column).rank("average") - 0.5) / pl.col(column).count()).over("market_date") * 100
+    return place_among(pl.col(column), "market_date") * 100
 
 
 def grade_weeks(

@@ -12,11 +12,11 @@ from typing import Literal
 
 import polars as pl
 
+from models_ml.features.feature import DAYS_A_YEAR
 from models_ml.learning.calendar import INVESTOR_HORIZON_DAYS, LAG_DAYS, RANGE_HORIZONS_DAYS, TRADER_HORIZON_DAYS
+from models_ml.learning.places import place_among
 
 FORWARD_PREFIX = "forward_"
-
-DAYS_A_YEAR = 365
 
 FEED_END_TOKENS = 10
 FEED_END_SHARE = 0.01
@@ -84,7 +84,7 @@ def forward_returns(weeks: pl.DataFrame, prices: pl.DataFrame, *, ended: EndedLa
 
 def centred_rank(column: str) -> pl.Expr:
     """Rank of a column among the non-null rows of its week, from -0.5 to 0.5."""
-    return ((pl.col(column).rank("average") - 0.5) / pl.col(column).count()).over("as_of_week") - 0.5
+    return place_among(pl.col(column), "as_of_week") - 0.5
 
 
 def _closes(prices: pl.DataFrame) -> pl.DataFrame:

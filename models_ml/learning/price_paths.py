@@ -12,10 +12,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from models_ml.features.feature import DAYS_A_YEAR
+
 Floats = npt.NDArray[np.float64]
 Side = Literal["support", "resistance"]
 
-DAYS_A_YEAR: Final = 365
 REACH_DAYS: Final = 20
 """Days within which a level is to be reached."""
 DECIDE_DAYS: Final = 10

@@ -16,11 +16,11 @@ from datetime import date
 import numpy as np
 import polars as pl
 
+from models_ml.features.feature import DAYS_A_YEAR
 from models_ml.learning.boosters import Floats, apply, boost
 from models_ml.learning.calendar import RANGE_HORIZONS_DAYS
 from models_ml.learning.dataset import RATIO_COLUMNS, keys_of, refuse_forward_columns
 from models_ml.learning.frozen_model import FrozenModel
-from models_ml.learning.labels import DAYS_A_YEAR
 from models_ml.learning.training_profile import data_hash
 from models_ml.learning.walk_forward import purged_folds
 

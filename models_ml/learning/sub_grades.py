@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 from models_ml.features.catalogue import CATALOGUE
 from models_ml.learning.dataset import keys_of
+from models_ml.learning.places import place_among
 
 LEAST_COVERAGE = 0.5
 """Below this share of known features a sub-grade is null."""
@@ -95,7 +96,7 @@ def grade_families(added: pl.DataFrame, features: pl.DataFrame) -> pl.DataFrame:
             value = pl.sum_horizontal(f"rank_{feature}" for feature in used)
         else:
             used = tuple(definition.signs)
-            ranks = [_rank(feature, sign, day) for feature, sign in definition.signs.items()]
+            ranks = [place_among(pl.col(feature) * sign, day) for feature, sign in definition.signs.items()]
             value = pl.mean_horizontal(ranks)
         coverage = pl.mean_horizontal(pl.col(feature).is_not_null().cast(pl.Float64) for feature in used)
         parts.append(
@@ -104,14 +105,9 @@ def grade_families(added: pl.DataFrame, features: pl.DataFrame) -> pl.DataFrame:
             .select(
                 *keys,
                 sub_grade=pl.lit(name),
-                grade=100 * ((pl.col("value").rank("average") - 0.5) / pl.col("value").count()).over(day),
+                grade=100 * place_among(pl.col("value"), day),
                 basis=pl.lit(definition.basis),
                 coverage=pl.col("coverage"),
             )
         )
     return pl.concat(parts).sort(*keys, "sub_grade")
-
-
-def _rank(feature: str, sign: int, day: str) -> pl.Expr:
-    place = ((pl.col(feature) * sign).rank("average") - 0.5) / pl.col(feature).count()
-    return place.over(day)

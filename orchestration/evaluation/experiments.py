@@ -22,6 +22,7 @@ from models_ml.learning.evaluation.intervals import paired_difference
 from models_ml.learning.evaluation.rank_skill import LAGGED_OUTCOME, weekly_partial_rank_ic, weekly_rank_ic
 from models_ml.learning.evaluation.resampling import block_weeks
 from models_ml.learning.labels import EndedLabel, forward_returns
+from models_ml.learning.places import place_among
 from models_ml.learning.ranking import TRADER, RankingHead, predict_ranking, train_ranking
 from models_ml.learning.tuning import MARGIN, SPACE, Tuning, defaults_of, tune, with_parameters
 from models_ml.learning.walk_forward import training_rows
@@ -241,8 +242,7 @@ def _closes(history: History) -> pl.DataFrame:
 
 
 def _rank(column: str) -> pl.Expr:
-    place = (pl.col(column).rank("average") - 0.5) / pl.col(column).count()
-    return place.over("as_of_week").cast(pl.Float32).alias(f"rank_{column}")
+    return place_among(pl.col(column), "as_of_week").cast(pl.Float32).alias(f"rank_{column}")
 
 
 def _share_known(extended: pl.DataFrame, columns: Sequence[str]) -> float:
