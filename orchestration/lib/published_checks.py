@@ -1,8 +1,10 @@
 """Great Expectations at the edge where tables leave: versioned tables and marts, each with a blocking check.
 
-Belongs here: reading the rows and naming the check. Does not: the expectations (`suites_published.py`, `suites_marts.py`).
+Belongs here: reading the rows, naming the check, the result an asset yields.
+Does not: the expectations (`suites_published.py`, `suites_marts.py`).
 """
 
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
@@ -12,9 +14,11 @@ import duckdb
 from orchestration.lib.data_docs import keep_validation
 from orchestration.lib.expectations import run_suite
 from orchestration.lib.landing_checks import CHECK_NAME, check_result
+from orchestration.lib.metadata import table_metadata
 from orchestration.lib.suites_marts import MartTable, mart_suite
 from orchestration.lib.suites_published import PUBLISHED_SUITES
 from orchestration.lib.versioned_tables import VersionedTable
+from orchestration.lib.versions import Appended
 
 
 def key_of(table: VersionedTable | MartTable) -> dg.AssetKey:
@@ -36,6 +40,37 @@ def judge_published(connection: duckdb.DuckDBPyConnection, table: VersionedTable
     result = run_suite(rows, PUBLISHED_SUITES[table.full_name](), name=table.full_name)
     keep_validation(root, result)
     return check_result(result, asset_key=key_of(table))
+
+
+def published_result(
+    connection: duckdb.DuckDBPyConnection,
+    table: VersionedTable,
+    appended: Appended,
+    *,
+    root: Path,
+    order_by: str = "",
+    where: str = "true",
+    plot: dg.MarkdownMetadataValue | None = None,
+    checks: Sequence[dg.AssetCheckResult] = (),
+) -> dg.MaterializeResult:
+    """What the UI is told of a versioned table that was written: counts, schema, preview, plot, and the blocking check.
+
+    Args:
+        connection: The warehouse.
+        table: The table.
+        appended: What was written.
+        root: The data folder, where the check is kept for Data Docs.
+        order_by: Order of the preview, as `table_metadata` takes it.
+        where: Condition on the rows of the preview.
+        plot: A picture of the table, where it has one.
+        checks: Results of further checks.
+    """
+    shown = table_metadata(connection, f"{table.full_name}_current", order_by=order_by, where=where)
+    return dg.MaterializeResult(
+        asset_key=key_of(table),
+        metadata={**appended.as_metadata(), **shown, **({"plot": plot} if plot else {})},
+        check_results=[judge_published(connection, table, root=root), *checks],
+    )
 
 
 def mart_check_spec(table: MartTable) -> dg.AssetCheckSpec:

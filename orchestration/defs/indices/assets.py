@@ -8,7 +8,7 @@ import duckdb
 from models_ml.indices.definition import IndexDefinition, load_definitions
 from orchestration.lib.index_weeks import TABLES, append_indices, compute_index, read_market
 from orchestration.lib.metadata import lines_plot, table_metadata
-from orchestration.lib.published_checks import judge_published, key_of, published_check_spec
+from orchestration.lib.published_checks import key_of, published_check_spec, published_result
 from orchestration.lib.resources import POOL, RunLease, Warehouse
 from orchestration.lib.versioned_tables import COMPOSITIONS, LEVELS, REBALANCES, TRADER_GRADES
 
@@ -64,16 +64,13 @@ def index_weeks(
         record_definitions(connection, definitions)
         yield dg.MaterializeResult(asset_key=DEFINITIONS, metadata=table_metadata(connection, "indices.definitions"))
         for table in TABLES:
-            metadata = {
-                **appended[table.full_name].as_metadata(),
-                **table_metadata(connection, f"{table.full_name}_current", order_by=PREVIEW_ORDER[table.full_name]),
-            }
-            if table is LEVELS:
-                metadata["plot"] = levels_plot(connection, warehouse.settings.source)
-            yield dg.MaterializeResult(
-                asset_key=key_of(table),
-                metadata=metadata,
-                check_results=[judge_published(connection, table, root=warehouse.folder.root)],
+            yield published_result(
+                connection,
+                table,
+                appended[table.full_name],
+                root=warehouse.folder.root,
+                order_by=PREVIEW_ORDER[table.full_name],
+                plot=levels_plot(connection, warehouse.settings.source) if table is LEVELS else None,
             )
 
 

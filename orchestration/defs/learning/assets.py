@@ -11,7 +11,6 @@ import polars as pl
 from models_ml.learning.actions import ActionRules
 from models_ml.learning.boosters import gain_shares
 from models_ml.learning.explanations import gain_by_family
-from models_ml.learning.frozen_model import FrozenModel
 from orchestration.lib.action_weeks import build_actions
 from orchestration.lib.calls import CALL_TABLES, build_calls
 from orchestration.lib.evaluation_weeks import evaluate
@@ -19,7 +18,7 @@ from orchestration.lib.explained_weeks import EXPLAINED_TABLES, build_explanatio
 from orchestration.lib.metadata import lines_plot, markdown_table, plot, preview_of, table_metadata
 from orchestration.lib.model_table import TABLE, record_models
 from orchestration.lib.outcome_weeks import build_outcomes
-from orchestration.lib.published_checks import judge_published, key_of, published_check_spec
+from orchestration.lib.published_checks import key_of, published_check_spec, published_result
 from orchestration.lib.resources import POOL, RunLease, Warehouse
 from orchestration.lib.training import HEADS, ensure_models
 from orchestration.lib.versioned_tables import (
@@ -86,14 +85,13 @@ def models(context: dg.AssetExecutionContext, lease: RunLease, warehouse: Wareho
     for head in HEADS:
         newest = registry.in_force(head.name, build.as_of_week)
         if newest is not None:
+            gains = gain_shares(list(newest.boosters.values()))
             metadata |= {
                 f"{head.name}_in_force": newest.version,
                 f"{head.name}_training_rows": newest.training_rows,
                 f"{head.name}_parameters": dg.MetadataValue.json(newest.parameters),
-                f"{head.name}_gain": dg.MetadataValue.md(
-                    markdown_table(gain_shares(list(newest.boosters.values())).head(15))
-                ),
-                f"{head.name}_families": family_plot(newest, warehouse.settings.source),
+                f"{head.name}_gain": dg.MetadataValue.md(markdown_table(gains.head(15))),
+                f"{head.name}_families": family_plot(head.name, gains, warehouse.settings.source),
             }
     return dg.MaterializeResult(metadata=metadata)
 
@@ -115,12 +113,13 @@ def calls(context: dg.AssetExecutionContext, lease: RunLease, warehouse: Warehou
             BULL_BEAR.full_name: bull_bear_plot(connection, source),
         }
         for table in CALL_TABLES:
-            shown = table_metadata(connection, f"{table.full_name}_current", order_by=PREVIEW_ORDER[table.full_name])
-            drawn = plots.get(table.full_name)
-            yield dg.MaterializeResult(
-                asset_key=key_of(table),
-                metadata={**appended[table.full_name].as_metadata(), **shown, **({"plot": drawn} if drawn else {})},
-                check_results=[judge_published(connection, table, root=warehouse.folder.root)],
+            yield published_result(
+                connection,
+                table,
+                appended[table.full_name],
+                root=warehouse.folder.root,
+                order_by=PREVIEW_ORDER[table.full_name],
+                plot=plots.get(table.full_name),
             )
 
 
@@ -140,12 +139,9 @@ def explanations(
         build = warehouse.build(connection, context.run_id)
         appended = build_explanations(connection, warehouse.registry(), build)
         for table in EXPLAINED_TABLES:
-            order = "as_of_week desc, token_id"
-            shown = table_metadata(connection, f"{table.full_name}_current", order_by=order)
-            yield dg.MaterializeResult(
-                asset_key=key_of(table),
-                metadata={**appended[table.full_name].as_metadata(), **shown},
-                check_results=[judge_published(connection, table, root=warehouse.folder.root)],
+            written = appended[table.full_name]
+            yield published_result(
+                connection, table, written, root=warehouse.folder.root, order_by="as_of_week desc, token_id"
             )
 
 
@@ -172,12 +168,7 @@ def trade_actions(
         build = warehouse.build(connection, context.run_id)
         appended = build_actions(connection, warehouse.registry(), build, ActionRules())
         order = "as_of_week desc, position_weight desc nulls last, token_id"
-        shown = table_metadata(connection, f"{TRADE_ACTIONS.full_name}_current", order_by=order)
-        yield dg.MaterializeResult(
-            asset_key=key_of(TRADE_ACTIONS),
-            metadata={**appended.as_metadata(), **shown},
-            check_results=[judge_published(connection, TRADE_ACTIONS, root=warehouse.folder.root)],
-        )
+        yield published_result(connection, TRADE_ACTIONS, appended, root=warehouse.folder.root, order_by=order)
 
 
 @dg.multi_asset(
@@ -202,14 +193,11 @@ def model_evaluation(
         appended = evaluate(connection, build)
         ics = weekly_ics(connection)
         recent = ics["value"].tail(26).mean()
-        shown = table_metadata(
-            connection, "learning.model_evaluation_current", where="model = 'trader' and universe = 'broad'"
-        )
-        metadata = {**appended.as_metadata(), **shown}
+        drawn = None
         if ics.height:
             mean = ics["value"].rolling_mean(26, min_samples=4).to_list()
             days = ics["as_of_week"].to_list()
-            metadata["plot"] = lines_plot(
+            drawn = lines_plot(
                 {"rank IC of the week": (days, ics["value"].to_list()), "mean of 26 weeks": (days, mean)},
                 title="Weekly rank IC, broad universe, out of sample",
                 unit="rank correlation",
@@ -222,10 +210,14 @@ def model_evaluation(
             check_name="skill_is_positive",
             metadata={"mean_rank_ic_26_weeks": recent if isinstance(recent, float) else "no week evaluated yet"},
         )
-        yield dg.MaterializeResult(
-            asset_key=key_of(MODEL_EVALUATION),
-            metadata=metadata,
-            check_results=[judge_published(connection, MODEL_EVALUATION, root=warehouse.folder.root), skill],
+        yield published_result(
+            connection,
+            MODEL_EVALUATION,
+            appended,
+            root=warehouse.folder.root,
+            where="model = 'trader' and universe = 'broad'",
+            plot=drawn,
+            checks=[skill],
         )
 
 
@@ -242,23 +234,20 @@ def call_outcomes(
     with warehouse.connect() as connection:
         build = warehouse.build(connection, context.run_id)
         appended = build_outcomes(connection, build)
-        shown = table_metadata(connection, f"{CALL_OUTCOMES.full_name}_current", order_by="as_of_week desc, token_id")
-        yield dg.MaterializeResult(
-            asset_key=key_of(CALL_OUTCOMES),
-            metadata={**appended.as_metadata(), **shown},
-            check_results=[judge_published(connection, CALL_OUTCOMES, root=warehouse.folder.root)],
+        yield published_result(
+            connection, CALL_OUTCOMES, appended, root=warehouse.folder.root, order_by="as_of_week desc, token_id"
         )
 
 
-def family_plot(model: FrozenModel, data_source: str) -> dg.MarkdownMetadataValue:
-    """Share of a model's gain by family of features."""
-    shares = gain_by_family(gain_shares(list(model.boosters.values()))).reverse()
+def family_plot(head: str, gains: pl.DataFrame, data_source: str) -> dg.MarkdownMetadataValue:
+    """Share of a head's gain by family of features, from that by column (`gain_shares`)."""
+    shares = gain_by_family(gains).reverse()
 
     def draw(axes: Any) -> None:
         axes.barh(shares["family"].to_list(), shares["gain_share"].to_list())
         axes.grid(visible=True, axis="x", alpha=0.25)
 
-    return plot(draw, title=f"{model.head}: gain by family", unit="fraction of the gain", data_source=data_source)
+    return plot(draw, title=f"{head}: gain by family", unit="fraction of the gain", data_source=data_source)
 
 
 def weekly_ics(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:

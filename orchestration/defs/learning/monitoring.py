@@ -8,10 +8,10 @@ import dagster as dg
 import duckdb
 
 from orchestration.defs.learning.assets import MARTS, MODELS, spec_of
-from orchestration.lib.metadata import lines_plot, table_metadata
+from orchestration.lib.metadata import lines_plot
 from orchestration.lib.model_table import expired_models
 from orchestration.lib.monitored_weeks import MONITOR_TABLES, build_monitor
-from orchestration.lib.published_checks import judge_published, key_of, published_check_spec
+from orchestration.lib.published_checks import key_of, published_check_spec, published_result
 from orchestration.lib.registry import ModelRegistry
 from orchestration.lib.resources import POOL, RunLease, Warehouse
 from orchestration.lib.versioned_tables import CONFIDENCE, MODEL_MONITOR, TRADER_GRADES
@@ -38,26 +38,23 @@ def monitor(context: dg.AssetExecutionContext, lease: RunLease, warehouse: Wareh
     with warehouse.connect() as connection:
         build = warehouse.build(connection, context.run_id)
         appended = build_monitor(connection, registry, build)
-        shown = {
-            MODEL_MONITOR.full_name: {
-                **table_metadata(
-                    connection, "learning.model_monitor_current", order_by="as_of_week desc, model, metric"
-                ),
-                "plot": drift_plot(connection, warehouse.settings.source),
-            },
-            CONFIDENCE.full_name: table_metadata(
-                connection, "learning.confidence_current", order_by="as_of_week desc, trader_confidence"
-            ),
-        }
-        for table in MONITOR_TABLES:
-            results = [judge_published(connection, table, root=warehouse.folder.root)]
-            if table is MODEL_MONITOR:
-                results.append(judge_expiry(registry, build.as_of_week))
-            yield dg.MaterializeResult(
-                asset_key=key_of(table),
-                metadata={**appended[table.full_name].as_metadata(), **shown[table.full_name]},
-                check_results=results,
-            )
+        root = warehouse.folder.root
+        yield published_result(
+            connection,
+            MODEL_MONITOR,
+            appended[MODEL_MONITOR.full_name],
+            root=root,
+            order_by="as_of_week desc, model, metric",
+            plot=drift_plot(connection, warehouse.settings.source),
+            checks=[judge_expiry(registry, build.as_of_week)],
+        )
+        yield published_result(
+            connection,
+            CONFIDENCE,
+            appended[CONFIDENCE.full_name],
+            root=root,
+            order_by="as_of_week desc, trader_confidence",
+        )
 
 
 def judge_expiry(registry: ModelRegistry, week: date) -> dg.AssetCheckResult:

@@ -5,8 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from models_ml.screens.moonshots import MoonshotSettings
-from orchestration.lib.metadata import table_metadata
-from orchestration.lib.published_checks import judge_published, key_of, published_check_spec
+from orchestration.lib.published_checks import key_of, published_check_spec, published_result
 from orchestration.lib.resources import POOL, RunLease, Warehouse
 from orchestration.lib.screen_weeks import build_moonshots
 from orchestration.lib.versioned_tables import MOONSHOTS, TRADER_GRADES, TRADING_SIGNALS
@@ -41,9 +40,6 @@ def moonshot_weeks(
     with warehouse.connect() as connection:
         build = warehouse.build(connection, context.run_id)
         appended = build_moonshots(connection, build, MoonshotSettings())
-        shown = table_metadata(connection, "screens.moonshots_current", order_by="as_of_week desc, rank")
-        yield dg.MaterializeResult(
-            asset_key=key_of(MOONSHOTS),
-            metadata={**appended.as_metadata(), **shown},
-            check_results=[judge_published(connection, MOONSHOTS, root=warehouse.folder.root)],
+        yield published_result(
+            connection, MOONSHOTS, appended, root=warehouse.folder.root, order_by="as_of_week desc, rank"
         )
