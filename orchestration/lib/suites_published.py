@@ -42,24 +42,21 @@ DAYS_A_WEEK = 7
 
 def trader_grades_suite() -> list[ExpectationSpec]:
     """Expectations of learning.trader_grades."""
-    return [
-        *_keys(TRADER_GRADES),
-        _known("trader_rank"),
-        _known("score"),
-        _between("trader_grade", 0, 100),
-        _between("trader_rank", 0, 100),
-        _between("coverage", 0, 1),
-    ]
+    return _grades(TRADER_GRADES, "trader")
 
 
 def investor_grades_suite() -> list[ExpectationSpec]:
     """Expectations of learning.investor_grades."""
+    return _grades(INVESTOR_GRADES, "investor")
+
+
+def _grades(table: VersionedTable, head: str) -> list[ExpectationSpec]:
     return [
-        *_keys(INVESTOR_GRADES),
-        _known("investor_rank"),
+        *_keys(table),
+        _known(f"{head}_rank"),
         _known("score"),
-        _between("investor_grade", 0, 100),
-        _between("investor_rank", 0, 100),
+        _between(f"{head}_grade", 0, 100),
+        _between(f"{head}_rank", 0, 100),
         _between("coverage", 0, 1),
     ]
 

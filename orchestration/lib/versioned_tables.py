@@ -157,67 +157,53 @@ class VersionedTable:
 
 _SYMBOL = "Ticker, for reading only; not unique."
 
-TRADER_GRADES = VersionedTable(
-    schema="learning",
-    name="trader_grades",
-    unit_columns=("as_of_week",),
-    key_columns=("token_id",),
-    value_columns={
-        "symbol": "VARCHAR",
-        "trader_grade": "DOUBLE",
-        "trader_rank": "DOUBLE",
-        "score": "DOUBLE",
-        "score_cross_section": "DOUBLE",
-        "score_market": "DOUBLE",
-        "is_grade_provisional": "BOOLEAN",
-        "coverage": "DOUBLE",
-        "universe": "VARCHAR",
-    },
+
+def _grades_of(head: str, *, horizon_days: int, description: str) -> VersionedTable:
+    """The weekly table of a ranking head."""
+    return VersionedTable(
+        schema="learning",
+        name=f"{head}_grades",
+        unit_columns=("as_of_week",),
+        key_columns=("token_id",),
+        value_columns={
+            "symbol": "VARCHAR",
+            f"{head}_grade": "DOUBLE",
+            f"{head}_rank": "DOUBLE",
+            "score": "DOUBLE",
+            "score_cross_section": "DOUBLE",
+            "score_market": "DOUBLE",
+            "is_grade_provisional": "BOOLEAN",
+            "coverage": "DOUBLE",
+            "universe": "VARCHAR",
+        },
+        description=description,
+        value_descriptions={
+            "symbol": _SYMBOL,
+            f"{head}_grade": "Percentile (0-100) of the score among all earlier out-of-sample scores.",
+            f"{head}_rank": "Cross-sectional percentile (0-100) of the score within the week.",
+            "score": f"Raw score over {horizon_days} days: cross-sectional part plus market part (no unit).",
+            "score_cross_section": "Part of the score that compares the token with the others of the week (no unit).",
+            "score_market": "Part of the score that is common to all tokens of the week (no unit).",
+            "is_grade_provisional": "True while fewer than 104 weeks of earlier scores exist.",
+            "coverage": "Fraction (0-1) of the model's features that were known.",
+            "universe": "Narrowest universe the token belongs to in this week.",
+        },
+    )
+
+
+TRADER_GRADES = _grades_of(
+    "trader",
+    horizon_days=14,
     description="Trader Grade, one row per week and token of the universe; a version belongs to the week.",
-    value_descriptions={
-        "symbol": _SYMBOL,
-        "trader_grade": "Percentile (0-100) of the score among all earlier out-of-sample scores.",
-        "trader_rank": "Cross-sectional percentile (0-100) of the score within the week.",
-        "score": "Raw score over 14 days: cross-sectional part plus market part (no unit).",
-        "score_cross_section": "Part of the score that compares the token with the others of the week (no unit).",
-        "score_market": "Part of the score that is common to all tokens of the week (no unit).",
-        "is_grade_provisional": "True while fewer than 104 weeks of earlier scores exist.",
-        "coverage": "Fraction (0-1) of the model's features that were known.",
-        "universe": "Narrowest universe the token belongs to in this week.",
-    },
 )
 
-INVESTOR_GRADES = VersionedTable(
-    schema="learning",
-    name="investor_grades",
-    unit_columns=("as_of_week",),
-    key_columns=("token_id",),
-    value_columns={
-        "symbol": "VARCHAR",
-        "investor_grade": "DOUBLE",
-        "investor_rank": "DOUBLE",
-        "score": "DOUBLE",
-        "score_cross_section": "DOUBLE",
-        "score_market": "DOUBLE",
-        "is_grade_provisional": "BOOLEAN",
-        "coverage": "DOUBLE",
-        "universe": "VARCHAR",
-    },
+INVESTOR_GRADES = _grades_of(
+    "investor",
+    horizon_days=90,
     description=(
         "Investor Grade (90 days), one row per week and token of the universe; a version belongs to the week. Mostly prices and "
         "volumes so far: read it as a long-horizon price grade."
     ),
-    value_descriptions={
-        "symbol": _SYMBOL,
-        "investor_grade": "Percentile (0-100) of the score among all earlier out-of-sample scores.",
-        "investor_rank": "Cross-sectional percentile (0-100) of the score within the week.",
-        "score": "Raw score over 90 days: cross-sectional part plus market part (no unit).",
-        "score_cross_section": "Part of the score that compares the token with the others of the week (no unit).",
-        "score_market": "Part of the score that is common to all tokens of the week (no unit).",
-        "is_grade_provisional": "True while fewer than 104 weeks of earlier scores exist.",
-        "coverage": "Fraction (0-1) of the model's features that were known.",
-        "universe": "Narrowest universe the token belongs to in this week.",
-    },
 )
 
 DAILY_GRADES = VersionedTable(
