@@ -25,10 +25,11 @@ PARAMETERS: dict[str, Any] = {
     "lambda_l2": 5.0,
     "max_bin": 63,  # ranks need no finer bins; half the time of 255
     "seed": 7,
-    # The same inputs give byte-identical trees, whatever the number of threads.
+    # The same inputs give byte-identical trees, whatever the number of threads. One, because the threads of a booster wait for each
+    # other after every leaf: heads are trained side by side instead (`orchestration/lib/training.py`).
     "deterministic": True,
     "force_row_wise": True,
-    "num_threads": 2,
+    "num_threads": 1,
     "verbose": -1,
 }
 
@@ -39,6 +40,10 @@ CAREFUL_PARAMETERS: dict[str, Any] = {
     "lambda_l2": 10.0,
 }
 """Smaller trees for labels with more noise than the 14-day rank."""
+
+
+PREDICTION_THREADS = 2
+"""Rows are predicted apart from each other, so that threads need not wait."""
 
 
 def boost(
@@ -85,7 +90,7 @@ def apply(text: str, frame: pl.DataFrame) -> Floats:
         return np.zeros(0)
     booster = lightgbm.Booster(model_str=text)
     features = _matrix(frame, booster.feature_name())
-    return np.asarray(booster.predict(features, num_threads=PARAMETERS["num_threads"]), dtype=np.float64)
+    return np.asarray(booster.predict(features, num_threads=PREDICTION_THREADS), dtype=np.float64)
 
 
 def contributions(text: str, frame: pl.DataFrame) -> pl.DataFrame:
@@ -102,7 +107,7 @@ def contributions(text: str, frame: pl.DataFrame) -> pl.DataFrame:
     if frame.is_empty():
         return pl.DataFrame(schema=dict.fromkeys(names, pl.Float64))
     values = booster.predict(
-        _matrix(frame, booster.feature_name()), pred_contrib=True, num_threads=PARAMETERS["num_threads"]
+        _matrix(frame, booster.feature_name()), pred_contrib=True, num_threads=PREDICTION_THREADS
     )
     return pl.DataFrame(np.asarray(values, dtype=np.float64), schema=names)
 

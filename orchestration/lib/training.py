@@ -7,8 +7,10 @@ Does not: formulas (`models_ml.learning`), files of models (`registry.py`), scor
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date
+from threading import Event
 
 import duckdb
 import polars as pl
@@ -67,6 +69,10 @@ HEADS: tuple[Head, ...] = (
 )
 
 
+HEADS_AT_ONCE = 2
+"""Heads that are trained side by side, each on one thread."""
+
+
 def labels_of(connection: duckdb.DuckDBPyConnection, weekly: pl.DataFrame, until: date) -> pl.DataFrame:
     """Forward quantities of every eligible token-week, from closes known at `until`."""
     tokens = weekly["token_id"].unique().to_list()
@@ -101,39 +107,69 @@ def ensure_models(
     """
     weekly = weekly_features(connection, until=until)
     frame = model_frame(weekly)
-    due: list[tuple[Head, date, bool]] = []
-    for head in HEADS:
-        frozen = registry.refits(head.name)
-        first = frozen[0] if frozen else first_refit(frame, until, horizon_days=head.horizon_days)
-        if first is not None:
-            due += [(head, refit, refit == first) for refit in refit_dates(first, until) if refit not in frozen]
-        elif head.horizon_days == TRADER_HORIZON_DAYS:
-            raise TooLittleHistoryError(
-                f"grades start with the first quarter that has 52 weeks of labels from 50 eligible tokens before it; up to {until} "
-                f"there are {weekly['as_of_week'].n_unique()} weeks with eligible tokens. Land more history, or choose a later AS_OF."
-            )
-    if not due:
+    due = {head.name: _missing_refits(head, registry, frame, until) for head in HEADS}
+    if not any(due.values()):
         return []
     labels = labels_of(connection, weekly, until)
-    trained = []
-    for head, refit, is_first in due:
-        reference = None
-        if isinstance(head.learner, RankingHead):
-            rows = training_rows(frame, refit, horizon_days=head.horizon_days)
-            parameters = parameters_of_year(registry, head.learner, rows, labels, refit=refit, trials=trials)
-            tuned = with_parameters(head.learner, parameters)
-            model = replace(train_ranking(tuned, rows, labels, refit=refit), parameters=parameters)
-            if is_first:
-                reference = out_of_fold_scores(tuned, frame, labels, refit=refit)
-        else:
-            model = head.learner(frame, labels, refit)
-        profile = training_profile(training_rows(weekly, refit, horizon_days=head.horizon_days), model.columns)
-        registry.freeze(model, reference=reference, profile=profile)
-        weeks = f"{model.training_weeks[0]} to {model.training_weeks[1]}"
-        tried = f", parameters of {model.parameters[TRIALS]} trials" if model.parameters.get(TRIALS) else ""
-        report(f"{head.name}, refit {refit}: {model.training_rows} rows of {weeks}{tried}")
-        trained.append(model)
-    return trained
+
+    stopped = Event()
+
+    def train(head: Head) -> list[FrozenModel]:
+        return [
+            _train_and_freeze(head, refit, registry, weekly, frame, labels, trials=trials, report=report)
+            for refit in due[head.name]
+            if not stopped.is_set()
+        ]
+
+    # A head's refits one after the other: those of a year share their parameters, and the oldest has the scores to compare with.
+    with ThreadPoolExecutor(HEADS_AT_ONCE) as pool:
+        try:
+            return [model for models in pool.map(train, HEADS) for model in models]
+        finally:
+            stopped.set()  # where a head failed or the run is told to stop, the others end with the refit they are at
+
+
+def _missing_refits(head: Head, registry: ModelRegistry, frame: pl.DataFrame, until: date) -> list[date]:
+    """Refit dates up to `until` that are not frozen, oldest first; none while the history is too short for the head."""
+    frozen = registry.refits(head.name)
+    first = frozen[0] if frozen else first_refit(frame, until, horizon_days=head.horizon_days)
+    if first is not None:
+        return [refit for refit in refit_dates(first, until) if refit not in frozen]
+    if head.horizon_days == TRADER_HORIZON_DAYS:
+        raise TooLittleHistoryError(
+            f"grades start with the first quarter that has 52 weeks of labels from 50 eligible tokens before it; up to {until} "
+            f"there are {frame['as_of_week'].n_unique()} weeks with eligible tokens. Land more history, or choose a later AS_OF."
+        )
+    return []
+
+
+def _train_and_freeze(
+    head: Head,
+    refit: date,
+    registry: ModelRegistry,
+    weekly: pl.DataFrame,
+    frame: pl.DataFrame,
+    labels: pl.DataFrame,
+    *,
+    trials: int,
+    report: Callable[[str], None],
+) -> FrozenModel:
+    rows = training_rows(frame, refit, horizon_days=head.horizon_days)
+    reference = None
+    if isinstance(head.learner, RankingHead):
+        parameters = parameters_of_year(registry, head.learner, rows, labels, refit=refit, trials=trials)
+        tuned = with_parameters(head.learner, parameters)
+        model = replace(train_ranking(tuned, rows, labels, refit=refit), parameters=parameters)
+        if not registry.refits(head.name):
+            reference = out_of_fold_scores(tuned, frame, labels, refit=refit)
+    else:
+        model = head.learner(frame, labels, refit)
+    profile = training_profile(training_rows(weekly, refit, horizon_days=head.horizon_days), model.columns)
+    registry.freeze(model, reference=reference, profile=profile)
+    weeks = f"{model.training_weeks[0]} to {model.training_weeks[1]}"
+    tried = f", parameters of {model.parameters[TRIALS]} trials" if model.parameters.get(TRIALS) else ""
+    report(f"{head.name}, refit {refit}: {model.training_rows} rows of {weeks}{tried}")
+    return model
 
 
 def parameters_of_year(

@@ -1,7 +1,7 @@
 """Fixtures of the learning tests: weekly panels made of random numbers, with a planted signal where a test wants one."""
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,21 +9,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from models_ml.learning.boosters import PARAMETERS
 from models_ml.learning.dataset import MODEL_COLUMNS, RATIO_COLUMNS
 
 START = dt.date(2022, 1, 3)
 WEEK = dt.timedelta(days=7)
 MARKER = MODEL_COLUMNS[0]
 """The model column that carries a planted signal."""
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Train on one thread: trees are the same (tested), and threads of small samples wait for each other on a busy machine."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(PARAMETERS, "num_threads", 1)
-        yield
 
 
 @dataclass(frozen=True)
