@@ -62,9 +62,10 @@ def test_the_next_week_appends_itself_and_honest_corrections_only(moved):
     new = added.filter(pl.col("version") == 1)
     corrected = added.filter(pl.col("version") > 1)
 
-    evaluations = pl.col("table_name") == "learning.model_evaluation"
-    assert new.filter(~evaluations)["as_of_week"].unique().to_list() == [NEXT_WEEK]
-    assert new.filter(evaluations)["as_of_week"].to_list() == [date(2024, 12, 23)]
+    # What came of a call and how good its week was is known when its 14 days and the day of lag are over.
+    judged = pl.col("table_name").is_in(["learning.model_evaluation", "learning.call_outcomes"])
+    assert new.filter(~judged)["as_of_week"].unique().to_list() == [NEXT_WEEK]
+    assert new.filter(judged)["as_of_week"].to_list() == [date(2024, 12, 23)] * 2
     assert set(new["version_reason"]) == {"scheduled"}
     assert set(corrected["version_reason"]) <= {"correction"}
     assert late.height > 0 or corrected.is_empty()

@@ -24,8 +24,8 @@ def choose_due(
         at_least: As many are due a day though fewer would do, while there are any.
 
     Returns:
-        Everything never read in the first load; after it as many as the days since the newest reading make due, those never read before
-        the others.
+        Everything never read in the first load; after it as many as the days since the last load make due, those never read before
+        the others. What this day has read already counts: a second load of the day adds nothing, one after a kill the rest.
 
     Example:
         >>> choose_due(["a", "b"], {"a": date(2025, 1, 5)}, wanted=date(2025, 1, 6), last=date(2025, 1, 6), every_days=2)
@@ -35,9 +35,9 @@ def choose_due(
     waiting = sorted(
         (name for name in names if name in newest and newest[name] < wanted), key=lambda name: newest[name]
     )
-    read = [newest[name] for name in names if name in newest]
-    if not read or min(read) >= wanted:  # the first load, from its start or where it was killed
+    if not waiting:  # the first load, from its start or where it was killed
         return never
-    days = max(1, (last - max(read)).days)
+    done = sum(newest.get(name, date.min) >= wanted for name in names)
+    days = max(1, (last - newest[waiting[-1]]).days)
     share = max(at_least, ceil(len(names) * days / every_days))
-    return (never + waiting)[:share]
+    return (never + waiting)[: max(0, share - done)]

@@ -47,3 +47,14 @@ def test_newcomers_come_first_within_the_days_share():
 
     assert due[0] == "new"
     assert len(due) == 3
+
+
+def test_a_second_load_of_the_day_adds_nothing_and_one_after_a_kill_the_rest():
+    newest = read({name: 1 + number % 7 for number, name in enumerate(NAMES)})
+    first, second = choose_due(NAMES, newest, wanted=TODAY, last=TODAY, every_days=7)
+
+    after_a_kill = newest | {first: TODAY}
+    after_the_load = newest | {first: TODAY, second: TODAY}
+
+    assert choose_due(NAMES, after_a_kill, wanted=TODAY, last=TODAY, every_days=7) == [second]
+    assert choose_due(NAMES, after_the_load, wanted=TODAY, last=TODAY, every_days=7) == []
