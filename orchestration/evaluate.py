@@ -54,8 +54,6 @@ def main() -> int:
             f"tidemark: {archive} is not a folder; make evaluate needs real history, ARCHIVE=<folder>", file=sys.stderr
         )
         return 2
-    # Threads that spin while they wait make training many times slower as soon as anything else runs on the machine.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     RESULTS.mkdir(parents=True, exist_ok=True)
     work = WORK / code_version()
     work.mkdir(parents=True, exist_ok=True)

@@ -9,6 +9,7 @@ A walk-forward here refits once a year instead of once a quarter: it is repeated
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -34,6 +35,9 @@ from orchestration.lib.weekly_inputs import daily_closes
 PERMUTATIONS = 20
 TUNING_TRIALS = (10, 30)
 """Trials a year of the tunings compared."""
+
+YEARS_AT_ONCE = 2
+"""Years of a walk-forward that are trained side by side, each on one thread."""
 
 BLOCK = block_weeks(TRADER.horizon_days)
 
@@ -87,14 +91,18 @@ def walk_forward(
         trials: Trials of each year's tuning; 0 leaves the head as it is.
     """
     years = range(FIRST_WEEK.year, history.until.year + 1)
-    scored, tunings = [], {}
-    for year in years:
+
+    def score_year(year: int) -> tuple[pl.DataFrame, Tuning]:
         refit, end = first_monday(year, 1), first_monday(year + 1, 1)
         weeks = frame.filter((pl.col("as_of_week") >= refit) & (pl.col("as_of_week") < end))
         rows = training_rows(frame, refit, horizon_days=head.horizon_days)
-        tunings[year] = tune(head, rows, labels, refit=refit, trials=trials)
-        chosen = with_parameters(head, tunings[year].parameters)
-        scored.append(predict_ranking(train_ranking(chosen, rows, labels, refit=refit), weeks))
+        tuning = tune(head, rows, labels, refit=refit, trials=trials)
+        chosen = with_parameters(head, tuning.parameters)
+        return predict_ranking(train_ranking(chosen, rows, labels, refit=refit), weeks), tuning
+
+    with ThreadPoolExecutor(YEARS_AT_ONCE) as pool:
+        scored, found = zip(*pool.map(score_year, years), strict=True)
+    tunings = dict(zip(years, found, strict=True))
     scores = pl.concat(scored).select(*KEYS, score="score_cross_section")
     panel = history.panel(scores)
     if judged is not None:
