@@ -40,6 +40,9 @@ CANDIDATE_SCHEMA: dict[str, pl.DataType] = {
     "trader_grade": pl.Float64(),
     "score": pl.Float64(),
 }
+OPTIONAL_CANDIDATE_SCHEMA: dict[str, pl.DataType] = {
+    "free_float_share": pl.Float64(),
+}
 
 
 @dataclass(frozen=True)
@@ -137,8 +140,9 @@ class MarketData:
 
     Attributes:
         prices: One row per token and day (`PRICE_SCHEMA`); `price_usd` is the close of `market_date`, 24:00 UTC.
-        candidates: The tokens known at the close of a day, one row each (`CANDIDATE_SCHEMA`, further columns ignored);
-            `sector`, `is_stable`, `is_wrapped`, `trader_grade`, `score` and any figure may be null.
+        candidates: The tokens known at the close of a day, one row each (`CANDIDATE_SCHEMA`, of
+            `OPTIONAL_CANDIDATE_SCHEMA` what is known, further columns ignored); `sector`, `is_stable`, `is_wrapped`,
+            `trader_grade`, `score` and any figure may be null.
         market_state: Bitcoin at the close of a day.
     """
 
@@ -152,12 +156,15 @@ class MarketData:
         object.__setattr__(self, "lookup", PriceLookup(self.prices))
 
     def snapshot(self, day: dt.date) -> pl.DataFrame:
-        """Candidates of a day with exactly the columns of `CANDIDATE_SCHEMA`; NaN counts as null.
+        """Candidates of a day with the columns of both schemas, optional ones null where not given; NaN counts as null.
 
         Raises:
             MarketDataError: A column is missing or a token is there twice.
         """
-        rows = _with_schema(self.candidates(day), CANDIDATE_SCHEMA, what=f"candidates of {day}")
+        given = self.candidates(day)
+        absent = [pl.lit(None).alias(name) for name in OPTIONAL_CANDIDATE_SCHEMA if name not in given.columns]
+        schema = CANDIDATE_SCHEMA | OPTIONAL_CANDIDATE_SCHEMA
+        rows = _with_schema(given.with_columns(absent), schema, what=f"candidates of {day}")
         if rows["token_id"].is_duplicated().any():
             token_id = rows.filter(pl.col("token_id").is_duplicated())["token_id"][0]
             raise MarketDataError(f"candidates of {day}: {token_id} is there more than once; pass one row per token")

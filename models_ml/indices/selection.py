@@ -66,7 +66,7 @@ def judge(definition: IndexDefinition) -> pl.Expr:
     """Code of the first test a candidate fails, null where it passes all (prices are tested by `rank_candidates`)."""
     universe, limits = definition.universe, definition.eligibility
     cap, volume = pl.col("market_cap_usd"), pl.col("volume_30d_median_usd")
-    needs_volume = limits.min_volume_30d_usd > 0 or limits.min_volume_to_cap > 0
+    needs_volume = limits.min_volume_30d_usd > 0 or limits.min_volume_to_cap > 0 or definition.weighting.uses_volume
     sector = universe.sector.casefold() if universe.sector else ""
     tests = [
         ("stable", pl.col("is_stable") & universe.exclude_stable),
@@ -75,11 +75,12 @@ def judge(definition: IndexDefinition) -> pl.Expr:
         ("no_market_cap", cap.is_null() | ~cap.is_finite() | (cap <= 0)),
         ("small", cap < limits.min_market_cap_usd),
         ("no_volume", volume.is_null() & needs_volume),
+        ("zero_volume", (volume <= 0) & definition.weighting.uses_volume),
         ("thin", volume < limits.min_volume_30d_usd),
         ("fake_cap", volume < limits.min_volume_to_cap * cap),
         ("young", pl.col("age_days").fill_null(0) < limits.min_price_age_days),
         ("unranked", pl.col(definition.ranking.by).is_null()),
-        ("ungraded", pl.col("trader_grade").is_null() & (definition.weighting.method == "grade_conviction")),
+        ("ungraded", pl.col("trader_grade").is_null() & ("grade_conviction" in definition.weighting.methods)),
     ]
     return pl.coalesce(*(pl.when(fails).then(pl.lit(code)) for code, fails in tests))
 
