@@ -15,6 +15,9 @@ from models_ml.indices.weighting_rules import OptimisedMethod
 
 Floats = npt.NDArray[np.float64]
 
+SWEEPS = 200
+SETTLED = 1e-13
+
 
 def optimised_weights(returns: Floats, *, method: OptimisedMethod) -> Floats:
     """Long-only weights of a portfolio built from the sample covariance of past returns.
@@ -43,17 +46,18 @@ def optimised_weights(returns: Floats, *, method: OptimisedMethod) -> Floats:
         return np.ones(1)
     from skfolio.exceptions import OptimizationError  # imported here: loading it takes a second, few indices need it
 
-    model = _model(method)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="The covariance matrix is not positive definite")
-            found = np.asarray(model.fit(returns).weights_, dtype=np.float64)
+            found = np.asarray(_model(method).fit(returns).weights_, dtype=np.float64)
     except (OptimizationError, ValueError) as error:
         raise OptimiserError(
-            f"{method} finds no weights for {count} tokens over {days} days ({error}); choose another method, or a "
-            "longer weighting.covariance_days"
+            f"{method} finds no weights for {count} tokens over {days} days ({str(error).splitlines()[0]}); choose another "
+            "method, or a longer weighting.covariance_days"
         ) from error
     positive = np.maximum(found, 0.0)
+    if method == "risk_parity":
+        positive = _settled_risk_parity(np.cov(returns.T), start=positive)
     return np.asarray(positive / positive.sum(), dtype=np.float64)
 
 
@@ -66,3 +70,26 @@ def _model(method: OptimisedMethod) -> Any:
     if method == "hierarchical_risk_parity":
         return HierarchicalRiskParity(risk_measure=RiskMeasure.VARIANCE)
     return MeanRisk(risk_measure=RiskMeasure.VARIANCE, objective_function=ObjectiveFunction.MINIMIZE_RISK)
+
+
+def _settled_risk_parity(covariance: Floats, *, start: Floats) -> Floats:
+    """Bring weights that almost contribute the same variance to the ones that do, by cyclical coordinate descent.
+
+    The solver stops up to 2e-5 short of them (20 random portfolios), and elsewhere when a return changes in its last
+    digit, so its weights alone would not reproduce on another machine.
+
+    Source: Griveau-Billion, Richard and Roncalli, *A Fast Algorithm for Computing High-Dimensional Risk Parity
+    Portfolios*, 2013.
+    """
+    count = len(covariance)
+    variances = np.diag(covariance)
+    # At the solution of this form each weight times its marginal variance is 1 / count.
+    weights = start / np.sqrt(start @ covariance @ start)
+    for _ in range(SWEEPS):
+        before = weights.copy()
+        for one in range(count):
+            others = covariance[one] @ weights - variances[one] * weights[one]
+            weights[one] = (np.sqrt(others**2 + 4 * variances[one] / count) - others) / (2 * variances[one])
+        if np.abs(weights - before).max() <= SETTLED * weights.max():
+            break
+    return weights
