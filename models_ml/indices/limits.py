@@ -285,6 +285,6 @@ def _check_groups(bounds: Bounds, floor: float) -> None:
     if reached < 1 - TOLERANCE:
         names = ", ".join(f"{group.name} {group.cap:g}" for group in bounds.groups)
         raise InfeasibleCapError(
-            f"the ceilings of {len(bounds.groups)} sectors ({names}) and of their constituents let the index hold only "
+            f"the ceilings of sectors ({names}) and of their constituents let the index hold only "
             f"{reached:.4g}, but weights must reach 1; raise weighting.group_caps, or hold constituents of more sectors"
         )

@@ -124,7 +124,7 @@ def test_liquidity_below_the_floor_takes_its_place():
         (
             {"group_caps": {"cap": 0.4}},
             {"sector": ["L1", "L1", "DeFi"]},
-            r"2 sectors \(DeFi 0\.4, L1 0\.4\).*only 0\.8",
+            r"ceilings of sectors \(DeFi 0\.4, L1 0\.4\).*only 0\.8",
         ),
         ({"group_caps": {"cap": 0.3}, "floor": 0.2}, {"sector": ["L1", "L1", "DeFi"]}, r"sector L1 at the floor 0\.2"),
         (
