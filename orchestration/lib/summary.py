@@ -16,8 +16,6 @@ from orchestration.lib.data_docs import DATA_DOCS
 from orchestration.lib.data_folder import DataFolder
 
 SHOWN_TABLES = 6
-
-
 LARGEST = 5
 """Constituents of an index that are named; the others are counted."""
 
