@@ -37,6 +37,7 @@ from orchestration.lib.data_folder import DataFolder
 from orchestration.lib.errors import TidemarkError
 from orchestration.lib.registry import ModelRegistry
 from orchestration.lib.warehouse import connect
+from orchestration.replica_report import write_replica_page
 from orchestration.risk_report import write_risk_page
 from orchestration.sector_report import write_page
 from orchestration.sentiment_report import write_sentiment_page
@@ -95,6 +96,7 @@ def steps(archive: Path, work: Path) -> dict[str, Callable[[], None]]:
         "sectors": lambda: write_page(real.warehouse, sectors if sectors.is_file() else None),
         "sentiment": lambda: write_sentiment_page(real.warehouse, labelled if labelled.is_file() else None),
         "risk": lambda: write_risk_page(real.warehouse),
+        "replicas": lambda: write_replica_page(real.warehouse, archive),
         "ranking": write(
             "ranking",
             lambda: ranking.page(history(), ranking.TRADER, code) + "\n\n" + survivors.section(history()) + READING,

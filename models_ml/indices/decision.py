@@ -17,6 +17,7 @@ from models_ml.indices.definition import IndexDefinition
 from models_ml.indices.errors import InfeasibleCapError, OptimiserError
 from models_ml.indices.limits import bounds_on, part_of_the_way
 from models_ml.indices.market import STALE_AFTER_DAYS, MarketData
+from models_ml.indices.member_count import aic_count
 from models_ml.indices.past_returns import past_returns
 from models_ml.indices.rotation import Refuge, refuge
 from models_ml.indices.selection import Ranked, choose, rank_candidates
@@ -55,6 +56,7 @@ def decide(
     effective_at: dt.datetime,
     held: Sequence[Holding],
     stance: Stance,
+    is_review: bool = True,
 ) -> Decision:
     """Set target weights from what was known at the close of `snapshot_day`.
 
@@ -65,14 +67,11 @@ def decide(
         effective_at: When the targets take effect.
         held: Holdings at that close, empty at the base.
         stance: What the rotation holds, and since when.
+        is_review: Whether members are chosen anew. Between reviews those held are weighted anew, unless fewer than the minimum are left.
     """
-    snapshot = data.snapshot(snapshot_day)
+    snapshot = data.snapshot(snapshot_day, half_life_days=definition.market_cap_half_life_days)
     ranked = rank_candidates(definition, snapshot, close_date=snapshot_day, prices=data.lookup)
-    members = choose(
-        ranked.eligible,
-        held={holding.token_id for holding in held if not holding.is_rotation},
-        selection=definition.selection,
-    )
+    members = _members(definition, ranked, held=held, data=data, day=snapshot_day, is_review=is_review)
     if members.height < definition.minimum_constituents:
         failure = reasons.too_few(
             found=ranked.eligible.height, needed=definition.minimum_constituents, day=snapshot_day
@@ -110,6 +109,27 @@ def decide(
         return Decision(note=to_stable.note)
     ordered = tuple(sorted(targets, key=lambda target: target.token_id))
     return Decision(Rebalance(effective_at, ordered), note=to_stable.note)
+
+
+def _members(
+    definition: IndexDefinition,
+    ranked: Ranked,
+    *,
+    held: Sequence[Holding],
+    data: MarketData,
+    day: dt.date,
+    is_review: bool,
+) -> pl.DataFrame:
+    before = {holding.token_id for holding in held if not holding.is_rotation}
+    if not is_review:
+        kept = ranked.still_held(before)
+        if kept.height >= definition.minimum_constituents:
+            return kept
+    selection = definition.selection
+    if selection.count_rule == "aic":
+        count = aic_count(ranked.eligible, day=day, prices=data.lookup, most=selection.count)
+        selection = selection.model_copy(update={"count": count})
+    return choose(ranked.eligible, held=before, selection=selection)
 
 
 def is_worth_trading(definition: IndexDefinition, *, held: Iterable[Holding], aims: Mapping[str, float]) -> bool:
@@ -213,10 +233,10 @@ def _member_targets(
     replaced_by = {holding.token_id: names[token_id] for token_id, holding in pairs}
     targets = []
     for token_id in names:
-        rank = ranks[token_id]
+        rank = ranks.get(token_id)
         clauses = [
             reasons.stays(rank=rank, count=definition.selection.count)
-            if token_id in before
+            if token_id in before or rank is None
             else reasons.entered(rank=rank, is_base=not held, replaces=replaces.get(token_id)),
             weights.clauses[token_id],
             _turnover_clause(definition, weights, token_id),

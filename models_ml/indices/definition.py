@@ -28,6 +28,21 @@ from models_ml.indices.weighting_rules import (
 DEFINITIONS_FOLDER = Path(__file__).parent / "definitions"
 
 
+EVERY_MONTH = tuple(range(1, 13))
+
+
+def _months(value: object) -> tuple[int, ...]:
+    numbers = value if isinstance(value, list | tuple) else None
+    if not numbers or not all(type(number) is int and 1 <= number <= 12 for number in numbers):
+        raise ValueError("must be a list of months from 1 to 12, such as [1, 4, 7, 10]")
+    if len(set(numbers)) < len(numbers):
+        raise ValueError(f"names a month twice: {list(numbers)}")
+    return tuple(sorted(numbers))
+
+
+Months = Annotated[tuple[int, ...], PlainValidator(_months)]
+
+
 def _base_date(value: object) -> dt.date | Literal["auto"]:
     if value == "auto":
         return "auto"
@@ -46,6 +61,10 @@ class Universe(Strict):
     exclude_wrapped: bool = True
     sector: Text | None = None
     """Only tokens of this sector, compared without regard to case; null for all."""
+    exclude_sectors: tuple[Text, ...] = ()
+    """Sectors that are left out, compared without regard to case."""
+    exclude_tokens: tuple[Text, ...] = ()
+    """token_ids that are left out, for what a published methodology names and no rule tells."""
     min_history_days: int = Field(default=0, ge=0)
     """Least number of daily closes so far, gaps not counted (needs prices that reach back so far)."""
 
@@ -77,16 +96,27 @@ class Selection(Strict):
     """A token ranked so high enters even if a constituent inside the exit buffer must go for it."""
     exit_rank: int | None = Field(default=None, ge=1)
     """A constituent stays while it ranks no lower than this; null means it must rank within `count`."""
+    count_rule: Literal["fixed", "aic"] = "fixed"
+    """`aic` holds as few of the largest, in steps of 5 and at most `count`, as stand for the whole universe: the number at which
+    Akaike's criterion first stops falling (`member_count.py`)."""
 
 
 class Calendar(Strict):
     """When the index trades.
 
-    `monthly`: at 00:00 UTC of the first day of the month, from the snapshot of the day before.
+    `monthly`: at the close that `day` names, in each of `months`, from the snapshot of that close.
     `weekly_model`: decided at as_of on Monday 00:00 UTC, effective one day later.
     """
 
     rule: Literal["monthly", "weekly_model"]
+    day: Literal["first", "first_business_day", "last_business_day"] = "first"
+    """`monthly` only. `first` trades at 00:00 UTC of the first day of the month; the others at the close, 24:00 UTC, of the first or
+    last day from Monday to Friday (public holidays are not known here)."""
+    months: Months = EVERY_MONTH
+    """`monthly` only: months in which the index trades."""
+    review_months: Months | None = None
+    """`monthly` only: months in which members are chosen anew; in the others the members of before are weighted anew, those without a
+    price or a market cap left out. Null: in all of `months`."""
     retrade: Literal["on_change", "every_week"] = "on_change"
     """`weekly_model` only. `on_change` trades when a constituent or the share in stables changes, or a weight drifts
     out of the band; then all weights go to target. Otherwise holdings drift, which keeps turnover low."""
@@ -129,7 +159,7 @@ class IndexDefinition(Strict):
 
     index_id: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
     name: Text
-    kind: Literal["passive", "thematic", "ai"]
+    kind: Literal["passive", "replica", "thematic", "ai"]
     methodology: Text
     universe: Universe = Universe()
     eligibility: Eligibility = Eligibility()
@@ -140,6 +170,8 @@ class IndexDefinition(Strict):
     rotation: Rotation | None = None
     base: Base = Base()
     minimum_constituents: int = Field(ge=1)
+    market_cap_half_life_days: float = Field(default=0.0, ge=0, le=365)
+    """Half-life of an exponential average of the market cap that stands in for it in ranking and weights; 0 takes the day's own."""
 
     @property
     def is_model_driven(self) -> bool:
@@ -152,7 +184,9 @@ class IndexDefinition(Strict):
         used = {
             "is_stable": self.universe.exclude_stable or self.rotation is not None,
             "is_wrapped": self.universe.exclude_wrapped,
-            "sector": self.universe.sector is not None or self.weighting.group_caps is not None,
+            "sector": self.universe.sector is not None
+            or bool(self.universe.exclude_sectors)
+            or self.weighting.group_caps is not None,
         }
         return tuple(column for column, is_used in used.items() if is_used)
 
@@ -207,7 +241,7 @@ class IndexDefinition(Strict):
         return problems
 
     def _timing_problems(self) -> list[FieldProblem]:
-        problems = []
+        problems = self._calendar_problems()
         start = self.base.date
         if self.is_model_driven and isinstance(start, dt.date) and start.weekday() != 0:
             monday = start + dt.timedelta(days=7 - start.weekday())
@@ -232,6 +266,32 @@ class IndexDefinition(Strict):
                         "set universe.exclude_stable to true, or leave the rotation out",
                     )
                 )
+        return problems
+
+    def _calendar_problems(self) -> list[FieldProblem]:
+        calendar = self.calendar
+        unknown = [month for month in calendar.review_months or () if month not in calendar.months]
+        problems = []
+        if unknown:
+            problems.append(
+                FieldProblem(
+                    "calendar.review_months",
+                    f"{unknown} are not in calendar.months {list(calendar.months)}, so nothing is reviewed then",
+                    "name only months in which the index trades",
+                )
+            )
+        if self.is_model_driven and (calendar.months, calendar.review_months, calendar.day) != (
+            EVERY_MONTH,
+            None,
+            "first",
+        ):
+            problems.append(
+                FieldProblem(
+                    "calendar",
+                    "day, months and review_months belong to rule monthly, but the rule is weekly_model",
+                    "leave them out, or set rule to monthly",
+                )
+            )
         return problems
 
 

@@ -148,6 +148,7 @@ class _Walk:
                 effective_at=occasion.effective_at,
                 held=self._held(close),
                 stance=self.stance,
+                is_review=occasion.is_review,
             )
             self._note(decision)
             if decision.rebalance is not None:

@@ -27,6 +27,11 @@ PRICE_SCHEMA: dict[str, pl.DataType] = {
     "token_id": pl.String(),
     "price_usd": pl.Float64(),
 }
+CAP_SCHEMA: dict[str, pl.DataType] = {
+    "market_date": pl.Date(),
+    "token_id": pl.String(),
+    "market_cap_usd": pl.Float64(),
+}
 CANDIDATE_SCHEMA: dict[str, pl.DataType] = {
     "token_id": pl.String(),
     "symbol": pl.String(),
@@ -144,22 +149,29 @@ class MarketData:
             `OPTIONAL_CANDIDATE_SCHEMA` what is known, further columns ignored); `sector`, `is_stable`, `is_wrapped`,
             `trader_grade`, `score` and any figure may be null.
         market_state: Bitcoin at the close of a day.
+        market_caps: One row per token and day (`CAP_SCHEMA`), needed where a definition smooths market caps.
     """
 
     prices: pl.DataFrame
     candidates: Callable[[dt.date], pl.DataFrame]
     market_state: Callable[[dt.date], MarketState]
+    market_caps: pl.DataFrame | None = None
     lookup: PriceLookup = field(init=False, repr=False, compare=False)
+    _smoothed: dict[float, pl.DataFrame] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Build the lookup once; share one MarketData between indices and weeks."""
         object.__setattr__(self, "lookup", PriceLookup(self.prices))
 
-    def snapshot(self, day: dt.date) -> pl.DataFrame:
+    def snapshot(self, day: dt.date, *, half_life_days: float = 0.0) -> pl.DataFrame:
         """Candidates of a day with the columns of both schemas, optional ones null where not given; NaN counts as null.
 
+        Args:
+            day: The day whose close is asked for.
+            half_life_days: Half-life of the exponential average that stands in for the market cap; 0 for the day's own.
+
         Raises:
-            MarketDataError: A column is missing or a token is there twice.
+            MarketDataError: A column is missing, a token is there twice, or an average is asked for without `market_caps`.
         """
         given = self.candidates(day)
         absent = [pl.lit(None).alias(name) for name in OPTIONAL_CANDIDATE_SCHEMA if name not in given.columns]
@@ -168,11 +180,33 @@ class MarketData:
         if rows["token_id"].is_duplicated().any():
             token_id = rows.filter(pl.col("token_id").is_duplicated())["token_id"][0]
             raise MarketDataError(f"candidates of {day}: {token_id} is there more than once; pass one row per token")
-        return rows.with_columns(
+        rows = rows.with_columns(
             pl.col(pl.Float64).fill_nan(None),
             pl.col("symbol").fill_null(pl.col("token_id")),
             pl.col("is_stable", "is_wrapped").fill_null(value=False),
         )
+        if half_life_days == 0:
+            return rows
+        averages = self._smoothed_caps(half_life_days).filter(pl.col("market_date") == day)
+        smoothed = pl.coalesce("smoothed", "market_cap_usd")
+        return rows.join(averages, on="token_id", how="left", maintain_order="left").select(
+            smoothed.alias(name) if name == "market_cap_usd" else name for name in schema
+        )
+
+    def _smoothed_caps(self, half_life_days: float) -> pl.DataFrame:
+        """Averages of every token and day: token_id, market_date, smoothed. The first cap of a token starts its average."""
+        if self.market_caps is None:
+            raise MarketDataError(
+                "market caps are to be smoothed, but the market has no market_caps; pass them by day and token"
+            )
+        if half_life_days not in self._smoothed:
+            caps = _with_schema(self.market_caps, CAP_SCHEMA, what="market caps").sort("token_id", "market_date")
+            hours = f"{round(24 * half_life_days)}h"
+            average = pl.col("market_cap_usd").ewm_mean_by(
+                pl.col("market_date").cast(pl.Datetime("us")), half_life=hours
+            )
+            self._smoothed[half_life_days] = caps.select("token_id", "market_date", smoothed=average.over("token_id"))
+        return self._smoothed[half_life_days]
 
 
 def day_number(day: dt.date) -> int:

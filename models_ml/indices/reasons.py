@@ -39,8 +39,10 @@ def entered(*, rank: int, is_base: bool, replaces: str | None) -> str:
     return f"entered (rank {rank})" + (f", replaces {replaces}" if replaces else "")
 
 
-def stays(*, rank: int, count: int) -> str:
-    """A token that was held and still is."""
+def stays(*, rank: int | None, count: int) -> str:
+    """A token that was held and still is; without a rank it is held to the next review although it fails a test now."""
+    if rank is None:
+        return "stays until the next review"
     return f"stays (rank {rank}{', inside the exit buffer' if rank > count else ''})"
 
 
@@ -115,6 +117,8 @@ def ineligible(code: str, row: Mapping[str, Any], definition: IndexDefinition) -
     texts: dict[str, Callable[[], str]] = {
         "stable": lambda: "it is a stablecoin",
         "wrapped": lambda: "it is a wrapped token",
+        "named": lambda: "the methodology names it as left out",
+        "left_out_sector": lambda: f"its sector {row['sector']} is left out",
         "sector": lambda: f"its sector is {row['sector'] or 'unknown'}, not {universe.sector}",
         "no_market_cap": lambda: "its market cap is unknown",
         "small": lambda: f"market cap {usd(cap)} below {usd(limits.min_market_cap_usd)}",

@@ -9,18 +9,28 @@ A week W covers the closes of market_date W-7 to W-1, that is the instants after
 import datetime as dt
 from dataclasses import dataclass
 
-from models_ml.indices.definition import IndexDefinition
+from models_ml.indices.definition import Calendar, IndexDefinition
 from models_ml.indices.state import ONE_DAY, IndexState, midnight
 
 ONE_WEEK = dt.timedelta(days=7)
+SATURDAY = 5
+LONGEST_PAUSE = dt.timedelta(days=366 + 31)
+"""No calendar lets more time pass between two of its instants: it names at least one month of the year."""
 
 
 @dataclass(frozen=True)
 class Occasion:
-    """An instant at which a rule index decides and trades; a retry only where it holds no valid basket then."""
+    """An instant at which a rule index decides and trades.
+
+    Attributes:
+        effective_at: The instant.
+        is_retry: Whether it counts only where the index holds no valid basket then.
+        is_review: Whether members are chosen anew; else those of before are weighted anew.
+    """
 
     effective_at: dt.datetime
     is_retry: bool = False
+    is_review: bool = True
 
 
 def rule_occasions(definition: IndexDefinition, state: IndexState, week: dt.date) -> list[Occasion]:
@@ -32,13 +42,13 @@ def rule_occasions(definition: IndexDefinition, state: IndexState, week: dt.date
     start, end = midnight(week - ONE_WEEK), midnight(week)
     named: list[dt.datetime] = []
     if state.is_started:
-        named = month_starts(start, end)
+        named = calendar_instants(definition.calendar, start, end)
     elif isinstance(definition.base.date, dt.date):
         base = midnight(definition.base.date + ONE_DAY)
         if base > end:
             return []
         named = [base] if base > start else []
-    occasions = [Occasion(instant) for instant in named]
+    occasions = [Occasion(instant, is_review=is_review(definition.calendar, instant)) for instant in named]
     return occasions if end in named else [*occasions, Occasion(end, is_retry=True)]
 
 
@@ -56,11 +66,46 @@ def missed_rebalance(definition: IndexDefinition, state: IndexState, week: dt.da
     applied = state.applied(start)
     if definition.is_model_driven or not applied:
         return None
-    due = start.replace(day=1)
+    due = calendar_instants(definition.calendar, start - LONGEST_PAUSE, start)[-1]
     return due if applied[-1].effective_at < due else None
 
 
-def month_starts(after: dt.datetime, until: dt.datetime) -> list[dt.datetime]:
-    """First days of months, 00:00 UTC, after one instant and up to another."""
+def calendar_instants(calendar: Calendar, after: dt.datetime, until: dt.datetime) -> list[dt.datetime]:
+    """Instants, 00:00 UTC, that a monthly calendar names after one instant and up to another."""
     days = (after.date() + ONE_DAY * offset for offset in range(1, (until - after).days + 1))
-    return [midnight(day) for day in days if day.day == 1]
+    return [
+        midnight(day) for day in days if _named_day(calendar, day).month in calendar.months and _is_named(calendar, day)
+    ]
+
+
+def is_review(calendar: Calendar, instant: dt.datetime) -> bool:
+    """Whether members are chosen anew at an instant of the calendar."""
+    return calendar.review_months is None or _named_day(calendar, instant.date()).month in calendar.review_months
+
+
+def snapshot_days(definition: IndexDefinition, first: dt.date, until: dt.date) -> list[dt.date]:
+    """Days whose close the index may decide on, from `first` to the day before `until`: Sundays, its calendar's closes, its base."""
+    days = {first + ONE_DAY * offset for offset in range((until - first).days)}
+    chosen = {day for day in days if day.weekday() == SATURDAY + 1}
+    if not definition.is_model_driven:
+        named = calendar_instants(definition.calendar, midnight(first), midnight(until))
+        chosen |= {instant.date() - ONE_DAY for instant in named}
+    if isinstance(definition.base.date, dt.date):
+        chosen |= {definition.base.date} & days
+    return sorted(chosen)
+
+
+def _named_day(calendar: Calendar, day: dt.date) -> dt.date:
+    """The day the calendar's words are about, for the instant that opens `day`: itself, or the business day that ends then."""
+    return day if calendar.day == "first" else day - ONE_DAY
+
+
+def _is_named(calendar: Calendar, day: dt.date) -> bool:
+    named = _named_day(calendar, day)
+    if calendar.day == "first":
+        return named.day == 1
+    if named.weekday() >= SATURDAY:
+        return False
+    towards = -1 if calendar.day == "first_business_day" else 1
+    others = (named + ONE_DAY * towards * offset for offset in range(1, 31))
+    return not any(other.month == named.month and other.weekday() < SATURDAY for other in others)

@@ -26,6 +26,13 @@ class Ranked:
     eligible: pl.DataFrame
     excluded: pl.DataFrame
 
+    def still_held(self, held: Collection[str]) -> pl.DataFrame:
+        """Constituents between two reviews: those with a price and a market cap, whatever else they failed; `rank` may be null."""
+        rows = pl.concat([self.eligible, self.excluded], how="diagonal_relaxed")
+        lost = pl.col("exclusion").is_in(["no_market_cap", "unpriced"]).fill_null(value=False)
+        kept = rows.filter(pl.col("token_id").is_in(list(held)) & ~lost)
+        return kept.sort("market_cap_usd", "token_id", descending=[True, False]).select(self.eligible.columns)
+
 
 def rank_candidates(
     definition: IndexDefinition, snapshot: pl.DataFrame, *, close_date: dt.date, prices: PriceLookup
@@ -68,9 +75,12 @@ def judge(definition: IndexDefinition) -> pl.Expr:
     cap, volume = pl.col("market_cap_usd"), pl.col("volume_30d_median_usd")
     needs_volume = limits.min_volume_30d_usd > 0 or limits.min_volume_to_cap > 0 or definition.weighting.uses_volume
     sector = universe.sector.casefold() if universe.sector else ""
+    left_out = [name.casefold() for name in universe.exclude_sectors]
     tests = [
         ("stable", pl.col("is_stable") & universe.exclude_stable),
         ("wrapped", pl.col("is_wrapped") & universe.exclude_wrapped),
+        ("named", pl.col("token_id").is_in(list(universe.exclude_tokens))),
+        ("left_out_sector", pl.col("sector").fill_null("").str.to_lowercase().is_in(left_out)),
         ("sector", pl.col("sector").fill_null("").str.to_lowercase().ne(sector) & bool(sector)),
         ("no_market_cap", cap.is_null() | ~cap.is_finite() | (cap <= 0)),
         ("small", cap < limits.min_market_cap_usd),

@@ -16,6 +16,7 @@ import polars as pl
 from models_ml.indices.definition import IndexDefinition
 from models_ml.indices.engine import WeekResult, fold
 from models_ml.indices.market import CANDIDATE_SCHEMA, MarketData, MarketState
+from models_ml.indices.schedule import snapshot_days
 from models_ml.indices.state import (
     COMPOSITION_SCHEMA,
     LEVEL_SCHEMA,
@@ -47,12 +48,16 @@ class IndexWeeks:
     results: tuple[WeekResult, ...]
 
 
-def read_market(connection: duckdb.DuckDBPyConnection, *, until: date) -> MarketData:
-    """The market of a warehouse as the engine asks for it, up to the close before Monday `until`.
+def read_market(
+    connection: duckdb.DuckDBPyConnection, definitions: Sequence[IndexDefinition], *, until: date
+) -> MarketData:
+    """The market of a warehouse as the engine asks for it for some definitions, up to the close before Monday `until`.
 
     A token whose price is carried counts as without a price that day: the engine has its own rule for halts. Market caps that
     are hindsight (is_supply_carried) make no candidate.
     """
+    first = first_market_week(connection, until)
+    days = {day for each in definitions for day in snapshot_days(each, first - WEEK, until)} if first else set()
     snapshots = connection.execute(
         f"""
         select
@@ -64,10 +69,10 @@ def read_market(connection: duckdb.DuckDBPyConnection, *, until: date) -> Market
         left join learning.trader_grades_current as grades
             on universe.token_id = grades.token_id and universe.market_date + 1 = grades.as_of_week
         where universe.market_date < ? and universe.market_cap_usd is not null and universe.volume_30d_median_usd is not null
-            and not universe.is_supply_carried and (isodow(universe.market_date) = 7 or day(universe.market_date + 1) = 1)
+            and not universe.is_supply_carried and universe.market_date in (select unnest(?::date[]))
         order by universe.market_date, universe.token_id
         """,
-        [until],
+        [until, sorted(days)],
     ).pl()
     by_day = {
         day: frame.select(pl.col(name).cast(dtype) for name, dtype in CANDIDATE_SCHEMA.items())
@@ -91,8 +96,18 @@ def read_market(connection: duckdb.DuckDBPyConnection, *, until: date) -> Market
         .iter_rows(named=True)
     }
     unknown = MarketState(None)
+    caps = None
+    if any(definition.market_cap_half_life_days for definition in definitions):
+        caps = connection.execute(
+            """
+            select market_date, token_id, market_cap_usd from marts.fct_universe_daily
+            where market_date < ? and market_cap_usd > 0 and not is_supply_carried and token_id in (select unnest(?))
+            """,
+            [until, snapshots["token_id"].unique().to_list()],
+        ).pl()
     return MarketData(
         prices=prices,
+        market_caps=caps,
         candidates=lambda day: by_day.get(day, nothing),
         market_state=lambda day: states.get(day, unknown),
     )

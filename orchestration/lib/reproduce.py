@@ -279,8 +279,8 @@ def _build(
     elif table is MOONSHOTS:
         build_moonshots(connection, context, MoonshotSettings(), weeks=[week])
     else:
-        market = read_market(connection, until=week)
         definitions = load_definitions(load_settings().indices_dir)
+        market = read_market(connection, definitions, until=week)
         computed = [
             compute_index(connection, each, market, context, weeks=_weeks(connection, each.index_id, week))
             for each in definitions

@@ -16,6 +16,8 @@ from orchestration.lib.data_docs import DATA_DOCS
 from orchestration.lib.data_folder import DataFolder
 
 SHOWN_TABLES = 6
+LARGEST = 5
+"""Constituents of an index that are named; the others are counted."""
 
 
 def print_summary(folder: DataFolder, week: date, *, seconds: float) -> None:
@@ -71,7 +73,9 @@ def print_summary(folder: DataFolder, week: date, *, seconds: float) -> None:
                 index_id,
                 week,
             )
-            text = ", ".join(f"{symbol} {weight:.1%}" for symbol, weight in held) or "unavailable this week"
+            largest = ", ".join(f"{symbol} {weight:.1%}" for symbol, weight in held[:LARGEST])
+            others = f" and {len(held) - LARGEST} more" if len(held) > LARGEST else ""
+            text = largest + others or "unavailable this week"
             value = f" at {level[0][0]:,.1f}" if level and level[0][0] is not None else ""
             print(f"Index {index_id} ({name}){value}: {text}")
         picks = rows(

@@ -58,7 +58,7 @@ def index_weeks(
     definitions = load_definitions(warehouse.settings.indices_dir)
     with warehouse.connect() as connection:
         build = warehouse.build(connection, context.run_id)
-        market = read_market(connection, until=build.as_of_week)
+        market = read_market(connection, definitions, until=build.as_of_week)
         computed = [compute_index(connection, definition, market, build) for definition in definitions]
         appended = append_indices(connection, computed, build)
         record_definitions(connection, definitions)

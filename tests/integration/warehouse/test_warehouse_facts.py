@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from models_ml.features.catalogue import CATALOGUE
+from models_ml.indices.definition import DEFINITIONS_FOLDER, load_definitions
 from orchestration.lib.connections import LAGS
 from orchestration.lib.data_folder import DataFolder
 from orchestration.lib.index_weeks import read_market
@@ -163,7 +164,7 @@ def test_a_full_history_has_no_such_cap(full):
 def test_such_a_cap_makes_no_candidate_of_an_index(free_plan):
     with connect(DataFolder(free_plan.root).warehouse) as connection:
         create_versioned_tables(connection)
-        market = read_market(connection, until=END)
+        market = read_market(connection, load_definitions(DEFINITIONS_FOLDER), until=END)
         universe = connection.execute(
             "select market_date, count(*) filter (where is_supply_carried) as carried from marts.fct_universe_daily group by all"
         ).pl()

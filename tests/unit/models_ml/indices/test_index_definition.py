@@ -42,12 +42,15 @@ def test_a_definition_has_the_documented_defaults():
 def test_the_shipped_definitions_load_sorted_by_index_id():
     definitions = load_definitions(DEFINITIONS_FOLDER)
 
-    assert [definition.index_id for definition in definitions] == ["ai_top100", "defi_passive", "hodl10"]
-    flagship = definitions[0]
+    ids = [definition.index_id for definition in definitions]
+    assert ids == sorted(ids)
+    assert {"ai_top100", "bgci", "bitwise10", "cci30", "crix", "defi_passive", "hodl10"} <= set(ids)
+    by_id = dict(zip(ids, definitions, strict=True))
+    flagship = by_id["ai_top100"]
     assert flagship.is_model_driven
     assert flagship.weighting.cap == 0.2
     assert [(step.below_btc_average_days, step.share) for step in flagship.rotation.steps] == [(100, 0.5), (200, 0.5)]
-    assert definitions[1].undated_inputs == ("is_stable", "is_wrapped", "sector")
+    assert by_id["defi_passive"].undated_inputs == ("is_stable", "is_wrapped", "sector")
 
 
 def test_all_problems_are_told_at_once_with_file_line_field_and_remedy():
@@ -63,7 +66,7 @@ def test_all_problems_are_told_at_once_with_file_line_field_and_remedy():
         ["mine.yaml:8", "weighting.kap"],
     ]
     assert "lower-case letters" in problems[0]
-    assert "'passive', 'thematic' or 'ai'" in problems[1]
+    assert "'passive', 'replica', 'thematic' or 'ai'" in problems[1]
     assert "'many'" in problems[2]
     assert "did you mean 'cap'?" in problems[3]
 
@@ -116,6 +119,23 @@ def test_a_model_driven_index_starts_on_a_monday():
 
     assert problem.startswith("mine.yaml:13: base.date: 2024-01-03 is no Monday")
     assert problem.endswith("set 2024-01-08, or auto")
+
+
+@pytest.mark.parametrize(
+    ("calendar", "expected"),
+    [
+        ("rule: monthly\n  months: [3, 13]", "must be a list of months from 1 to 12"),
+        ("rule: monthly\n  months: []", "must be a list of months from 1 to 12"),
+        ("rule: monthly\n  months: [3, 3]", "names a month twice"),
+        ("rule: monthly\n  months: [3, 6]\n  review_months: [4]", "[4] are not in calendar.months [3, 6]"),
+        ("rule: weekly_model\n  months: [3]", "belong to rule monthly"),
+    ],
+)
+def test_months_that_name_no_calendar_are_refused(calendar, expected):
+    (problem,) = problems_of(GOOD.replace("rule: monthly", calendar))
+
+    assert "calendar" in problem
+    assert expected in problem
 
 
 def test_a_base_date_is_a_day_or_auto():

@@ -35,6 +35,7 @@ def rank(definition, market):
     [
         ("is_stable", True, "stable"),
         ("is_wrapped", True, "wrapped"),
+        ("sector", "Meme", "left_out_sector"),
         ("sector", "Gaming", "sector"),
         ("sector", None, "sector"),
         ("market_cap_usd", None, "no_market_cap"),
@@ -49,7 +50,7 @@ def rank(definition, market):
 )
 def test_a_token_that_fails_a_test_is_excluded_with_its_code(column, value, code, market_of, definition_of):
     definition = definition_of(
-        universe={"sector": "defi"},
+        universe={"sector": "defi", "exclude_sectors": ["meme"], "exclude_tokens": ["ugly"]},
         eligibility={"min_market_cap_usd": 10, "min_volume_30d_usd": 100, "min_price_age_days": 5},
         ranking={"by": "trader_grade"},
     )
