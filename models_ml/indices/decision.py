@@ -122,7 +122,7 @@ def _members(
 ) -> pl.DataFrame:
     before = {holding.token_id for holding in held if not holding.is_rotation}
     if not is_review:
-        kept = ranked.still_held(before)
+        kept = ranked.still_held(before, weighting=definition.weighting)
         if kept.height >= definition.minimum_constituents:
             return kept
     selection = definition.selection

@@ -54,8 +54,16 @@ def equal_weights(members: pl.DataFrame) -> pl.Series:
 
 
 def rank_weights(members: pl.DataFrame) -> pl.Series:
-    """Weights in proportion to n, n - 1 down to 1 in the order of `rank` (1 is best; gaps do not count), summing to 1."""
-    return _shares(members.height + 1 - members["rank"].rank("ordinal").cast(pl.Int64))
+    """Weights in proportion to n, n - 1 down to 1 in the order of `rank` (1 is best), summing to 1.
+
+    Gaps between ranks do not count. Constituents without a rank, held to the next review, come last, the largest first.
+    """
+    order = members.select(
+        pl.arg_sort_by("rank", "market_cap_usd", "token_id", descending=[False, True, False], nulls_last=True)
+    ).to_series()
+    points = np.empty(members.height)
+    points[order.to_numpy()] = np.arange(members.height, 0, -1)
+    return _shares(pl.Series("weight", points))
 
 
 def volume_weights(members: pl.DataFrame) -> pl.Series:

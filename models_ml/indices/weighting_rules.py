@@ -115,6 +115,11 @@ class Weighting(Strict):
         return "volume" in self.methods or self.liquidity is not None
 
     @property
+    def uses_grade(self) -> bool:
+        """Whether a constituent without a grade could not be weighed."""
+        return "grade_conviction" in self.methods
+
+    @property
     def may_be_refused(self) -> bool:
         """Whether a rebalance may fail although there are enough constituents: only the market decides."""
         is_optimised = any(method in OPTIMISED_METHODS for method in self.methods)

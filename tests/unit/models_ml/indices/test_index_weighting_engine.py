@@ -255,6 +255,24 @@ def test_a_token_without_volume_is_no_constituent_where_volume_weighs(market_of,
     assert set(targets_of(plain)) == {"a", "b", "none"}
 
 
+def test_between_reviews_a_constituent_that_lost_what_its_weight_rests_on_leaves(market_of, definition_of):
+    definition = definition_of(
+        calendar={"rule": "monthly", "review_months": [1]},
+        weighting={"blend": [{"method": "equal", "share": 0.5}, {"method": "volume", "share": 0.5}]},
+    )
+    market = market_of({"a": flat(10), "b": flat(10), "quiet": flat(10)})
+    data, plain = market.data(), market.candidates
+    silenced = pl.when(pl.col("token_id") != "quiet").then("volume_30d_median_usd").alias("volume_30d_median_usd")
+    object.__setattr__(
+        data, "candidates", lambda date: plain(date).with_columns(silenced) if date > day(20) else plain(date)
+    )
+
+    *_, february = fold(definition, new_state(definition), mondays(5), data)
+
+    assert targets_of(february) == pytest.approx({"a": 0.5, "b": 0.5, "quiet": 0.0})
+    assert reasons_of(february)["quiet"] == "left: its volume is unknown"
+
+
 WEIGHTINGS = {
     "inverse_volatility": {"method": "inverse_volatility", "volatility_days": 20, "cap": 0.5},
     "risk_parity": {"method": "risk_parity", "covariance_days": 20},

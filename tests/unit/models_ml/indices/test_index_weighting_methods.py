@@ -267,3 +267,9 @@ def test_the_order_of_tokens_does_not_matter_to_an_optimiser(method):
 def test_a_method_that_rests_on_risk_asks_for_past_returns():
     with pytest.raises(ValueError, match="hand `past` to weigh"):
         weigh(members("ab"), Weighting(method="risk_parity"))
+
+
+def test_constituents_without_a_rank_come_last_the_largest_first():
+    frame = members("abcd", rank=[None, 2, None, 1], market_cap_usd=[1.0, 9.0, 2.0, 3.0])
+
+    assert weights_of(frame, method="rank") == pytest.approx({"d": 0.4, "b": 0.3, "c": 0.2, "a": 0.1})
