@@ -1,9 +1,15 @@
 """The section `weighting` of a definition: what is refused at load, with line, field and remedy."""
 
+from pathlib import Path
+from typing import get_args
+
 import pytest
 
 from models_ml.indices.definition import parse_definition
 from models_ml.indices.errors import DefinitionError
+from models_ml.indices.weighting_rules import Method, Weighting
+
+REFERENCE = Path(__file__).parents[4] / "docs" / "reference" / "index-weighting.md"
 
 GOOD = """\
 index_id: top5
@@ -136,3 +142,12 @@ def test_a_covariance_of_fewer_days_than_tokens_is_refused(method):
         f"which {method} needs; set at least 61, better twice as many"
     ]
     assert load(f"  method: {method}\n  covariance_days: 61\n", text=text).weighting.method == method
+
+
+def test_the_reference_names_every_method_field_and_way_of_capping():
+    text = REFERENCE.read_text(encoding="utf-8")
+    ways = get_args(Weighting.model_fields["capping"].annotation)
+
+    missing = [name for name in (*get_args(Method), *Weighting.model_fields, *ways) if f"`{name}" not in text]
+
+    assert missing == []
