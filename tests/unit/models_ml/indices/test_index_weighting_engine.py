@@ -85,6 +85,16 @@ def test_a_floor_and_a_sector_pushed_to_its_ceiling_are_said_too(market_of, defi
     }
 
 
+def test_a_sector_that_only_takes_up_what_another_gives_up_has_no_limit_in_its_reason(market_of, definition_of):
+    definition = definition_of(weighting={"group_caps": {"cap": 0.5}})
+    market = market_of({"a": flat(60), "b": flat(30), "c": flat(10)}, sector={"a": "L1", "b": "Gaming", "c": "AI"})
+
+    result = first_of(definition, market)
+
+    assert targets_of(result) == pytest.approx({"a": 0.5, "b": 0.375, "c": 0.125})
+    assert reasons_of(result)["b"] == "entered at the base (rank 2)"
+
+
 def test_a_flexible_ceiling_is_said_with_its_way(market_of, definition_of):
     definition = definition_of(weighting={"cap": 0.5, "capping": "flexible"})
     prices = {"a": flat(50), "b": flat(30), "c": flat(20)}
@@ -175,18 +185,20 @@ def test_a_model_driven_index_goes_on_towards_what_the_turnover_limit_put_off(ma
         calendar={"rule": "weekly_model", "retrade_band": 0.2},
         ranking={"by": "score"},
         selection={"count": 2},
-        weighting={"method": "equal", "max_turnover": 0.4},
+        weighting={"method": "equal", "max_turnover": 0.15},
     )
     market = market_of({"a": flat(10), "old": flat(10), "new": flat(10)})
     scores = {"a": 3.0, "old": 2.0, "new": 1.0}
     market.scores = lambda token_id, date: (scores | ({"new": 9.0} if date > day(7) else {}))[token_id]
 
-    results = list(fold(definition, new_state(definition), mondays(4), market.data()))
+    results = list(fold(definition, new_state(definition), mondays(6), market.data()))
 
-    # Once a tenth is left of `old` no weight is off by more than the band, but it is no constituent any more.
+    # From the second step on no weight moves by more than the band, but `old` is no constituent any more.
     assert [targets_of(result) for result in results] == [
         pytest.approx({"a": 0.5, "old": 0.5}),
-        pytest.approx({"a": 0.5, "new": 0.4, "old": 0.1}),
+        pytest.approx({"a": 0.5, "new": 0.15, "old": 0.35}),
+        pytest.approx({"a": 0.5, "new": 0.30, "old": 0.20}),
+        pytest.approx({"a": 0.5, "new": 0.45, "old": 0.05}),
         pytest.approx({"a": 0.5, "new": 0.5, "old": 0.0}),
         {},
     ]
