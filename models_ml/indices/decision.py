@@ -159,7 +159,6 @@ class _MemberWeights:
     reached: Mapping[str, float]
     before: Mapping[str, float]
     clauses: Mapping[str, str | None]
-    is_partial: bool
 
     def aims(self, *, invested: float) -> dict[str, float]:
         """Wanted weights of the whole index; none where nothing is invested."""
@@ -192,9 +191,9 @@ def _weigh_members(
     wanted = dict(zip(token_ids, weights.to_list(), strict=True))
     tradable = _shares_held(holding for holding in held if data.lookup.is_priced(holding.token_id, day))
     if weighting.max_turnover is None or not tradable or invested <= SAME_SHARE:
-        return _MemberWeights(wanted, wanted, before, clauses, is_partial=False)
-    reached, part = part_of_the_way(tradable, wanted, max_turnover=weighting.max_turnover)
-    return _MemberWeights(wanted, reached if part < 1 else wanted, tradable, clauses, is_partial=part < 1)
+        return _MemberWeights(wanted, wanted, before, clauses)
+    reached = part_of_the_way(tradable, wanted, max_turnover=weighting.max_turnover)
+    return _MemberWeights(wanted, reached, tradable, clauses)
 
 
 def _shares_held(held: Iterable[Holding]) -> dict[str, float]:
@@ -267,7 +266,7 @@ def _member_targets(
 
 def _turnover_clause(definition: IndexDefinition, weights: _MemberWeights, token_id: str) -> str | None:
     limit = definition.weighting.max_turnover
-    if limit is None or not weights.is_partial:
+    if limit is None:
         return None
     return reasons.moved_in_part(
         before=weights.before.get(token_id, 0.0),

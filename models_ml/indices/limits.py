@@ -163,13 +163,13 @@ def limit_once(shares: pl.Series, bounds: Bounds) -> pl.Series:
     return pl.Series("weight", np.where(is_free, values * (rest / values[is_free].sum()), limited))
 
 
-def part_of_the_way(
-    held: Mapping[str, float], wanted: Mapping[str, float], *, max_turnover: float
-) -> tuple[dict[str, float], float]:
+def part_of_the_way(held: Mapping[str, float], wanted: Mapping[str, float], *, max_turnover: float) -> dict[str, float]:
     """Go from held to wanted weights as far as a turnover limit allows.
 
-    Every weight moves the same part of its way, tokens that leave or enter among them, so the sum stays 1 and nothing
-    moves away from its target.
+    Tokens that leave are sold first, in proportion to their weights; with what the limit then allows, all others above
+    their target go the same part of their way. What is sold is bought in proportion to what each token lacks. So the
+    sum stays 1, nothing moves away from its target, and a leaving token is gone after a few rebalances: were all to go
+    the same part of their way, a little of it would always stay.
 
     Args:
         held: Fractions before by token_id, summing to 1; tokens that are to leave are among them.
@@ -177,16 +177,21 @@ def part_of_the_way(
         max_turnover: Largest sum of |new - old| / 2.
 
     Returns:
-        Fractions by token_id, of all tokens in either, and the part of the way gone, in (0, 1].
+        Fractions by token_id, of all tokens in either.
     """
     token_ids = sorted({*held, *wanted})
     before = np.array([held.get(token_id, 0.0) for token_id in token_ids])
     after = np.array([wanted.get(token_id, 0.0) for token_id in token_ids])
-    turnover = float(np.abs(after - before).sum() / 2)
-    if turnover <= max_turnover:
-        return dict(zip(token_ids, after.tolist(), strict=True)), 1.0
-    part = max_turnover / turnover
-    return dict(zip(token_ids, (before + part * (after - before)).tolist(), strict=True)), part
+    excess, lacking = np.maximum(before - after, 0.0), np.maximum(after - before, 0.0)
+    turnover, leaving = float(excess.sum()), float(before[after == 0].sum())
+    if turnover > max_turnover:
+        part_of_leavers = min(1.0, max_turnover / leaving) if leaving > 0 else 0.0
+        others = turnover - leaving
+        part_of_others = max(0.0, max_turnover - leaving) / others if others > 0 else 0.0
+        sold = excess * np.where(after == 0, part_of_leavers, part_of_others)
+        after = np.where(after == 0, before * (1 - part_of_leavers), before - sold)
+        after += lacking * (sold.sum() / lacking.sum())
+    return dict(zip(token_ids, after.tolist(), strict=True))
 
 
 def checked(weights: pl.Series) -> Floats:

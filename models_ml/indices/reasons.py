@@ -75,9 +75,11 @@ def limited(bounds: Bounds, *, position: int, before: Sequence[float], after: Se
 
 
 def moved_in_part(*, before: float, wanted: float, after: float, max_turnover: float) -> str | None:
-    """What the turnover limit left of the way to a weight; None for one that had no way to go."""
-    if abs(wanted - before) <= SAME_WEIGHT:
+    """What the turnover limit left of the way to a weight; None for one that arrived."""
+    if abs(wanted - after) <= SAME_WEIGHT:
         return None
+    if abs(after - before) <= SAME_WEIGHT:
+        return f"kept at {percent(before)} on the way to {percent(wanted)} ({_turnover(max_turnover)})"
     return (
         f"moved from {percent(before)} to {percent(after)} on the way to {percent(wanted)} ({_turnover(max_turnover)})"
     )

@@ -101,8 +101,8 @@ class Weighting(Strict):
     group_caps: GroupCaps | None = None
     liquidity: LiquidityLimit | None = None
     max_turnover: Share | None = None
-    """Largest sum of |new - old| / 2 of one rebalance; null for no limit. All weights then move the same part of their
-    way, leaving tokens among them, and may stay outside the other limits until they have arrived."""
+    """Largest sum of |new - old| / 2 of one rebalance; null for no limit. Leaving tokens are then sold first, the others
+    go part of their way (`limits.part_of_the_way`), and weights may stay outside the other limits until they arrive."""
 
     @property
     def methods(self) -> tuple[str, ...]:

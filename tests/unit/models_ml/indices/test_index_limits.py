@@ -144,22 +144,29 @@ def test_limits_that_cannot_be_met_are_refused_with_the_way_out(weighting, colum
         weights_of(members([1, 1, 1], **columns), **weighting)
 
 
-def test_a_turnover_limit_lets_every_weight_go_the_same_part_of_its_way():
-    held, wanted = {"a": 0.5, "b": 0.3, "old": 0.2}, {"a": 0.3, "b": 0.3, "new": 0.4}
+def test_under_a_turnover_limit_leaving_tokens_are_sold_first_and_the_others_go_part_of_their_way():
+    held, wanted = {"a": 0.5, "b": 0.3, "old": 0.2}, {"a": 0.3, "b": 0.3, "new": 0.2, "too": 0.2}
 
-    # 0.4 would be traded each way, half of it is allowed.
-    reached, part = part_of_the_way(held, wanted, max_turnover=0.2)
+    # 0.4 would be sold. Of the 0.3 allowed, 0.2 are `old` and 0.1 half of what `a` is to give up.
+    reached = part_of_the_way(held, wanted, max_turnover=0.3)
 
-    assert part == pytest.approx(0.5)
-    assert reached == pytest.approx({"a": 0.4, "b": 0.3, "new": 0.2, "old": 0.1})
+    assert reached == pytest.approx({"a": 0.4, "b": 0.3, "new": 0.15, "too": 0.15, "old": 0.0})
+
+
+def test_leaving_tokens_that_weigh_more_than_the_limit_are_all_that_is_sold():
+    held, wanted = {"a": 0.5, "old": 0.3, "older": 0.2}, {"a": 0.4, "new": 0.6}
+
+    reached = part_of_the_way(held, wanted, max_turnover=0.1)
+
+    assert reached == pytest.approx({"a": 0.5, "new": 0.1, "old": 0.24, "older": 0.16})
 
 
 def test_within_the_turnover_limit_the_target_is_reached_exactly():
     held, wanted = {"a": 0.5, "old": 0.5}, {"a": 0.9, "new": 0.1}
 
-    reached, part = part_of_the_way(held, wanted, max_turnover=0.5)
+    reached = part_of_the_way(held, wanted, max_turnover=0.5)
 
-    assert (reached, part) == ({"a": 0.9, "new": 0.1, "old": 0.0}, 1.0)
+    assert reached == {"a": 0.9, "new": 0.1, "old": 0.0}
 
 
 @st.composite
@@ -301,11 +308,28 @@ def test_a_turnover_limit_is_kept_and_moves_nothing_away_from_its_target(held, w
     held = {token: weight / sum(held.values()) for token, weight in held.items()}
     wanted = {token: weight / sum(wanted.values()) for token, weight in wanted.items()}
 
-    reached, part = part_of_the_way(held, wanted, max_turnover=max_turnover)
+    reached = part_of_the_way(held, wanted, max_turnover=max_turnover)
 
     assert sum(reached.values()) == pytest.approx(1, abs=1e-12)
-    assert sum(abs(reached[token] - held.get(token, 0)) for token in reached) / 2 <= max_turnover + 1e-12
-    assert part == 1 or sum(abs(reached[token] - held.get(token, 0)) for token in reached) / 2 > max_turnover - 1e-12
+    traded = sum(abs(reached[token] - held.get(token, 0)) for token in reached) / 2
+    needed = sum(abs(wanted.get(token, 0) - held.get(token, 0)) for token in reached) / 2
+    assert traded == pytest.approx(min(needed, max_turnover), abs=1e-12)
     for token, weight in reached.items():
         low, high = sorted((held.get(token, 0.0), wanted.get(token, 0.0)))
         assert low - 1e-12 <= weight <= high + 1e-12
+
+
+@EXAMPLES
+@given(
+    st.dictionaries(st.sampled_from("abcdef"), st.floats(0.01, 1), min_size=1),
+    st.dictionaries(st.sampled_from("abcdef"), st.floats(0.01, 1), min_size=1),
+    st.floats(0.05, 1),
+)
+def test_whatever_the_turnover_limit_the_target_is_reached_exactly_after_a_few_rebalances(held, wanted, max_turnover):
+    reached = {token: weight / sum(held.values()) for token, weight in held.items()}
+    wanted = {token: weight / sum(wanted.values()) for token, weight in wanted.items()}
+
+    for _ in range(21):
+        reached = part_of_the_way(reached, wanted, max_turnover=max_turnover)
+
+    assert {token: weight for token, weight in reached.items() if weight > 0} == pytest.approx(wanted, abs=1e-12)
