@@ -201,7 +201,17 @@ class IndexDefinition(Strict):
     def _weighting_problems(self) -> list[FieldProblem]:
         count = self.selection.count
         fewest = min(self.minimum_constituents, count)
-        return list(weighting_problems(self.weighting, count=count, fewest=fewest, sector=self.universe.sector))
+        problems = list(weighting_problems(self.weighting, count=count, fewest=fewest, sector=self.universe.sector))
+        if self.weighting.max_turnover is not None and self.calendar.review_months is not None:
+            problems.append(
+                FieldProblem(
+                    "weighting.max_turnover",
+                    "a token that leaves by parts would be weighed again between reviews (calendar.review_months), "
+                    "because all that is held is",
+                    "leave one of the two out",
+                )
+            )
+        return problems
 
     def _selection_problems(self) -> list[FieldProblem]:
         selection, pool = self.selection, self.ranking.among_largest

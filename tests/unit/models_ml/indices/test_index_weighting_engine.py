@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from models_ml.indices.engine import advance, fold
 from models_ml.indices.market import MarketState
-from models_ml.indices.state import new_state
+from models_ml.indices.state import new_state, state_from_rows
 
 START = dt.date(2024, 1, 1)
 WEEKS = [START + dt.timedelta(days=7 * week) for week in range(1, 27)]
@@ -301,7 +301,9 @@ WEIGHTINGS = {
 
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 10**6), kind=st.sampled_from(sorted(WEIGHTINGS)), position=st.integers(4, 14))
-def test_weights_sum_to_one_say_why_and_know_nothing_of_later_prices(seed, kind, position, walk_of, definition_of):
+def test_weights_sum_to_one_say_why_reproduce_and_know_nothing_of_later_prices(
+    seed, kind, position, walk_of, definition_of
+):
     definition = definition_of(
         weighting=WEIGHTINGS[kind], selection={"count": 5, "exit_rank": 6}, minimum_constituents=4
     )
@@ -311,6 +313,11 @@ def test_weights_sum_to_one_say_why_and_know_nothing_of_later_prices(seed, kind,
     full = list(fold(definition, new_state(definition), weeks, market.data()))
     cut = list(fold(definition, new_state(definition), weeks, market.data(until=weeks[-1] - dt.timedelta(days=1))))
 
+    tables = [
+        pl.concat([getattr(result, table) for result in full]) for table in ("rebalances", "levels", "compositions")
+    ]
+    state = state_from_rows(definition, *tables, as_of_week=weeks[-2])
+    assert advance(definition, state, weeks[-1], market.data()).rebalances.equals(full[-1].rebalances)
     assert any(result.rebalances.height for result in full)
     for result, same in zip(full, cut, strict=True):
         assert result.rebalances.equals(same.rebalances)

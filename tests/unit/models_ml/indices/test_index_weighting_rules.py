@@ -133,6 +133,17 @@ def test_a_ceiling_on_the_only_sector_of_an_index_is_refused():
     ]
 
 
+def test_a_turnover_limit_between_reviews_of_the_members_is_refused():
+    text = GOOD.replace("{rule: monthly}", "{rule: monthly, review_months: [1, 7]}")
+
+    (problem,) = problems_of("  max_turnover: 0.2\n", text=text)
+
+    assert problem.startswith(
+        "mine.yaml:9: weighting.max_turnover: a token that leaves by parts would be weighed again"
+    )
+    assert problem.endswith("leave one of the two out")
+
+
 @pytest.mark.parametrize("method", ["risk_parity", "hierarchical_risk_parity", "minimum_variance"])
 def test_a_covariance_of_fewer_days_than_tokens_is_refused(method):
     text = GOOD.replace("count: 5", "count: 60")
