@@ -106,9 +106,7 @@ def contributions(text: str, frame: pl.DataFrame) -> pl.DataFrame:
     names = [*booster.feature_name(), "expected"]
     if frame.is_empty():
         return pl.DataFrame(schema=dict.fromkeys(names, pl.Float64))
-    values = booster.predict(
-        _matrix(frame, booster.feature_name()), pred_contrib=True, num_threads=PREDICTION_THREADS
-    )
+    values = booster.predict(_matrix(frame, booster.feature_name()), pred_contrib=True, num_threads=PREDICTION_THREADS)
     return pl.DataFrame(np.asarray(values, dtype=np.float64), schema=names)
 
 

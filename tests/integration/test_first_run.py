@@ -168,7 +168,13 @@ API = {
             ("scenario_total_market_cap_usd", "share_change", "scenario_price_usd", "scenario_return"), NUMBER
         ),
     },
-    "model_evaluation": {"as_of_week": DAY, "model": TEXT, "universe": TEXT, "metric": TEXT, "value": NUMBER},
+    "model_evaluation": {
+        **{"as_of_week": DAY, "model": TEXT, "universe": TEXT, "metric": TEXT, "value": NUMBER},
+        **{"is_hindsight": FLAG},
+    },
+    "model_evaluation_cumulative": {
+        **{"as_of_week": DAY, "model": TEXT, "universe": TEXT, "metric": TEXT, "mean_value": NUMBER, "weeks": COUNT},
+    },
     "models": {
         **dict.fromkeys(("model", "model_version", "column_names", "data_hash", "parameters", "constants"), TEXT),
         **dict.fromkeys(("refit_date", "training_first_week", "training_last_week", "expires_date"), DAY),

@@ -1,7 +1,7 @@
 """Models, grades, calls and their evaluation."""
 
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Iterator, Mapping
+from datetime import date, timedelta
 from typing import Any
 
 import dagster as dg
@@ -10,10 +10,12 @@ import polars as pl
 
 from models_ml.learning.actions import ActionRules
 from models_ml.learning.boosters import gain_shares
+from models_ml.learning.evaluation.intervals import with_cumulative_mean
+from models_ml.learning.evaluation.rank_skill import SIZE_EDGES_USD
 from models_ml.learning.explanations import gain_by_family
 from orchestration.lib.action_weeks import build_actions
 from orchestration.lib.calls import CALL_TABLES, build_calls
-from orchestration.lib.evaluation_weeks import evaluate
+from orchestration.lib.evaluation_weeks import EVALUATED_HEADS, EVALUATED_TRADER, EvaluatedHead, evaluate
 from orchestration.lib.explained_weeks import EXPLAINED_TABLES, build_explanations
 from orchestration.lib.metadata import lines_plot, markdown_table, plot, preview_of, table_metadata
 from orchestration.lib.model_table import TABLE, record_models
@@ -44,6 +46,10 @@ PRICED = dg.AssetKey(["quality", "source_health"])
 """Its blocking check stops everything downstream when the prices are lost."""
 
 MODELS = dg.AssetKey(["learning", "models"])
+
+FEWEST_WEEKS_OF_A_MEAN = 8
+"""A mean of fewer weeks is left out of a picture, whose scale it would set."""
+
 PREVIEW_ORDER = {
     TRADER_GRADES.full_name: "as_of_week desc, trader_grade desc",
     INVESTOR_GRADES.full_name: "as_of_week desc, investor_grade desc",
@@ -173,9 +179,9 @@ def trade_actions(
 
 @dg.multi_asset(
     name="model_evaluation",
-    specs=[spec_of(MODEL_EVALUATION, [key_of(TRADER_GRADES), *MARTS])],
+    specs=[spec_of(head.table, [key_of(head.grades), *MARTS]) for head in EVALUATED_HEADS],
     check_specs=[
-        published_check_spec(MODEL_EVALUATION),
+        *(published_check_spec(head.table) for head in EVALUATED_HEADS),
         dg.AssetCheckSpec(
             "skill_is_positive",
             asset=key_of(MODEL_EVALUATION),
@@ -187,38 +193,26 @@ def trade_actions(
 def model_evaluation(
     context: dg.AssetExecutionContext, lease: RunLease, warehouse: Warehouse
 ) -> Iterator[dg.MaterializeResult]:
-    """Rank IC, decile spread and coverage of every week whose labels have ended, beside simple baselines."""
+    """Rank IC, decile spread and coverage of every week whose labels have ended, by size and sector, beside simple baselines."""
+    source = warehouse.settings.source
     with warehouse.connect() as connection:
         build = warehouse.build(connection, context.run_id)
-        appended = evaluate(connection, build)
-        ics = weekly_ics(connection)
-        recent = ics["value"].tail(26).mean()
-        drawn = None
-        if ics.height:
-            mean = ics["value"].rolling_mean(26, min_samples=4).to_list()
-            days = ics["as_of_week"].to_list()
-            drawn = lines_plot(
-                {"rank IC of the week": (days, ics["value"].to_list()), "mean of 26 weeks": (days, mean)},
-                title="Weekly rank IC, broad universe, out of sample",
-                unit="rank correlation",
-                data_source=warehouse.settings.source,
+        appended = {head: evaluate(connection, build, head) for head in EVALUATED_HEADS}
+        for head in EVALUATED_HEADS:
+            ics = weekly_ics(connection, head)
+            yield published_result(
+                connection,
+                head.table,
+                appended[head],
+                root=warehouse.folder.root,
+                where=f"model = '{head.name}' and universe = 'broad'",
+                plot=weekly_ic_plot(ics, head, source),
+                further_plots={
+                    "cumulative_by_head": cumulative_by_head(connection, source),
+                    "cumulative_by_size": cumulative_by_size(connection, head, source),
+                },
+                checks=[skill_check(ics)] if head is EVALUATED_TRADER else (),
             )
-        skill = dg.AssetCheckResult(
-            passed=not ics.height or (isinstance(recent, float) and recent > 0),
-            severity=dg.AssetCheckSeverity.WARN,
-            asset_key=key_of(MODEL_EVALUATION),
-            check_name="skill_is_positive",
-            metadata={"mean_rank_ic_26_weeks": recent if isinstance(recent, float) else "no week evaluated yet"},
-        )
-        yield published_result(
-            connection,
-            MODEL_EVALUATION,
-            appended,
-            root=warehouse.folder.root,
-            where="model = 'trader' and universe = 'broad'",
-            plot=drawn,
-            checks=[skill],
-        )
 
 
 @dg.multi_asset(
@@ -250,12 +244,87 @@ def family_plot(head: str, gains: pl.DataFrame, data_source: str) -> dg.Markdown
     return plot(draw, title=f"{head}: gain by family", unit="fraction of the gain", data_source=data_source)
 
 
-def weekly_ics(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
-    """Weekly rank ICs of the trader model on the broad universe: as_of_week, value."""
+def weekly_ics(connection: duckdb.DuckDBPyConnection, head: EvaluatedHead) -> pl.DataFrame:
+    """Weekly rank ICs of a head on the broad universe: as_of_week, value."""
     return connection.execute(
-        """select as_of_week, value from learning.model_evaluation_current
-        where model = 'trader' and universe = 'broad' and metric = 'rank_ic' order by as_of_week"""
+        f"""select as_of_week, value from {head.table.current_view_sql_name}
+        where model = ? and universe = 'broad' and metric = 'rank_ic' order by as_of_week""",
+        [head.name],
     ).pl()
+
+
+def skill_check(ics: pl.DataFrame) -> dg.AssetCheckResult:
+    """Whether the newest weekly rank ICs of the trader model are above 0 in the mean; so they are while there are none."""
+    recent = ics["value"].tail(26).mean()
+    return dg.AssetCheckResult(
+        passed=not ics.height or (isinstance(recent, float) and recent > 0),
+        severity=dg.AssetCheckSeverity.WARN,
+        asset_key=key_of(MODEL_EVALUATION),
+        check_name="skill_is_positive",
+        metadata={"mean_rank_ic_26_weeks": recent if isinstance(recent, float) else "no week evaluated yet"},
+    )
+
+
+def weekly_ic_plot(ics: pl.DataFrame, head: EvaluatedHead, data_source: str) -> dg.MarkdownMetadataValue | None:
+    """The weekly rank ICs of a head and their mean over half a year; None before the first."""
+    if ics.is_empty():
+        return None
+    mean = ics["value"].rolling_mean(26, min_samples=4).to_list()
+    days = ics["as_of_week"].to_list()
+    return lines_plot(
+        {"rank IC of the week": (days, ics["value"].to_list()), "mean of 26 weeks": (days, mean)},
+        title=f"Weekly rank IC of the {head.name} model over {head.horizon_days} days, broad universe, out of sample",
+        unit="rank correlation",
+        data_source=data_source,
+    )
+
+
+def cumulative_by_head(connection: duckdb.DuckDBPyConnection, data_source: str) -> dg.MarkdownMetadataValue:
+    """The mean rank IC so far of every head, on the broad and the liquid universe."""
+    series = {
+        f"{head.name}, {universe}": mean_so_far(connection, head, universe)
+        for head in EVALUATED_HEADS
+        for universe in ("broad", "liquid")
+    }
+    return cumulative_plot(series, title="Mean rank IC so far, by head", data_source=data_source)
+
+
+def cumulative_by_size(
+    connection: duckdb.DuckDBPyConnection, head: EvaluatedHead, data_source: str
+) -> dg.MarkdownMetadataValue:
+    """The mean rank IC so far of a head in each size bucket, and on the whole universe."""
+    series = {
+        universe.removeprefix("size_").replace("_", " "): mean_so_far(connection, head, universe)
+        for universe in ("broad", *(f"size_{bucket}" for bucket in SIZE_EDGES_USD))
+    }
+    return cumulative_plot(
+        series, title=f"Mean rank IC so far of the {head.name} model, by size", data_source=data_source
+    )
+
+
+def mean_so_far(
+    connection: duckdb.DuckDBPyConnection, head: EvaluatedHead, universe: str
+) -> tuple[list[date], list[float]]:
+    """Weeks and the mean of a head's lagged rank IC up to each of them, from the week on in which a mean says something."""
+    weekly = connection.execute(
+        f"""select as_of_week, value from {head.table.current_view_sql_name}
+        where model = ? and universe = ? and metric = 'rank_ic_lag1'""",
+        [head.name, universe],
+    ).pl()
+    shown = with_cumulative_mean(weekly).slice(FEWEST_WEEKS_OF_A_MEAN - 1)
+    return shown["as_of_week"].to_list(), shown["cumulative_mean"].to_list()
+
+
+def cumulative_plot(
+    series: Mapping[str, tuple[list[date], list[float]]], *, title: str, data_source: str
+) -> dg.MarkdownMetadataValue:
+    """Means so far as lines; a series without a week is left out."""
+    return lines_plot(
+        {label: points for label, points in series.items() if points[0]},
+        title=f"{title}, bought one day late",
+        unit="mean rank correlation",
+        data_source=data_source,
+    )
 
 
 def median_grade_plot(connection: duckdb.DuckDBPyConnection, data_source: str) -> dg.MarkdownMetadataValue:
