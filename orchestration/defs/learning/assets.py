@@ -1,7 +1,7 @@
 """Models, grades, calls and their evaluation."""
 
 from collections.abc import Iterator, Mapping
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 
 import dagster as dg
@@ -10,7 +10,6 @@ import polars as pl
 
 from models_ml.learning.actions import ActionRules
 from models_ml.learning.boosters import gain_shares
-from models_ml.learning.evaluation.intervals import with_cumulative_mean
 from models_ml.learning.evaluation.rank_skill import SIZE_EDGES_USD
 from models_ml.learning.explanations import gain_by_family
 from orchestration.lib.action_weeks import build_actions
@@ -293,37 +292,49 @@ def cumulative_by_size(
     connection: duckdb.DuckDBPyConnection, head: EvaluatedHead, data_source: str
 ) -> dg.MarkdownMetadataValue:
     """The mean rank IC so far of a head in each size bucket, and on the whole universe."""
+    buckets = {bucket.replace("_", " "): f"size_{bucket}" for bucket in SIZE_EDGES_USD}
     series = {
-        universe.removeprefix("size_").replace("_", " "): mean_so_far(connection, head, universe)
-        for universe in ("broad", *(f"size_{bucket}" for bucket in SIZE_EDGES_USD))
+        label: mean_so_far(connection, head, universe) for label, universe in {"all sizes": "broad", **buckets}.items()
     }
     return cumulative_plot(
-        series, title=f"Mean rank IC so far of the {head.name} model, by size", data_source=data_source
+        series, title=f"Mean rank IC so far of the {head.name} model, by market cap in USD", data_source=data_source
     )
 
 
-def mean_so_far(
-    connection: duckdb.DuckDBPyConnection, head: EvaluatedHead, universe: str
-) -> tuple[list[date], list[float]]:
-    """Weeks and the mean of a head's lagged rank IC up to each of them, from the week on in which a mean says something."""
-    weekly = connection.execute(
-        f"""select as_of_week, value from {head.table.current_view_sql_name}
-        where model = ? and universe = ? and metric = 'rank_ic_lag1'""",
-        [head.name, universe],
+def mean_so_far(connection: duckdb.DuckDBPyConnection, head: EvaluatedHead, universe: str) -> pl.DataFrame:
+    """The mean of a head's lagged rank IC up to each week in which the head was evaluated.
+
+    Returns:
+        as_of_week, mean, weeks (count of those in the mean), from the week on in which a mean says something. In a week in which the
+        universe was too small to be ranked the mean stays what it was.
+    """
+    return connection.execute(
+        f"""
+        select evaluated.as_of_week, avg(own.value) over so_far as mean, count(own.value) over so_far as weeks
+        from (select distinct as_of_week from {head.table.current_view_sql_name}) as evaluated
+        left join {head.table.current_view_sql_name} as own
+            on evaluated.as_of_week = own.as_of_week
+            and own.model = ? and own.universe = ? and own.metric = 'rank_ic_lag1'
+        window so_far as (order by evaluated.as_of_week)
+        qualify weeks >= ?
+        order by evaluated.as_of_week
+        """,
+        [head.name, universe, FEWEST_WEEKS_OF_A_MEAN],
     ).pl()
-    shown = with_cumulative_mean(weekly).slice(FEWEST_WEEKS_OF_A_MEAN - 1)
-    return shown["as_of_week"].to_list(), shown["cumulative_mean"].to_list()
 
 
-def cumulative_plot(
-    series: Mapping[str, tuple[list[date], list[float]]], *, title: str, data_source: str
-) -> dg.MarkdownMetadataValue:
-    """Means so far as lines; a series without a week is left out."""
+def cumulative_plot(series: Mapping[str, pl.DataFrame], *, title: str, data_source: str) -> dg.MarkdownMetadataValue:
+    """Frames of `mean_so_far` as lines, each named with its number of weeks; one without a week is left out."""
     return lines_plot(
-        {label: points for label, points in series.items() if points[0]},
-        title=f"{title}, bought one day late",
-        unit="mean rank correlation",
+        {
+            f"{label} ({means['weeks'][-1]})": (means["as_of_week"].to_list(), means["mean"].to_list())
+            for label, means in series.items()
+            if means.height
+        },
+        title=f"{title}, weeks in brackets",
+        unit="rank correlation, bought one day late",
         data_source=data_source,
+        is_legend_beside=True,
     )
 
 

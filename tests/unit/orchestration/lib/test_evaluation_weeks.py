@@ -89,7 +89,9 @@ def warehouse():
         mart(
             connection,
             "feat_market_daily",
-            keys.select(pl.col("market_date").unique()).with_columns(pl.lit(1.0).alias(name) for name in (*prices, *state)),
+            keys.select(pl.col("market_date").unique()).with_columns(
+                pl.lit(1.0).alias(name) for name in (*prices, *state)
+            ),
         )
         spells = [("AI", date(2020, 1, 1), MOVED - timedelta(days=1)), ("DePIN", MOVED - timedelta(days=1), None)]
         mart(
