@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from datetime import date
 
 import duckdb
 import pytest
@@ -168,7 +169,13 @@ API = {
             ("scenario_total_market_cap_usd", "share_change", "scenario_price_usd", "scenario_return"), NUMBER
         ),
     },
-    "model_evaluation": {"as_of_week": DAY, "model": TEXT, "universe": TEXT, "metric": TEXT, "value": NUMBER},
+    "model_evaluation": {
+        **{"as_of_week": DAY, "model": TEXT, "universe": TEXT, "metric": TEXT, "value": NUMBER},
+        **{"is_hindsight": FLAG},
+    },
+    "model_evaluation_cumulative": {
+        **{"as_of_week": DAY, "model": TEXT, "universe": TEXT, "metric": TEXT, "mean_value": NUMBER, "weeks": COUNT},
+    },
     "models": {
         **dict.fromkeys(("model", "model_version", "column_names", "data_hash", "parameters", "constants"), TEXT),
         **dict.fromkeys(("refit_date", "training_first_week", "training_last_week", "expires_date"), DAY),
@@ -257,6 +264,49 @@ def test_nothing_else_is_in_the_sql_interface_without_columns_promised_for_it(fi
     found = first.query("select table_name from information_schema.tables where table_schema = 'api'")
 
     assert set(found["table_name"]) == set(API)
+
+
+def test_both_ranking_heads_are_evaluated_by_size_and_sector_once_their_labels_have_ended(first):
+    newest = dict(
+        first.query(
+            "select model, max(as_of_week) from api.model_evaluation where universe = 'broad' group by model"
+        ).rows()
+    )
+    groups = first.query(
+        """select model, bool_or(starts_with(universe, 'size_')), bool_or(starts_with(universe, 'sector_'))
+        from api.model_evaluation where metric = 'partial_rank_ic' group by model order by model"""
+    )
+    twice = first.query(
+        "select 1 from api.model_evaluation group by as_of_week, model, universe, metric having count(*) > 1"
+    )
+
+    assert {model: newest[model] for model in ("trader", "investor")} == {
+        "trader": date(2024, 12, 16),
+        "investor": date(2024, 10, 7),
+    }
+    assert groups.rows() == [("investor", True, True), ("trader", True, True)]
+    assert twice.is_empty()
+
+
+def test_a_mean_so_far_is_that_of_all_weeks_up_to_its_own(first):
+    series = "model = 'trader' and universe = 'size_100m_to_1b' and metric = 'rank_ic_lag1' order by as_of_week"
+    values = first.query(f"select value from api.model_evaluation where {series}")["value"].to_list()
+
+    so_far = first.query(f"select mean_value, weeks from api.model_evaluation_cumulative where {series}")
+
+    assert len(values) > 1
+    assert so_far["weeks"].to_list() == list(range(1, len(values) + 1))
+    assert so_far["mean_value"].to_list() == pytest.approx(
+        [sum(values[:weeks]) / weeks for weeks in range(1, len(values) + 1)]
+    )
+
+
+def test_models_of_both_ranking_heads_say_how_they_ranked_since(first):
+    ranked = first.query(
+        "select distinct model from api.models where mean_rank_ic is not null and evaluated_weeks > 0 order by model"
+    )
+
+    assert ranked["model"].to_list() == ["investor", "trader"]
 
 
 def test_every_check_of_the_run_is_in_the_published_history_with_its_tier(first):

@@ -24,6 +24,7 @@ API_VIEWS = (
         "moonshots",
         "bull_bear",
         "model_evaluation",
+        "model_evaluation_cumulative",
         "source_health",
         "source_coverage",
         "check_results",
