@@ -15,7 +15,12 @@ baskets as (
         index_id,
         close_date,
         lead(close_date) over (partition by index_id order by close_date) as next_close_date
-    from (select distinct index_id, close_date from targets)
+    from (
+        select distinct
+            index_id,
+            close_date
+        from targets
+    )
 ),
 
 levels as (
@@ -41,7 +46,7 @@ days as (
         on
             baskets.index_id = levels.index_id
             and baskets.close_date < levels.date
-            and (baskets.next_close_date is null or levels.date <= baskets.next_close_date)
+            and (baskets.next_close_date is null or baskets.next_close_date >= levels.date)
 ),
 
 closes as (
