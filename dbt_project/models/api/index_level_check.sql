@@ -20,7 +20,7 @@ baskets as (
             index_id,
             close_date
         from targets
-    )
+    ) as instants
 ),
 
 levels as (
