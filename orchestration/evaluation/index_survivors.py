@@ -35,12 +35,14 @@ def page(connection: duckdb.DuckDBPyConnection, code: str) -> str:
     market = read_market(connection, [rules, equal], until=UNTIL)
     first = first_market_week(connection, UNTIL)
     compared = [] if first is None else [compare(each, market, mondays(first, UNTIL)) for each in (rules, equal)]
+    if not compared:
+        return "# The dead in an index of a hundred\n\nThe warehouse has no prices."
     return (
         f"# The dead in an index of a hundred\n\nThe rules of `{RULES}`, weighted by market cap and equally, over the years whose dead "
-        f"coins the history has, and once more without every token that had no price in the last {ALIVE_WITHIN.days} days of them. "
-        "Growth a year as a fraction, price return without costs. A list of today's tokens cannot show `a_year`: the difference is what a backtest on "
-        f"such a list invents. Code {code}.\n\n"
-        + (markdown_table(pl.concat(compared)) if compared else "The warehouse has no prices.")
+        "coins the history has, and once more without every token that had no price in the last "
+        f"{ALIVE_WITHIN.days} days of them. Growth a year as a fraction, price return without costs. A list of today's tokens cannot "
+        f"show `a_year`: the difference is what a backtest on such a list invents. Code {code}.\n\n"
+        + markdown_table(pl.concat(compared))
     )
 
 
