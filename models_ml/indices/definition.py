@@ -162,13 +162,17 @@ HALF_AND_HALF = (
 
 
 class Rotation(Strict):
-    """Weight moved into the largest stablecoin while BTC closes below its averages; the steps add up."""
+    """Weight moved into the largest fiat-backed stablecoins, by market cap, while BTC closes below its averages; the steps add up."""
 
     steps: tuple[RotationStep, ...] = Field(default=HALF_AND_HALF, min_length=1)
     min_hold_days: int = Field(default=0, ge=0)
     """Least number of days between two changes of the share in stables."""
     peg_tolerance: float = Field(default=0.02, gt=0, lt=1)
     """Largest distance from 1 USD at which a stablecoin is still bought."""
+    stables: int = Field(default=2, ge=1, le=5)
+    """How many stablecoins are held, fewer where fewer keep their peg."""
+    leave_below_usd: float = Field(default=0.985, gt=0, lt=1)
+    """A held stablecoin that closes below it is left for the others at the next close, in the middle of the week too."""
 
 
 class Base(Strict):
@@ -210,7 +214,8 @@ class IndexDefinition(Strict):
     def undated_inputs(self) -> tuple[str, ...]:
         """Columns the index rests on that may come from undated reference tables: say so wherever it is shown."""
         used = {
-            "is_stable": self.universe.exclude_stable or self.rotation is not None,
+            "is_stable": self.universe.exclude_stable,
+            "is_fiat_backed": self.rotation is not None,
             "is_wrapped": self.universe.exclude_wrapped,
             "sector": self.universe.sector is not None or bool(self.universe.exclude_sectors),
         }
