@@ -282,7 +282,7 @@ def _build(
     elif table is MOONSHOTS:
         build_moonshots(connection, context, MoonshotSettings(), weeks=[week])
     else:
-        definitions = load_definitions(load_settings().indices_dir)
+        definitions = load_definitions(*load_settings().indices_folders)
         market = read_market(connection, definitions, until=week)
         computed = [
             compute_index(connection, each, market, context, weeks=_weeks(connection, each.index_id, week))

@@ -120,6 +120,10 @@ API = {
         **{"target_weight": NUMBER, "reason": TEXT, **VERSION},
     },
     "index_levels": {"date": DAY, "index_id": TEXT, "level": NUMBER},
+    "index_level_check": {
+        **{"date": DAY, "index_id": TEXT},
+        **dict.fromkeys(("level", "level_recalculated", "relative_difference"), NUMBER),
+    },
     "moonshots": {
         **WEEK_AND_TOKEN,
         **{"rank": COUNT, "score": NUMBER, **VERSION},
@@ -236,7 +240,25 @@ def test_a_run_says_what_each_index_holds(first, first_output):
     lines = {match[1]: match[2] for match in re.finditer(r"^Index (\w+) \(.*?\).*?: (.*)$", first_output, re.MULTILINE)}
 
     assert len(indices) >= 3
-    assert {index_id: [part.split()[0] for part in text.split(", ")] for index_id, text in lines.items()} == held
+    assert lines.keys() == held.keys()
+    for index_id, text in lines.items():
+        named, _, others = text.partition(" and ")
+        symbols = held[index_id]
+        assert [part.split()[0] for part in named.split(", ")] == symbols[:5]
+        assert others == (f"{len(symbols) - 5} more" if len(symbols) > 5 else "")
+
+
+def test_every_level_follows_from_published_rebalances_and_closes_in_plain_sql(first):
+    checked = first.query(
+        """select index_id, count(*) as days, max(abs(relative_difference)) as difference from api.index_level_check group by index_id"""
+    )
+    levels = first.query("select index_id, count(level) as levels from api.index_levels group by index_id")
+
+    joined = levels.join(checked, on="index_id", how="left")
+
+    assert joined["difference"].max() < 1e-9
+    # All but the level an index starts from, and in weeks without a valid basket.
+    assert (joined["days"] >= 0.95 * joined["levels"] - 1).all()
 
 
 def test_a_run_says_the_picks_of_the_screen(first, first_output):

@@ -55,7 +55,7 @@ def index_weeks(
     context: dg.AssetExecutionContext, lease: RunLease, warehouse: Warehouse
 ) -> Iterator[dg.MaterializeResult]:
     """Every index through the weeks that are missing or that a late fact may have changed."""
-    definitions = load_definitions(warehouse.settings.indices_dir)
+    definitions = load_definitions(*warehouse.settings.indices_folders)
     with warehouse.connect() as connection:
         build = warehouse.build(connection, context.run_id)
         market = read_market(connection, definitions, until=build.as_of_week)

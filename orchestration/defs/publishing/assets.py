@@ -21,6 +21,7 @@ API_VIEWS = (
     *("tokens", "daily", "trader_grades", "trading_signals", "indices", "index_compositions", "index_rebalances"),
     *(
         "index_levels",
+        "index_level_check",
         "moonshots",
         "bull_bear",
         "model_evaluation",
