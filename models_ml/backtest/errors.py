@@ -45,7 +45,7 @@ def with_columns_of(
         raise BacktestDataError(f"{what}: column {', '.join(missing)} is missing; needed are {', '.join(schema)}")
     try:
         selected = rows.select(pl.col(column).cast(dtype) for column, dtype in schema.items())
-    except pl.exceptions.InvalidOperationError as error:
+    except (pl.exceptions.InvalidOperationError, pl.exceptions.ComputeError) as error:
         raise BacktestDataError(f"{what}: a column does not have its type ({error}); needed are {schema}") from error
     repeated = selected.filter(pl.struct(key).is_duplicated()).head(1)
     if repeated.height:
