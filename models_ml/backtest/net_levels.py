@@ -32,10 +32,9 @@ import polars as pl
 
 from models_ml.backtest.costs import TradingCosts
 from models_ml.backtest.errors import BacktestDataError, with_columns_of
-from models_ml.backtest.panel import Panel, rebalances_by_index
-from models_ml.indices.levels import Basket
+from models_ml.backtest.panel import Goal, Goals, Panel
 from models_ml.indices.market import PRICE_SCHEMA, PriceLookup
-from models_ml.indices.state import ONE_DAY, Rebalance
+from models_ml.indices.state import ONE_DAY
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -116,23 +115,25 @@ def gross_levels(
     """
     rows = with_columns_of(prices, PRICE_SCHEMA, what="prices", key=("token_id", "market_date"))
     last = last_date or _last_day(rows)
-    lookup = PriceLookup(rows)
+    goals = Goals.of(rebalances, last=last)
+    if not goals.by_index:
+        return pl.DataFrame(schema=GROSS_SCHEMA)
+    closes = np.nan_to_num(PriceLookup(rows).block(goals.token_ids, goals.first, last).prices_usd)
     parts = []
-    for index_id, chain in rebalances_by_index(rebalances, last=last).items():
+    for index_id, chain in goals.by_index.items():
+        starts = [(goal.close_date - goals.first).days for goal in chain]
+        worth = np.empty(len(closes) - starts[0])
         level = _base_of(index_id, base_level)
-        days: list[dt.date] = []
-        levels: list[float] = []
-        for rebalance, until in zip(chain, [*(each.close_date for each in chain[1:]), last + ONE_DAY], strict=True):
-            basket = Basket.bought(rebalance, level=level, prices=lookup)
-            # The next basket is bought at what this one is worth at that close, which is then not listed twice.
-            block = lookup.block([target.token_id for target in basket.holdings], rebalance.close_date, until)
-            values = np.nan_to_num(block.prices_usd) * basket.units + basket.frozen_usd
-            worth = values.cumsum(axis=1)[:, -1] / basket.divisor
-            days += block.days[:-1]
-            levels += worth[:-1].tolist()
-            level = float(worth[-1])
-        parts.append(pl.DataFrame({"date": days, "index_id": [index_id] * len(days), "level": levels}, GROSS_SCHEMA))
-    return pl.concat(parts) if parts else pl.DataFrame(schema=GROSS_SCHEMA)
+        for goal, start, end in zip(chain, starts, [*starts[1:], len(closes)], strict=True):
+            prices_usd = closes[start : end + 1, goal.tokens]  # one day more: the next basket is bought at its close
+            has_price = prices_usd[0] > 0
+            units = np.divide(goal.weights, prices_usd[0], out=np.zeros_like(goal.weights), where=has_price)
+            levels = level * (prices_usd @ units + goal.weights[~has_price].sum())
+            worth[start - starts[0] : end - starts[0]] = levels[: end - start]
+            level = float(levels[-1])
+        days = pl.date_range(chain[0].close_date, last, eager=True)
+        parts.append(pl.DataFrame({"date": days, "index_id": [index_id] * len(days), "level": worth}, GROSS_SCHEMA))
+    return pl.concat(parts)
 
 
 def net_levels(
@@ -171,16 +172,15 @@ def net_levels(
         raise BacktestDataError(f"capitals_usd are {list(capitals_usd)}; at least one is needed, each above 0")
     rules = rules or TradingRules()
     last = last_date or _last_day(with_columns_of(daily, PRICE_SCHEMA, what="daily", key=("token_id", "market_date")))
-    chains = rebalances_by_index(rebalances, last=last)
-    if not chains:
+    goals = Goals.of(rebalances, last=last)
+    if not goals.by_index:
         return pl.DataFrame(schema=NET_SCHEMA)
-    first = min(chain[0].close_date for chain in chains.values())
-    tokens = sorted({target.token_id for chain in chains.values() for each in chain for target in each.held})
-    panel = Panel.of(daily, token_ids=tokens, first=first, last=last, costs=costs)
-    books = _Books(list(chains.values()), np.array(capitals_usd, dtype=np.float64), panel, tokens, rules)
+    panel = Panel.of(daily, token_ids=goals.token_ids, first=goals.first, last=last, costs=costs)
+    books = _Books(list(goals.by_index.values()), np.array(capitals_usd, dtype=np.float64), panel, rules)
     figures = books.walk()
-    bases = [_base_of(index_id, base_level) for index_id in chains]
-    return _as_frame(figures, list(chains), capitals_usd, bases, first=first, began=books.began)
+    index_ids = list(goals.by_index)
+    bases = [_base_of(index_id, base_level) for index_id in index_ids]
+    return _as_frame(figures, index_ids, capitals_usd, bases, first=goals.first, began=books.began)
 
 
 def _as_frame(
@@ -224,32 +224,24 @@ class _Books:
     of an index side by side; arrays of portfolios have one row per capital and one column per index.
     """
 
-    chains: list[list[Rebalance]]
+    chains: list[list[Goal]]
     capitals: Floats
     panel: Panel
-    tokens: list[str]
     rules: TradingRules
     began: Integers = field(init=False)  # row of the first rebalance of each index
 
     def __post_init__(self) -> None:
         """Lay out the pairs, and note which index trades on which day."""
-        column_of = {token_id: number for number, token_id in enumerate(self.tokens)}
-        held = [sorted({target.token_id for each in chain for target in each.held}) for chain in self.chains]
+        held = [np.unique(np.concatenate([goal.tokens for goal in chain])) for chain in self.chains]
         self.sizes = np.array([len(tokens) for tokens in held])
         self.starts = np.concatenate([[0], np.cumsum(self.sizes)[:-1]])
-        self.column = np.array([column_of[token_id] for tokens in held for token_id in tokens])
+        self.column = np.concatenate(held)
         self.owner = np.repeat(np.arange(len(self.chains)), self.sizes)
-        pair_of = [
-            {token_id: int(start) + offset for offset, token_id in enumerate(tokens)}
-            for start, tokens in zip(self.starts, held, strict=True)
-        ]
         self.due: dict[int, list[tuple[int, Integers, Floats]]] = {}
         for number, chain in enumerate(self.chains):
-            for rebalance in chain:
-                weights = np.array([target.weight for target in rebalance.held])
-                pairs = np.array([pair_of[number][target.token_id] for target in rebalance.held])
-                row = (rebalance.close_date - self.panel.first).days
-                self.due.setdefault(row, []).append((number, pairs, weights / weights.sum()))
+            for goal in chain:
+                pairs = self.starts[number] + np.searchsorted(held[number], goal.tokens)
+                self.due.setdefault((goal.close_date - self.panel.first).days, []).append((number, pairs, goal.weights))
         self.began = np.array([(chain[0].close_date - self.panel.first).days for chain in self.chains])
         shape = (len(self.capitals), len(self.owner))
         self.units = np.zeros(shape)
@@ -263,30 +255,27 @@ class _Books:
         shape = (len(self.panel.prices_usd), len(self.capitals), len(self.chains))
         names = ("worth", "cost_paid", "turnover", "carried_weight", "cash_weight")
         figures = {name: np.zeros(shape) for name in names}
-        is_open = np.zeros(len(self.chains), dtype=np.bool_)
         for row in range(shape[0]):
             prices = self._prices(row)
             worth = np.add.reduceat(self.units * prices, self.starts, axis=1) + self.cash
             figures["worth"][row] = worth
             figures["cash_weight"][row] = _ratio(self.cash, worth)
             for number, pairs, weights in self.due.get(row, ()):
-                self._set_target(number, pairs, weights, prices)
-                is_open[number] = True
-            if is_open.any():
-                traded = np.flatnonzero(is_open)
-                found = self._trade(row, traded, prices, worth[:, traded])
-                is_open[traded] = found.pop("is_open").any(axis=0)
+                self._set_target(number, pairs, weights, prices, worth[:, number])
+            pairs = np.flatnonzero(self.side.any(axis=0))
+            if len(pairs):
+                traded, found = self._trade(row, pairs, prices, worth)
                 for name, values in found.items():
                     figures[name][row][:, traded] = values
         return figures
 
     def _prices(self, row: int) -> Floats:
-        prices = self.panel.prices_usd[row, self.column]
+        prices = np.asarray(self.panel.prices_usd[row, self.column], dtype=np.float64)
         if self.rules.write_off_after_days is None:
             return prices
         return np.where(self.panel.price_age_days[row, self.column] <= self.rules.write_off_after_days, prices, 0.0)
 
-    def _set_target(self, number: int, pairs: Integers, weights: Floats, prices: Floats) -> None:
+    def _set_target(self, number: int, pairs: Integers, weights: Floats, prices: Floats, worth: Floats) -> None:
         """Take over the basket of a rebalance and open an order for every token that is held or to be held."""
         own = slice(self.starts[number], self.starts[number] + self.sizes[number])
         has_price = prices[pairs] > 0
@@ -295,24 +284,25 @@ class _Books:
         self.frozen[number] = weights[~has_price].sum()
         value = self.basket[own] * prices[own]
         held = self.units[:, own] * prices[own]
-        worth = held.sum(axis=1) + self.cash[:, number]
         self.side[:, own] = np.sign(value * worth[:, None] - held)
 
-    def _trade(self, row: int, traded: Integers, prices: Floats, worth: Floats) -> dict[str, Floats]:
-        """Fill what can be filled of the orders of some indices; arrays are capitals x these indices."""
-        pairs = np.flatnonzero(np.isin(self.owner, traded))
-        sizes = self.sizes[traded]
-        starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-        owner = np.repeat(np.arange(len(traded)), sizes)
-        price, column = prices[pairs], self.column[pairs]
+    def _trade(self, row: int, pairs: Integers, prices: Floats, worth: Floats) -> tuple[Integers, dict[str, Floats]]:
+        """Fill what can be filled of the orders for some pairs.
+
+        Returns:
+            The indices that own the pairs, and figures as arrays of capitals x these indices.
+        """
+        basket_value = np.add.reduceat(self.basket * prices, self.starts) + self.frozen
+        traded, starts, owner = np.unique(self.owner[pairs], return_index=True, return_inverse=True)
 
         def total(values: Floats) -> Floats:  # of the pairs of each index
             return np.asarray(np.add.reduceat(values, starts, axis=-1))
 
+        worth = worth[:, traded]
+        price, column = prices[pairs], self.column[pairs]
         units, side, basket = self.units[:, pairs], self.side[:, pairs], self.basket[pairs]
         held = units * price
-        basket_value = total(basket * price) + self.frozen[traded]
-        goal = (basket * price / basket_value[owner]) * worth[:, owner]
+        goal = (basket * price / basket_value[traded][owner]) * worth[:, owner]
         lacking = goal - held
         side = np.where(lacking * side > 0, side, 0.0)
         # Against a constant capital, volumes are as much larger as the portfolio has become.
@@ -338,14 +328,15 @@ class _Books:
         cash = np.maximum(available - total(bought + cost_of_purchases), 0.0)
         self.cash[:, traded] = cash
         cost = total(cost_of_sales + cost_of_purchases)
-        left = np.where(np.abs(lacking - bought + sold) > FILLED * worth[:, owner], np.abs(lacking - bought + sold), 0.0)
+        left = np.where(
+            np.abs(lacking - bought + sold) > FILLED * worth[:, owner], np.abs(lacking - bought + sold), 0.0
+        )
         is_sale_left = total(np.where(side < 0, left, 0.0)) > 0
         can_still_buy = is_sale_left | (cash > FILLED * worth)
         left = np.where((side < 0) | ((side > 0) & can_still_buy[:, owner]), left, 0.0)
         self.side[:, pairs] = np.where(left > 0, side, 0.0)
         after = worth - cost
-        return {
-            "is_open": total(left) > 0,
+        return traded, {
             "cost_paid": _ratio(cost, worth),
             "turnover": _ratio(total(bought + sold) / 2, worth),
             "carried_weight": _ratio(total(left) / 2, after),

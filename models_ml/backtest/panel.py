@@ -1,4 +1,4 @@
-"""The market as dense arrays, days x tokens, and rebalances as baskets: what the walk over days reads.
+"""The market as dense arrays, days x tokens, and rebalances as goals: what the walk over days reads.
 
 Belongs here: the layout that makes the walk fast.
 Does not: what a trade costs (`costs.py`), the walk itself (`net_levels.py`).
@@ -17,7 +17,7 @@ import polars as pl
 from models_ml.backtest.costs import TradingCosts, cost_inputs
 from models_ml.backtest.errors import BacktestDataError, with_columns_of
 from models_ml.indices.market import PRICE_SCHEMA, PriceLookup, day_number
-from models_ml.indices.state import Rebalance, Target
+from models_ml.indices.state import Rebalance
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -94,36 +94,69 @@ class Panel:
         )
 
 
-def rebalances_by_index(rebalances: pl.DataFrame, *, last: dt.date) -> dict[str, list[Rebalance]]:
-    """Rebalances of each index in order, those priced after `last` left out; of two at one close the later one counts.
+@dataclass(frozen=True)
+class Goal:
+    """What an index is to hold from a close on: weights that sum to 1, of tokens by their number, in ascending order."""
 
-    Args:
-        rebalances: One row per index, instant and token: index_id, effective_at, token_id, target_weight (not negative;
-            0 for a token that leaves).
-        last: Last day with a close.
+    close_date: dt.date
+    tokens: Integers
+    weights: Floats
 
-    Raises:
-        BacktestDataError: A column is missing, a token is there twice, a weight is negative or unknown, or the weights
-            of a rebalance sum to nothing.
-    """
-    key = ("index_id", "effective_at", "token_id")
-    rows = with_columns_of(rebalances, REBALANCE_COLUMNS, what="rebalances", key=key).sort(key)
-    weight = pl.col("target_weight")
-    wrong = rows.filter(weight.is_null() | ~weight.is_finite() | (weight < 0)).head(1)
-    if wrong.height:
-        values = ", ".join(str(wrong[column][0]) for column in key)
-        raise BacktestDataError(f"rebalances: {values} has the weight {wrong['target_weight'][0]}; 0 or more is needed")
-    found: dict[str, dict[dt.date, Rebalance]] = {}
-    for (index_id, effective_at), frame in rows.partition_by("index_id", "effective_at", as_dict=True).items():
-        targets = tuple(
-            Target(token_id, token_id, value, "") for token_id, value in frame.select(key[2], weight).iter_rows()
-        )
-        rebalance = Rebalance(effective_at.astimezone(dt.UTC), targets)
-        if not rebalance.held:
-            raise BacktestDataError(f"rebalances: {index_id}, {effective_at} holds no token; weights must sum to 1")
-        if rebalance.close_date <= last:
-            found.setdefault(index_id, {})[rebalance.close_date] = rebalance
-    return {index_id: list(days.values()) for index_id, days in found.items()}
+
+@dataclass(frozen=True)
+class Goals:
+    """The goals of every index in the order of time, and the tokens that their numbers stand for."""
+
+    token_ids: list[str]
+    by_index: dict[str, list[Goal]]
+
+    @property
+    def first(self) -> dt.date:
+        """The earliest close at which one of the indices buys."""
+        return min(goals[0].close_date for goals in self.by_index.values())
+
+    @classmethod
+    def of(cls, rebalances: pl.DataFrame, *, last: dt.date) -> Goals:
+        """Arrange rebalances, those priced after `last` left out; of two at one close the later one counts.
+
+        Args:
+            rebalances: One row per index, instant and token: index_id, effective_at, token_id, target_weight (not
+                negative; 0 for a token that leaves).
+            last: Last day with a close.
+
+        Raises:
+            BacktestDataError: A column is missing, a token is there twice, a weight is negative or unknown, or a
+                rebalance holds nothing.
+        """
+        key = ("index_id", "effective_at", "token_id")
+        rows = with_columns_of(rebalances, REBALANCE_COLUMNS, what="rebalances", key=key).sort(key)
+        weight = pl.col("target_weight")
+        wrong = rows.filter(weight.is_null() | ~weight.is_finite() | (weight < 0)).head(1)
+        if wrong.height:
+            values = ", ".join(str(wrong[column][0]) for column in key)
+            raise BacktestDataError(
+                f"rebalances: {values} has the weight {wrong['target_weight'][0]}; 0 or more is needed"
+            )
+        held = rows.filter(weight > 0)
+        empty = rows.join(held, on=key[:2], how="anti").head(1)
+        if empty.height:
+            raise BacktestDataError(
+                f"rebalances: {empty['index_id'][0]}, {empty['effective_at'][0]} holds no token; weights must sum to 1"
+            )
+        instants = held["effective_at"].unique().sort()
+        closes = {instant: Rebalance(instant.astimezone(dt.UTC), ()).close_date for instant in instants}
+        token_ids = held["token_id"].unique().sort().to_list()
+        tokens = held["token_id"].cast(pl.Enum(token_ids)).to_physical().cast(pl.Int64).to_numpy()
+        weights = held["target_weight"].to_numpy()
+        by_index: dict[str, dict[dt.date, Goal]] = {}
+        end = 0
+        sizes = held.group_by(key[:2], maintain_order=True).len()
+        for index_id, instant, size in sizes.iter_rows():
+            start, end = end, end + size
+            if closes[instant] <= last:
+                goal = Goal(closes[instant], tokens[start:end], weights[start:end] / weights[start:end].sum())
+                by_index.setdefault(index_id, {})[goal.close_date] = goal
+        return cls(token_ids, {index_id: list(goals.values()) for index_id, goals in by_index.items()})
 
 
 def _carried(rows: pl.DataFrame, column: str, shape: tuple[int, ...], *, default: float) -> Floats:
