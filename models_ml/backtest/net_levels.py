@@ -302,7 +302,7 @@ class _Books:
         price, column = prices[pairs], self.column[pairs]
         units, side, basket = self.units[:, pairs], self.side[:, pairs], self.basket[pairs]
         held = units * price
-        goal = (basket * price / basket_value[traded][owner]) * worth[:, owner]
+        goal = basket * price * _ratio(worth, np.broadcast_to(basket_value[traded], worth.shape))[:, owner]
         lacking = goal - held
         side = np.where(lacking * side > 0, side, 0.0)
         # Against a constant capital, volumes are as much larger as the portfolio has become.
@@ -354,13 +354,14 @@ def _affordable(linear: Floats, impact: Floats, available: Floats, *, above: Flo
     for _ in range(NEWTON_STEPS):
         excess = linear * share + impact * share**1.5 - available
         slope = linear + 1.5 * impact * np.sqrt(share)
-        share = np.where(is_short, share - np.divide(excess, slope, out=np.zeros_like(slope), where=slope > 0), 1.0)
-    return np.where(available > above, np.clip(share, 0.0, 1.0), 0.0)
+        step = np.divide(excess, slope, out=np.zeros_like(slope), where=slope > 0)
+        share = np.where(is_short, np.clip(share - step, 0.0, 1.0), 1.0)
+    return np.where(available > above, share, 0.0)
 
 
 def _ratio(part: Floats | float, whole: Floats) -> Floats:
     """Quotients, 0 where the whole is nothing."""
-    return np.divide(part, whole, out=np.zeros_like(whole), where=whole > 0)
+    return np.divide(part, whole, out=np.zeros(whole.shape), where=whole > 0)
 
 
 def _base_of(index_id: str, base_level: float | Mapping[str, float]) -> float:
