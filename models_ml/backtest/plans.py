@@ -80,7 +80,7 @@ def money_weighted_return(dates: Sequence[dt.date], flows_usd: Sequence[float]) 
         flows_usd: Amounts, negative where money is paid in, positive where it is taken out or held at the end.
 
     Returns:
-        A fraction a year, above -1.
+        A fraction a year; -1 where the loss is so fast that a float cannot tell it from one of everything.
 
     Raises:
         NoRateError: All flows have one sign or fall on one day (no rate), they change sign more than once in the order of

@@ -17,7 +17,9 @@ START = dt.date(2024, 1, 1)
 def daily_of() -> Callable[..., pl.DataFrame]:
     """Makes daily rows from prices by token; a price of None is a day without a row, the volume is one for all or by token."""
 
-    def make(prices: dict[str, list[float | None]], *, volume: float | dict[str, list[float | None]] = 1e9, start=START):
+    def make(
+        prices: dict[str, list[float | None]], *, volume: float | dict[str, list[float | None]] = 1e9, start=START
+    ):
         rows = [
             (
                 start + dt.timedelta(days=position),

@@ -1,6 +1,7 @@
 """Levels before and after costs: the engine and bt as oracles, small cases by hand, and what must always hold."""
 
 import datetime as dt
+import itertools
 
 import numpy as np
 import polars as pl
@@ -143,7 +144,7 @@ def test_costs_only_ever_lower_the_level_and_more_so_for_more_money(seed, fee, r
     levels = [of_capital(net, capital)["level_net"].to_numpy() for capital in (1e4, 1e5, 1e6, 1e7)]
     assert levels[0][0] == pytest.approx(gross[0])
     assert (levels[0][1:] < gross[1:]).all()
-    for less, more in zip(levels, levels[1:], strict=False):
+    for less, more in itertools.pairwise(levels):
         assert (more <= less * (1 + 1e-12)).all()
 
 
@@ -157,9 +158,7 @@ def test_no_day_trades_more_than_its_share_and_no_portfolio_is_in_debt(seed, vol
 
     rows = net.join(volumes, left_on="date", right_on="market_date", how="left")
     worth = pl.col("level_net") / 1000 * pl.col("capital_usd")
-    traded = rows.select(
-        usd=2 * pl.col("turnover") * worth, limit=0.05 * pl.col("trusted_volume_24h_usd").fill_null(0)
-    )
+    traded = rows.select(usd=2 * pl.col("turnover") * worth, limit=0.05 * pl.col("trusted_volume_24h_usd").fill_null(0))
     assert (traded["usd"] <= traded["limit"] * (1 + 1e-9) + 1e-9).all()
     assert rows["cash_weight"].is_between(0, 1 + 1e-12).all()
     assert (rows["level_net"] >= 0).all()
@@ -172,9 +171,7 @@ def test_net_levels_up_to_a_day_ignore_all_later_days(seed, cut, random_case):
     last = START + dt.timedelta(days=cut)
 
     full = net_levels(rebalances, daily, costs=TradingCosts()).filter(pl.col("date") <= last)
-    cut_off = net_levels(
-        rebalances, daily.filter(pl.col("market_date") <= last), costs=TradingCosts(), last_date=last
-    )
+    cut_off = net_levels(rebalances, daily.filter(pl.col("market_date") <= last), costs=TradingCosts(), last_date=last)
 
     # Tokens that come later stand between others in a sum, which may change its last digit.
     assert full.height == cut_off.height
@@ -207,7 +204,9 @@ def test_a_fee_takes_its_share_of_the_first_purchase_and_of_each_trade(daily_of,
 
     assert net["level_net"].to_list() == pytest.approx([1000.0, 1485.148515, 1480.247035], abs=1e-6)
     assert net["cost_paid"].to_list() == pytest.approx([0.00990099, (2.475248 + 2.426233) / 1485.148515, 0.0], abs=1e-8)
-    assert net["turnover"].to_list() == pytest.approx([0.4950495, (247.524752 + 242.623272) / 2 / 1485.148515, 0], abs=1e-8)
+    assert net["turnover"].to_list() == pytest.approx(
+        [0.4950495, (247.524752 + 242.623272) / 2 / 1485.148515, 0], abs=1e-8
+    )
 
 
 def test_what_the_volume_does_not_allow_is_carried_and_waits_as_cash(daily_of, rebalances_of):
