@@ -60,7 +60,7 @@ def test_spread_is_the_median_and_the_outer_tenths_of_the_starts():
     spread = start_date_spread(levels, {"ai": ["twin"]})
 
     row = spread.filter((pl.col("metric") == "information_ratio") & (pl.col("benchmark") == "twin")).to_dicts()[0]
-    values = by_start.filter((pl.col("metric") == "information_ratio"))["value"].to_numpy()
+    values = by_start.filter(pl.col("metric") == "information_ratio")["value"].to_numpy()
     assert row["starts"] == len(values) > 20
     assert row["median"] == pytest.approx(np.median(values))
     assert (row["percentile_10"], row["percentile_90"]) == pytest.approx(tuple(np.quantile(values, [0.1, 0.9])))

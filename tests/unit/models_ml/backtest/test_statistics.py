@@ -173,7 +173,7 @@ def test_levels_with_gaps_or_losses_of_everything_and_absent_benchmarks_are_refu
 
     with pytest.raises(BacktestDataError, match="ai has no level on the day before 2022-01-06"):
         summarise_levels(missing_day, {"ai": []})
-    with pytest.raises(BacktestDataError, match="ai has the level 0.0 on 2022-01-01"):
+    with pytest.raises(BacktestDataError, match=r"ai has the level 0\.0 on 2022-01-01"):
         summarise_levels(levels.with_columns(level=pl.lit(0.0)), {"ai": []})
     with pytest.raises(BacktestDataError, match="none of twin"):
         summarise_levels(levels, {"ai": ["twin"]})
