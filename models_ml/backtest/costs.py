@@ -54,7 +54,7 @@ class TradingCosts:
     """Parameters of the cost of a trade.
 
     Attributes:
-        venue_fee: Fraction of each trade that the venue keeps; 0.10 % is what large exchanges list for small takers.
+        venue_fee: Fraction of each trade that the venue keeps; 0.10 % is what Binance lists for small spot trades.
         half_spread_floors: (average daily volume in USD a bucket begins at, smallest half spread), ascending from 0.
         impact: Coefficient of the square-root law, at least 0.
 
@@ -78,6 +78,9 @@ class TradingCosts:
     def unknown_linear_cost(self) -> float:
         """Linear cost of a token that nothing is known of: that of the least liquid bucket, moving the price a day."""
         return self.venue_fee + self.half_spread_floors[0][1] + self.impact * UNKNOWN_DAILY_VOLATILITY
+
+
+DEFAULT_COSTS = TradingCosts()
 
 
 def spread_of_two_days() -> pl.Expr:
@@ -111,14 +114,14 @@ def spread_of_two_days() -> pl.Expr:
     return pl.when(has_range & high_before.is_not_null()).then(spread)
 
 
-def cost_inputs(daily: pl.DataFrame, costs: TradingCosts | None = None) -> pl.DataFrame:
+def cost_inputs(daily: pl.DataFrame, costs: TradingCosts = DEFAULT_COSTS) -> pl.DataFrame:
     """What the cost of a trade at a close depends on, from that day and the days before it.
 
     Args:
         daily: One row per token and day, in the columns of `fct_daily`: market_date, token_id, price_usd,
             trusted_volume_24h_usd (without wash trading, nullable); where candles have them also high_usd and low_usd
             (nullable). Without these a spread is the floor of its bucket.
-        costs: Parameters; the default ones where None.
+        costs: Parameters.
 
     Returns:
         market_date, token_id,
@@ -135,7 +138,6 @@ def cost_inputs(daily: pl.DataFrame, costs: TradingCosts | None = None) -> pl.Da
     Raises:
         BacktestDataError: A column is missing, or a token has a day twice.
     """
-    costs = costs or TradingCosts()
     has_range = all(column in daily.columns for column in RANGE_SCHEMA)
     schema = DAILY_SCHEMA | (RANGE_SCHEMA if has_range else {})
     rows = with_columns_of(daily, schema, what="daily", key=("token_id", "market_date")).sort("token_id", "market_date")

@@ -30,7 +30,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from models_ml.backtest.costs import TradingCosts
+from models_ml.backtest.costs import DEFAULT_COSTS, TradingCosts
 from models_ml.backtest.errors import BacktestDataError, with_columns_of
 from models_ml.backtest.panel import Goal, Goals, Panel
 from models_ml.indices.market import PRICE_SCHEMA, PriceLookup
@@ -42,7 +42,7 @@ Integers = npt.NDArray[np.int64]
 CAPITALS_USD = (1e4, 1e5, 1e6, 1e7)
 BASE_LEVEL = 1000.0
 FILLED = 1e-12  # of what the portfolio is worth: an order smaller than that is rounding
-NEWTON_STEPS = 6
+NEWTON_STEPS = 8
 
 NET_SCHEMA: dict[str, pl.DataType] = {
     "date": pl.Date(),
@@ -90,6 +90,9 @@ class TradingRules:
     def unlimited(cls) -> TradingRules:
         """Any amount at the last known price: with free trades the net level is the gross one."""
         return cls(share_of_volume=None, write_off_after_days=None)
+
+
+DEFAULT_RULES = TradingRules()
 
 
 def gross_levels(
@@ -141,8 +144,8 @@ def net_levels(
     daily: pl.DataFrame,
     *,
     capitals_usd: Sequence[float] = CAPITALS_USD,
-    costs: TradingCosts | None,
-    rules: TradingRules | None = None,
+    costs: TradingCosts | None = DEFAULT_COSTS,
+    rules: TradingRules = DEFAULT_RULES,
     base_level: float | Mapping[str, float] = BASE_LEVEL,
     last_date: dt.date | None = None,
 ) -> pl.DataFrame:
@@ -153,7 +156,7 @@ def net_levels(
         daily: One row per token and day, as `cost_inputs` takes it; days before the first rebalance help to know costs.
         capitals_usd: Amounts invested at the close of the first rebalance.
         costs: What trades cost; None for free ones.
-        rules: How trades are limited; the default ones where None.
+        rules: How trades are limited.
         base_level: Level at the close of the first rebalance, one for all or by index_id.
         last_date: Last day to value; the last one with prices where None.
 
@@ -170,7 +173,6 @@ def net_levels(
     """
     if not capitals_usd or min(capitals_usd) <= 0:
         raise BacktestDataError(f"capitals_usd are {list(capitals_usd)}; at least one is needed, each above 0")
-    rules = rules or TradingRules()
     last = last_date or _last_day(with_columns_of(daily, PRICE_SCHEMA, what="daily", key=("token_id", "market_date")))
     goals = Goals.of(rebalances, last=last)
     if not goals.by_index:
@@ -328,9 +330,8 @@ class _Books:
         cash = np.maximum(available - total(bought + cost_of_purchases), 0.0)
         self.cash[:, traded] = cash
         cost = total(cost_of_sales + cost_of_purchases)
-        left = np.where(
-            np.abs(lacking - bought + sold) > FILLED * worth[:, owner], np.abs(lacking - bought + sold), 0.0
-        )
+        left = np.abs(lacking - bought + sold)
+        left = np.where(left > FILLED * worth[:, owner], left, 0.0)
         is_sale_left = total(np.where(side < 0, left, 0.0)) > 0
         can_still_buy = is_sale_left | (cash > FILLED * worth)
         left = np.where((side < 0) | ((side > 0) & can_still_buy[:, owner]), left, 0.0)
@@ -347,15 +348,15 @@ class _Books:
 def _affordable(linear: Floats, impact: Floats, available: Floats, *, above: Floats) -> Floats:
     """The factor, at most 1, by which purchases shrink so that linear x s + impact x s^1.5 is what is available.
 
-    The left side grows and is convex, so Newton's steps from 1 come down to the root without passing it.
+    The left side grows and is convex, so Newton's steps come down to the root from above. It is at least linear x s, which
+    gives the start; the last step divides by a price that is too high, if anything, so no more is spent than there is.
     """
-    share = np.ones_like(available)
-    is_short = linear + impact > available
+    share = np.minimum(_ratio(available, linear), 1.0)
     for _ in range(NEWTON_STEPS):
         excess = linear * share + impact * share**1.5 - available
         slope = linear + 1.5 * impact * np.sqrt(share)
-        step = np.divide(excess, slope, out=np.zeros_like(slope), where=slope > 0)
-        share = np.where(is_short, np.clip(share - step, 0.0, 1.0), 1.0)
+        share = np.clip(share - np.maximum(_ratio(excess, slope), 0.0), 0.0, 1.0)
+    share = np.minimum(share, _ratio(available, linear + impact * np.sqrt(share)))
     return np.where(available > above, share, 0.0)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from models_ml.backtest.costs import TradingCosts, cost_inputs
+from models_ml.backtest.costs import DEFAULT_COSTS, TradingCosts, cost_inputs
 from models_ml.backtest.errors import BacktestDataError, with_columns_of
 from models_ml.indices.market import PRICE_SCHEMA, PriceLookup, day_number
 from models_ml.indices.state import Rebalance
@@ -60,12 +60,12 @@ class Panel:
         last: dt.date,
         costs: TradingCosts | None,
     ) -> Panel:
-        """Arrange daily rows; without costs a volume is still read, and every trade is free.
+        """Arrange daily rows; where `costs` is None volumes are still read, and every trade is free.
 
         Raises:
             BacktestDataError: A column is missing, or a token has a day twice.
         """
-        inputs = cost_inputs(daily.filter(pl.col("token_id").is_in(token_ids)), costs)
+        inputs = cost_inputs(daily.filter(pl.col("token_id").is_in(token_ids)), costs or DEFAULT_COSTS)
         prices = with_columns_of(daily, PRICE_SCHEMA, what="daily", key=("token_id", "market_date"))
         block = PriceLookup(prices).block(token_ids, first, last)
         numbers = np.arange(day_number(first), day_number(last) + 1, dtype=np.int64)
@@ -162,10 +162,9 @@ class Goals:
 def _carried(rows: pl.DataFrame, column: str, shape: tuple[int, ...], *, default: float) -> Floats:
     """Values by day and token, each carried until the next; `default` before the first."""
     values = np.full(shape, np.nan)
-    before = rows.filter(pl.col("row") < 0).sort("row")
-    for part, row in ((before, np.zeros(before.height, dtype=np.int64)), (rows.filter(pl.col("row") >= 0), None)):
-        positions = part["row"].to_numpy() if row is None else row
-        values[positions, part["column"].to_numpy()] = part[column].to_numpy()
+    ordered = rows.sort("row")
+    # Days before the first row all fall on it, in order, so that the newest of them stays.
+    values[np.maximum(ordered["row"].to_numpy(), 0), ordered["column"].to_numpy()] = ordered[column].to_numpy()
     is_known = ~np.isnan(values)
     newest = np.maximum.accumulate(np.where(is_known, np.arange(shape[0])[:, None], -1), axis=0)
     taken = np.take_along_axis(values, np.maximum(newest, 0), axis=0)

@@ -209,6 +209,23 @@ def test_a_fee_takes_its_share_of_the_first_purchase_and_of_each_trade(daily_of,
     )
 
 
+@CASES
+@given(impact=st.floats(0, 100), capital=st.floats(1, 1e9))
+def test_a_purchase_and_its_cost_spend_the_capital_and_not_more(impact, capital, daily_of, rebalances_of):
+    daily = daily_of({"a": [1.0, 1.0]}, volume=1e6)
+    costs = TradingCosts(venue_fee=0.001, half_spread_floors=((0.0, 0.0),), impact=impact)
+
+    net = net_levels(
+        rebalances_of({0: {"a": 1.0}}), daily, costs=costs, rules=TradingRules.unlimited(), capitals_usd=[capital]
+    )
+
+    bought = 2 * net["turnover"][0] * capital
+    rate = 0.001 + impact * 0.1 * np.sqrt(bought / 1e6)
+    assert bought * (1 + rate) == pytest.approx(capital, rel=1e-9)
+    assert bought * (1 + rate) <= capital * (1 + 1e-14)
+    assert net["level_net"][1] == pytest.approx(1000 / (1 + rate), rel=1e-9)
+
+
 def test_what_the_volume_does_not_allow_is_carried_and_waits_as_cash(daily_of, rebalances_of):
     # 5 % of 4000 USD are 200 USD a day. 1000 USD go half into deep and half into thin, which takes three days: 200, 200
     # and 100. No price moves.
@@ -301,6 +318,24 @@ def test_a_constant_capital_keeps_the_cost_of_a_trade_where_the_level_grows(dail
     # 10 % assumed volatility x sqrt(1000 / 1e6) = 0.316 % a side; hundred times the money costs ten times that.
     assert constant["cost_paid"][1] == pytest.approx(2 * 0.00316, rel=0.01)
     assert grown["cost_paid"][1] == pytest.approx(2 * 0.0316, rel=0.05)
+
+
+def test_a_token_without_a_row_that_day_costs_what_it_last_did(daily_of, rebalances_of):
+    # a is bought on day 2, of which it has no row; its volume of day 1 put it into the bucket of 0.2 %. b has never
+    # had a volume: 1 % and a day's move of 10 %.
+    daily = daily_of({"a": [1.0, 1.0, None, 1.0]}, volume={"a": [1e4, 2e7, None, 1e4]})
+    unknown = daily_of({"b": [1.0] * 4}, volume={"b": [None] * 4})
+    rebalances = rebalances_of({2: {"a": 1.0}, 3: {"b": 1.0}})
+
+    net = net_levels(
+        rebalances,
+        pl.concat([daily, unknown]),
+        costs=TradingCosts(venue_fee=0.0, impact=1e-9),
+        rules=TradingRules.unlimited(),
+        capitals_usd=[1.0],
+    )
+
+    assert net["cost_paid"].to_list() == pytest.approx([0.002 / 1.002, 0.002 + 0.998 * 0.01 / 1.01], abs=1e-6)
 
 
 def test_of_two_rebalances_at_one_close_the_later_one_counts(daily_of, rebalances_of):
