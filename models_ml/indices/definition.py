@@ -201,6 +201,8 @@ class IndexDefinition(Strict):
     calendar: Calendar
     rotation: Rotation | None = None
     base: Base = Base()
+    twin: Text | None = None
+    """index_id of the passive index it is measured against: the same universe and the same ceiling, without the model."""
     minimum_constituents: int = Field(ge=1)
     market_cap_half_life_days: float = Field(default=0.0, ge=0, le=365)
     """Half-life of an exponential average of the market cap that stands in for it in ranking and weights; 0 takes the day's own."""
@@ -400,6 +402,11 @@ def load_definitions(*folders: Path) -> list[IndexDefinition]:
             problems.append(
                 f"{path.name}: index_id: {definition.index_id!r} is already taken by {earlier[0]}; rename one of them"
             )
+    problems += [
+        f"{name}: twin: {definition.twin!r} is no index_id of any definition; name one that is there, or leave it out"
+        for name, definition in found.values()
+        if definition.twin is not None and definition.twin not in found
+    ]
     if problems:
         raise DefinitionError(problems)
     return [found[index_id][1] for index_id in sorted(found)]

@@ -6,6 +6,7 @@ import shutil
 from datetime import date
 
 import duckdb
+import polars as pl
 import pytest
 
 WEEK = "2025-01-06"
@@ -120,6 +121,15 @@ API = {
         **{"target_weight": NUMBER, "reason": TEXT, **VERSION},
     },
     "index_levels": {"date": DAY, "index_id": TEXT, "level": NUMBER},
+    "index_statistics": {
+        **dict.fromkeys(("index_id", "basis", "benchmark", "metric"), TEXT),
+        **dict.fromkeys(("value", "low", "high"), NUMBER),
+        **{"first_date": DAY, "last_date": DAY},
+    },
+    "index_net_levels": {
+        **{"date": DAY, "index_id": TEXT},
+        **dict.fromkeys(("capital_usd", "level_net", "cost_paid", "turnover", "carried_weight", "cash_weight"), NUMBER),
+    },
     "index_level_check": {
         **{"date": DAY, "index_id": TEXT},
         **dict.fromkeys(("level", "level_recalculated", "relative_difference"), NUMBER),
@@ -246,6 +256,26 @@ def test_a_run_says_what_each_index_holds(first, first_output):
         symbols = held[index_id]
         assert [part.split()[0] for part in named.split(", ")] == symbols[:5]
         assert others == (f"{len(symbols) - 5} more" if len(symbols) > 5 else "")
+
+
+def test_every_index_has_figures_before_and_after_costs_against_its_benchmarks(first):
+    figures = first.query("select * from api.index_statistics")
+    indices = set(first.query("select index_id from api.indices")["index_id"])
+    alone = figures.filter(pl.col("benchmark").is_null() & (pl.col("metric") == "annual_return"))
+    after, before = (
+        dict(alone.filter(pl.col("basis") == basis).select("index_id", "value").iter_rows())
+        for basis in ("net_10k", "gross")
+    )
+
+    assert set(before) == set(after) == indices
+    assert all(after[index_id] < before[index_id] for index_id in indices)
+    assert set(figures.filter(pl.col("index_id") == "ai_top100")["benchmark"]) == {
+        None,
+        "bitcoin",
+        "ethereum",
+        "total_market",
+        "hodl100_capped",
+    }
 
 
 def test_every_level_follows_from_published_rebalances_and_closes_in_plain_sql(first):

@@ -22,6 +22,8 @@ API_VIEWS = (
     *(
         "index_levels",
         "index_level_check",
+        "index_statistics",
+        "index_net_levels",
         "moonshots",
         "bull_bear",
         "model_evaluation",
