@@ -15,7 +15,7 @@ DBT_SOURCES := $(shell find dbt_project/models dbt_project/macros dbt_project/se
 PORT ?= 3000
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
-.PHONY: run dev test test-parts test-runs drills check bench evaluate rebuild reproduce verify compact replay clean setup lock fix docs fault-matrix request-budget source-reference feature-reference
+.PHONY: run dev test test-parts test-runs drills check bench evaluate rebuild reproduce verify compact replay clean setup lock fix docs fault-matrix request-budget source-reference feature-reference index-new index-schema
 
 # What the commands read from the environment.
 export TIDEMARK_SOURCE := $(or $(SOURCE),$(TIDEMARK_SOURCE),simulated)
@@ -101,6 +101,13 @@ bench: setup
 
 evaluate: setup
 	@$(BIN)/python -m orchestration.evaluate
+
+# A definition to start from: make index-new ID=my_ten
+index-new: setup
+	@$(BIN)/python -m orchestration.cli index-new --id "$(ID)"
+
+index-schema: setup
+	@$(BIN)/python -m orchestration.cli index-schema
 
 # Models, columns, tests and lineage as one page, in the data folder.
 docs: setup

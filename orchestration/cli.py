@@ -1,4 +1,4 @@
-"""The commands behind make: run, rebuild, reproduce, verify, compact, replay. Arguments are checked before anything is written.
+"""The commands behind make: run, rebuild, reproduce, verify, compact, replay, index-new. Arguments are checked before anything is written.
 
 Belongs here: reading arguments, one line for what went wrong, exit codes.
 Does not: the work (`weekly_run.py`, `lib/reproduce.py`, `lib/verification.py`).
@@ -47,6 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     compact.add_argument("--forget-lost", action="store_true", help="accept that landed files are gone for good")
     replay = commands.add_parser("replay", help="judge quarantined records again and land those that pass now")
     replay.add_argument("--dataset", metavar="SOURCE/NAME", help="one dataset, by default all")
+    index_new = commands.add_parser("index-new", help="write an index definition to start from")
+    index_new.add_argument("--id", required=True, help="index_id of the new index, e.g. my_ten")
+    commands.add_parser("index-schema", help="write the schema of index definitions that editors read")
     chosen = parser.parse_args(arguments)
     try:
         return _execute(chosen)
@@ -57,12 +60,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _execute(chosen: argparse.Namespace) -> int:
     """Run the chosen command; the imports it needs come with it, so that a bad argument is refused at once."""
-    from orchestration import commands, commands_docs, commands_landing
+    from orchestration import commands, commands_docs, commands_indices, commands_landing
 
     if chosen.command == "compact":
         return commands_landing.compact(forget_lost=chosen.forget_lost)
     if chosen.command == "replay":
         return commands_landing.replay(chosen.dataset)
+    if chosen.command == "index-new":
+        return commands_indices.new_index(chosen.id)
+    if chosen.command == "index-schema":
+        return commands_indices.write_schema()
     if chosen.command == "docs":
         return commands_docs.write_dbt_docs()
     if chosen.command == "run":

@@ -166,7 +166,7 @@ def _checked() -> tuple[Settings, DataFolder, WeekChoice]:
         _check_faults(settings.simulation.faults)
     choice = choose_week(settings)
     try:
-        load_definitions(settings.indices_dir)
+        load_definitions(*settings.indices_folders)
     except IndicesError as error:
         raise TidemarkError(str(error)) from error
     if settings.source == "archive" and settings.archive is not None:

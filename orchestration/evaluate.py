@@ -25,6 +25,7 @@ from orchestration.evaluation import (
     challengers,
     confidence,
     experiments,
+    index_survivors,
     planted,
     price_share,
     ranges,
@@ -87,6 +88,10 @@ def steps(archive: Path, work: Path) -> dict[str, Callable[[], None]]:
 
         return step
 
+    def survivors_of_an_index() -> str:
+        with connect(real.warehouse, read_only=True) as connection:
+            return index_survivors.page(connection, code)
+
     sectors = archive / "sectors_manual.parquet"
     labelled = archive / "sentiment_labelled_reddit.parquet"
     return {
@@ -97,6 +102,7 @@ def steps(archive: Path, work: Path) -> dict[str, Callable[[], None]]:
         "sentiment": lambda: write_sentiment_page(real.warehouse, labelled if labelled.is_file() else None),
         "risk": lambda: write_risk_page(real.warehouse),
         "replicas": lambda: write_replica_page(real.warehouse, archive),
+        "index_survivors": write("index-survivors", survivors_of_an_index),
         "ranking": write(
             "ranking",
             lambda: ranking.page(history(), ranking.TRADER, code) + "\n\n" + survivors.section(history()) + READING,

@@ -22,6 +22,7 @@ from orchestration.sources.datasets.exchanges import EXCHANGES
 SourceKind = Literal["simulated", "archive", "live"]
 
 REPOSITORY_ROOT = Path(__file__).resolve().parent.parent
+SHIPPED_INDICES = REPOSITORY_ROOT / "models_ml" / "indices" / "definitions"
 
 
 SECRET: Final = re.compile(r"KEY|SECRET|TOKEN|PASSWORD")
@@ -95,7 +96,9 @@ class Settings(BaseSettings):
     mapping: Path = REPOSITORY_ROOT / "orchestration" / "mappings" / "shared_data.yaml"
     as_of: date | None = None
     data_dir: Path | None = None
-    indices_dir: Path = REPOSITORY_ROOT / "models_ml" / "indices" / "definitions"
+    indices_dir: Path | None = Field(
+        default=None, description="Folder of the user's index definitions; by default `indices` in the data folder."
+    )
     correction_weeks: int = Field(default=8, ge=0, description="Corrections older than this wait for make rebuild.")
     tuning_trials: int = Field(
         default=0,
@@ -215,6 +218,17 @@ class Settings(BaseSettings):
         if self.data_dir is not None:
             return self.data_dir.expanduser().resolve()
         return REPOSITORY_ROOT / "data" / ("simulated" if self.source == "simulated" else "real")
+
+    @property
+    def own_indices_folder(self) -> Path:
+        """Where the user's index definitions are: `TIDEMARK_INDICES_DIR`, or `indices` in the data folder."""
+        return self.indices_dir if self.indices_dir is not None else self.folder / "indices"
+
+    @property
+    def indices_folders(self) -> tuple[Path, ...]:
+        """Folders of index definitions: the shipped ones, and the user's where it was named or is there."""
+        own = self.own_indices_folder
+        return (SHIPPED_INDICES, own) if self.indices_dir is not None or own.is_dir() else (SHIPPED_INDICES,)
 
     @property
     def kind(self) -> Literal["simulated", "real"]:

@@ -7,7 +7,7 @@ Does not: when decisions fall due and take effect (`schedule.py`, `engine.py`).
 import datetime as dt
 import functools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -19,7 +19,7 @@ from models_ml.indices.limits import bounds_on, part_of_the_way
 from models_ml.indices.market import STALE_AFTER_DAYS, MarketData
 from models_ml.indices.member_count import aic_count
 from models_ml.indices.past_returns import past_returns
-from models_ml.indices.rotation import Refuge, refuge
+from models_ml.indices.rotation import Refuge, parking_basket, refuge
 from models_ml.indices.selection import Ranked, choose, rank_candidates
 from models_ml.indices.state import SAME_SHARE, Rebalance, Stance, Target
 from models_ml.indices.weighting import weigh
@@ -102,8 +102,7 @@ def decide(
     ]
     is_share_new = abs(to_stable.share - stance.share) > SAME_SHARE
     aims = weights.aims(invested=1.0 - to_stable.share)
-    if to_stable.token_id is not None:
-        aims[to_stable.token_id] = to_stable.share
+    aims |= {stable.token_id: to_stable.share * stable.share for stable in to_stable.stables}
     is_worthwhile = is_share_new or is_worth_trading(definition, held=held, aims=aims)
     if definition.is_model_driven and not is_worthwhile:
         return Decision(note=to_stable.note)
@@ -277,20 +276,77 @@ def _turnover_clause(definition: IndexDefinition, weights: _MemberWeights, token
 
 
 def _stable_targets(held: Iterable[Holding], *, to_stable: Refuge) -> list[Target]:
-    """The stablecoin that the rotation buys, and zero weight for one that it no longer holds."""
+    """The stablecoins that the rotation buys, and zero weight for those that it no longer holds."""
     targets = []
-    if to_stable.token_id is not None:
+    for stable in to_stable.stables:
+        weight = to_stable.share * stable.share
         reason = reasons.rotated(share=to_stable.share, because=to_stable.because)
-        targets.append(Target(to_stable.token_id, to_stable.symbol or to_stable.token_id, to_stable.share, reason))
+        targets.append(Target(stable.token_id, stable.symbol, weight, reason))
+    kept = {stable.token_id for stable in to_stable.stables}
+    names = " and ".join(stable.symbol for stable in to_stable.stables) or None
     for holding in held:
-        if holding.is_rotation and holding.token_id != to_stable.token_id:
+        if holding.is_rotation and holding.token_id not in kept:
             reason = (
-                reasons.left(why="no longer the largest stablecoin at its peg", replaced_by=to_stable.symbol)
-                if to_stable.token_id
+                reasons.left(why="no longer among the largest stablecoins at their peg", replaced_by=names)
+                if kept
                 else reasons.left(why=to_stable.note or "rotated back out of stables", replaced_by=None)
             )
             targets.append(Target(holding.token_id, holding.symbol, 0.0, reason))
     return targets
+
+
+def leave_fallen_stables(
+    definition: IndexDefinition,
+    data: MarketData,
+    *,
+    snapshot_day: dt.date,
+    fallen_on: dt.date,
+    effective_at: dt.datetime,
+    held: Sequence[Holding],
+    fallen: Collection[str],
+) -> Decision:
+    """Move the weight of stablecoins that lost their peg into others, all else left as it is.
+
+    Args:
+        definition: An index with a rotation.
+        data: The market.
+        snapshot_day: Newest day with a snapshot; pegs are judged at `fallen_on`.
+        fallen_on: The close at which a held stablecoin was below the limit.
+        effective_at: When the trade takes effect, one day after that close.
+        held: Holdings at the close that prices the trade.
+        fallen: token_ids of the stablecoins to leave.
+    """
+    basket = parking_basket(
+        definition, data.snapshot(snapshot_day), close_date=fallen_on, prices=data.lookup, avoid=fallen
+    )
+    if not basket:
+        return Decision(note=f"a held stablecoin lost its peg on {fallen_on}, and no other keeps its own")
+    moved = sum(holding.weight for holding in held if holding.token_id in fallen)
+    names = " and ".join(stable.symbol for stable in basket)
+    lost = " and ".join(
+        f"{holding.symbol} closed at {data.lookup.block([holding.token_id], fallen_on, fallen_on).prices_usd[0, 0]:.4f} USD on {fallen_on}"
+        for holding in held
+        if holding.token_id in fallen
+    )
+    bought = {stable.token_id: stable for stable in basket}
+    stays = {holding.token_id: holding.weight for holding in held if holding.token_id not in fallen}
+    share = sum(holding.weight for holding in held if holding.is_rotation)
+    targets = [
+        Target(holding.token_id, holding.symbol, holding.weight, "stays, weight as it was")
+        for holding in held
+        if not holding.is_rotation
+    ]
+    targets += [
+        Target(holding.token_id, holding.symbol, 0.0, reasons.left(why=lost, replaced_by=names))
+        for holding in held
+        if holding.token_id in fallen
+    ]
+    others = {holding.token_id: holding.symbol for holding in held if holding.is_rotation and holding.token_id in stays}
+    for token_id in sorted(bought.keys() | others.keys()):
+        weight = stays.get(token_id, 0.0) + (moved * bought[token_id].share if token_id in bought else 0.0)
+        symbol = bought[token_id].symbol if token_id in bought else others[token_id]
+        targets.append(Target(token_id, symbol, weight, reasons.rotated(share=share, because=lost)))
+    return Decision(Rebalance(effective_at, tuple(sorted(targets, key=lambda target: target.token_id))))
 
 
 def _why_left(

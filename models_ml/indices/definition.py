@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, PlainValidator, StringConstraints, ValidationError, model_validator
+from pydantic import Field, PlainValidator, StringConstraints, ValidationError, WithJsonSchema, model_validator
 
 from models_ml.indices.definition_problems import FieldProblem, FieldProblemsError, YamlSource
 from models_ml.indices.errors import DefinitionError
@@ -26,6 +26,7 @@ from models_ml.indices.weighting_rules import (
 )
 
 DEFINITIONS_FOLDER = Path(__file__).parent / "definitions"
+INDEX_ID_PATTERN = r"^[a-z][a-z0-9_]*$"
 
 
 EVERY_MONTH = tuple(range(1, 13))
@@ -40,7 +41,11 @@ def _months(value: object) -> tuple[int, ...]:
     return tuple(sorted(numbers))
 
 
-Months = Annotated[tuple[int, ...], PlainValidator(_months)]
+Months = Annotated[
+    tuple[int, ...],
+    PlainValidator(_months),
+    WithJsonSchema({"type": "array", "items": {"type": "integer", "minimum": 1, "maximum": 12}, "minItems": 1}),
+]
 
 
 def _base_date(value: object) -> dt.date | Literal["auto"]:
@@ -138,26 +143,34 @@ HALF_AND_HALF = (
 
 
 class Rotation(Strict):
-    """Weight moved into the largest stablecoin while BTC closes below its averages; the steps add up."""
+    """Weight moved into the largest fiat-backed stablecoins, by market cap, while BTC closes below its averages; the steps add up."""
 
     steps: tuple[RotationStep, ...] = Field(default=HALF_AND_HALF, min_length=1)
     min_hold_days: int = Field(default=0, ge=0)
     """Least number of days between two changes of the share in stables."""
     peg_tolerance: float = Field(default=0.02, gt=0, lt=1)
     """Largest distance from 1 USD at which a stablecoin is still bought."""
+    stables: int = Field(default=2, ge=1, le=5)
+    """How many stablecoins are held, fewer where fewer keep their peg."""
+    leave_below_usd: float = Field(default=0.985, gt=0, lt=1)
+    """A held stablecoin that closes below it is left for the others at the next close, in the middle of the week too."""
 
 
 class Base(Strict):
     """Where the level starts: `level` holds at the close of `date`."""
 
     level: float = Field(default=1000.0, gt=0)
-    date: Annotated[dt.date | Literal["auto"], PlainValidator(_base_date)] = "auto"
+    date: Annotated[
+        dt.date | Literal["auto"],
+        PlainValidator(_base_date),
+        WithJsonSchema({"anyOf": [{"const": "auto"}, {"type": "string", "format": "date"}]}),
+    ] = "auto"
 
 
 class IndexDefinition(Strict):
     """One index, as a user writes it in YAML."""
 
-    index_id: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+    index_id: Annotated[str, StringConstraints(pattern=INDEX_ID_PATTERN)]
     name: Text
     kind: Literal["passive", "replica", "thematic", "ai"]
     methodology: Text
@@ -169,6 +182,8 @@ class IndexDefinition(Strict):
     calendar: Calendar
     rotation: Rotation | None = None
     base: Base = Base()
+    twin: Text | None = None
+    """index_id of the passive index it is measured against: the same universe and the same ceiling, without the model."""
     minimum_constituents: int = Field(ge=1)
     market_cap_half_life_days: float = Field(default=0.0, ge=0, le=365)
     """Half-life of an exponential average of the market cap that stands in for it in ranking and weights; 0 takes the day's own."""
@@ -182,7 +197,8 @@ class IndexDefinition(Strict):
     def undated_inputs(self) -> tuple[str, ...]:
         """Columns the index rests on that may come from undated reference tables: say so wherever it is shown."""
         used = {
-            "is_stable": self.universe.exclude_stable or self.rotation is not None,
+            "is_stable": self.universe.exclude_stable,
+            "is_fiat_backed": self.rotation is not None,
             "is_wrapped": self.universe.exclude_wrapped,
             "sector": self.universe.sector is not None
             or bool(self.universe.exclude_sectors)
@@ -324,17 +340,19 @@ def parse_definition(text: str, *, name: str) -> IndexDefinition:
         raise DefinitionError(source.describe(error, known_keys=_known_keys)) from None
 
 
-def load_definitions(folder: Path) -> list[IndexDefinition]:
-    """Read every `*.yaml` and `*.yml` of a folder, sorted by index_id.
+def load_definitions(*folders: Path) -> list[IndexDefinition]:
+    """Read every `*.yaml` and `*.yml` of some folders, sorted by index_id.
 
     Raises:
         DefinitionError: With the problems of all files, two files that claim one index_id among them.
     """
-    if not folder.is_dir():
-        raise DefinitionError([f"{folder}: no such folder of index definitions; create it or correct the path"])
+    for folder in folders:
+        if not folder.is_dir():
+            raise DefinitionError([f"{folder}: no such folder of index definitions; create it or correct the path"])
     found: dict[str, tuple[str, IndexDefinition]] = {}
     problems: list[str] = []
-    for path in sorted(path for path in folder.iterdir() if path.suffix in {".yaml", ".yml"}):
+    files = [path for folder in folders for path in sorted(folder.iterdir()) if path.suffix in {".yaml", ".yml"}]
+    for path in files:
         try:
             definition = parse_definition(path.read_text(encoding="utf-8"), name=path.name)
         except DefinitionError as error:
@@ -344,10 +362,15 @@ def load_definitions(folder: Path) -> list[IndexDefinition]:
             problems.append(f"{path.name}:1: not UTF-8 text ({error.reason} at byte {error.start}); save it as UTF-8")
             continue
         earlier = found.setdefault(definition.index_id, (path.name, definition))
-        if earlier[0] != path.name:
+        if earlier[1] is not definition:
             problems.append(
                 f"{path.name}: index_id: {definition.index_id!r} is already taken by {earlier[0]}; rename one of them"
             )
+    problems += [
+        f"{name}: twin: {definition.twin!r} is no index_id of any definition; name one that is there, or leave it out"
+        for name, definition in found.values()
+        if definition.twin is not None and definition.twin not in found
+    ]
     if problems:
         raise DefinitionError(problems)
     return [found[index_id][1] for index_id in sorted(found)]

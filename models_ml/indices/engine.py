@@ -20,7 +20,7 @@ from typing import Literal
 import polars as pl
 
 from models_ml.indices import reasons
-from models_ml.indices.decision import Decision, Holding, decide
+from models_ml.indices.decision import Decision, Holding, decide, leave_fallen_stables
 from models_ml.indices.definition import IndexDefinition
 from models_ml.indices.errors import StateError
 from models_ml.indices.levels import Basket, Close, basket_at
@@ -161,10 +161,39 @@ class _Walk:
         self._value_until(self.last_day)
 
     def trade_pending(self) -> None:
-        """Trade what was decided on the Monday before, then value the rest of the week."""
+        """Trade what was decided on the Monday before, then value the rest of the week and leave stablecoins that lose their peg."""
         for rebalance in self.state.pending(midnight(self.week - ONE_WEEK)):
             self._trade(rebalance, self._value_until(rebalance.close_date))
+        self._watch_pegs()
         self._value_until(self.last_day)
+
+    def _watch_pegs(self) -> None:
+        """Trade out of a held stablecoin a day after a close below the limit; the week's last close is `decide_next`'s to judge."""
+        rotation = self.definition.rotation
+        day = self.week - ONE_WEEK
+        while rotation is not None and self.basket is not None and day < self.last_day:
+            parked = [holding.token_id for holding in self.basket.holdings if reasons.is_rotation(holding.reason)]
+            closes = self.data.lookup.block(parked, day, day).prices_usd[0]
+            fallen = [
+                token_id for token_id, price in zip(parked, closes, strict=True) if price < rotation.leave_below_usd
+            ]
+            if fallen:
+                close = self._value_until(day + ONE_DAY)
+                decision = leave_fallen_stables(
+                    self.definition,
+                    self.data,
+                    snapshot_day=self.week - ONE_WEEK - ONE_DAY,
+                    fallen_on=day,
+                    effective_at=midnight(day + 2 * ONE_DAY),
+                    held=self._held(close),
+                    fallen=fallen,
+                )
+                self._note(decision)
+                if decision.rebalance is None:
+                    return
+                self.made.append(decision.rebalance)
+                self._trade(decision.rebalance, close)
+            day += ONE_DAY
 
     def decide_next(self) -> None:
         """Set the target that trades one day after as_of; without one the basket stays."""

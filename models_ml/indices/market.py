@@ -38,6 +38,7 @@ CANDIDATE_SCHEMA: dict[str, pl.DataType] = {
     "sector": pl.String(),
     "is_stable": pl.Boolean(),
     "is_wrapped": pl.Boolean(),
+    "is_fiat_backed": pl.Boolean(),
     "price_usd": pl.Float64(),
     "market_cap_usd": pl.Float64(),
     "volume_30d_median_usd": pl.Float64(),
@@ -147,7 +148,7 @@ class MarketData:
         prices: One row per token and day (`PRICE_SCHEMA`); `price_usd` is the close of `market_date`, 24:00 UTC.
         candidates: The tokens known at the close of a day, one row each (`CANDIDATE_SCHEMA`, of
             `OPTIONAL_CANDIDATE_SCHEMA` what is known, further columns ignored); `sector`, `is_stable`, `is_wrapped`,
-            `trader_grade`, `score` and any figure may be null.
+            `is_fiat_backed`, `trader_grade`, `score` and any figure may be null.
         market_state: Bitcoin at the close of a day.
         market_caps: One row per token and day (`CAP_SCHEMA`), needed where a definition smooths market caps.
     """
@@ -183,7 +184,7 @@ class MarketData:
         rows = rows.with_columns(
             pl.col(pl.Float64).fill_nan(None),
             pl.col("symbol").fill_null(pl.col("token_id")),
-            pl.col("is_stable", "is_wrapped").fill_null(value=False),
+            pl.col("is_stable", "is_wrapped", "is_fiat_backed").fill_null(value=False),
         )
         if half_life_days == 0:
             return rows

@@ -1,10 +1,13 @@
 """Rotation: how much of an index is in stablecoins, and in which.
 
-Belongs here: the rule on Bitcoin's moving averages, the minimum hold, the choice of stablecoin.
+Only stablecoins that an issuer backs with dollars are held, never algorithmic ones: a peg that only a rule keeps fails when it is needed.
+
+Belongs here: the rule on Bitcoin's moving averages, the minimum hold, the choice of stablecoins.
 Does not: reading prices of Bitcoin (`market.py` takes them ready-made), the weights of constituents (`weighting.py`).
 """
 
 import datetime as dt
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import polars as pl
@@ -16,12 +19,20 @@ from models_ml.indices.state import SAME_SHARE, Stance
 
 
 @dataclass(frozen=True)
+class Stable:
+    """One stablecoin of the basket and its share of it, 0-1."""
+
+    token_id: str
+    symbol: str
+    share: float
+
+
+@dataclass(frozen=True)
 class Refuge:
-    """Share of the index to hold in one stablecoin, and why. `note` tells where a wanted rotation was not possible."""
+    """Share of the index to hold in stablecoins, which, and why. `note` tells where a wanted rotation was not possible."""
 
     share: float = 0.0
-    token_id: str | None = None
-    symbol: str | None = None
+    stables: tuple[Stable, ...] = ()
     because: str = ""
     note: str | None = None
 
@@ -63,27 +74,47 @@ def refuge(
         because = f"kept until {(stance.since + hold).date()} (minimum hold {hold.days} days), though {because}"
     if share == 0:
         return Refuge(note=f"no rotation: {because}" if because.startswith("kept") else None)
-    stable = largest_stable(definition, definition.rotation, snapshot, close_date=close_date, prices=prices)
-    if stable is None:
+    stables = parking_basket(definition, snapshot, close_date=close_date, prices=prices)
+    if not stables:
         tolerance = percent(definition.rotation.peg_tolerance)
         return Refuge(note=f"no rotation: no eligible stablecoin within {tolerance} of 1 USD on {close_date}")
-    return Refuge(share=share, token_id=stable[0], symbol=stable[1], because=because)
+    return Refuge(share=share, stables=stables, because=because)
 
 
-def largest_stable(
-    definition: IndexDefinition, rotation: Rotation, snapshot: pl.DataFrame, *, close_date: dt.date, prices: PriceLookup
-) -> tuple[str, str] | None:
-    """Token_id and symbol of the largest stablecoin that keeps its peg and trades enough, None if there is none."""
-    limits = definition.eligibility
-    pegged = snapshot.filter(
-        pl.col("is_stable"),
-        ~pl.col("is_wrapped"),
-        (pl.col("price_usd") - 1).abs() <= rotation.peg_tolerance,
+def parking_basket(
+    definition: IndexDefinition,
+    snapshot: pl.DataFrame,
+    *,
+    close_date: dt.date,
+    prices: PriceLookup,
+    avoid: Collection[str] = (),
+) -> tuple[Stable, ...]:
+    """The largest fiat-backed stablecoins that keep their peg and trade enough, by market cap; empty if there is none.
+
+    Args:
+        definition: An index with a rotation.
+        snapshot: Candidates, of `close_date` or of an earlier day.
+        close_date: The close at which they must be at their peg.
+        prices: Closes.
+        avoid: token_ids that are not to be held.
+    """
+    rotation, limits = definition.rotation, definition.eligibility
+    if rotation is None:
+        return ()
+    large = snapshot.filter(
+        pl.col("is_fiat_backed"),
+        ~pl.col("token_id").is_in(list(avoid)),
         pl.col("market_cap_usd") > 0,
         pl.col("volume_30d_median_usd").fill_null(0) >= limits.min_volume_30d_usd,
         pl.col("volume_30d_median_usd").fill_null(0) >= limits.min_volume_to_cap * pl.col("market_cap_usd"),
     ).sort("market_cap_usd", "token_id", descending=[True, False])
-    for token_id, symbol in pegged.select("token_id", "symbol").iter_rows():
-        if prices.is_priced(token_id, close_date):
-            return str(token_id), str(symbol)
-    return None
+    names = large["token_id"].to_list()
+    close = prices.block(names, close_date, close_date)
+    values, is_priced = close.prices_usd[0], close.is_priced()[0]
+    is_pegged = is_priced & (abs(values - 1) <= rotation.peg_tolerance) & (values >= rotation.leave_below_usd)
+    kept = large.filter(pl.Series(is_pegged)).head(rotation.stables)
+    total = kept["market_cap_usd"].sum()
+    return tuple(
+        Stable(token_id, symbol, cap / total)
+        for token_id, symbol, cap in kept.select("token_id", "symbol", "market_cap_usd").iter_rows()
+    )

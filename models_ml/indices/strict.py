@@ -19,4 +19,4 @@ Amount = Annotated[float, Field(ge=0)]
 class Strict(BaseModel):
     """Unknown keys are refused, values never change, infinities and NaN are no numbers."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)

@@ -17,7 +17,7 @@ from models_ml.learning.evaluation.performance import VOLUME
 from models_ml.learning.evaluation.rank_skill import KNOWN_FACTORS
 from orchestration.lib.training import labels_of
 from orchestration.lib.warehouse import connect
-from orchestration.lib.weekly_inputs import token_of_day, weekly_features
+from orchestration.lib.weekly_inputs import sectors_of_weeks, weekly_features
 
 FIRST_WEEK = date(2020, 1, 1)
 """Figures start where the reference of the shared results does."""
@@ -72,11 +72,7 @@ def read_history(warehouse: Path) -> History:
     with connect(warehouse, read_only=True) as connection:
         until = _newest_week(connection)
         weekly = weekly_features(connection, until=until)
-        sectors = connection.execute(
-            f"""select universe.market_date + 1 as as_of_week, universe.token_id, tokens.sector
-            from marts.fct_universe_daily as universe inner join {token_of_day("universe")}
-            where universe.is_broad and isodow(universe.market_date) = 7"""
-        ).pl()
+        sectors = sectors_of_weeks(connection, weekly["as_of_week"].unique().sort().to_list())
         return History(warehouse, until, weekly, labels_of(connection, weekly, until), sectors)
 
 

@@ -62,6 +62,7 @@ def read_market(
         f"""
         select
             universe.market_date, universe.token_id, tokens.symbol, tokens.sector, universe.is_stable, universe.is_wrapped,
+            tokens.is_fiat_backed,
             universe.price_usd, universe.market_cap_usd, universe.volume_30d_median_usd, universe.age_days::bigint as age_days,
             grades.trader_grade, grades.score
         from marts.fct_universe_daily as universe

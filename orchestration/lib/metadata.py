@@ -124,8 +124,12 @@ def lines_plot(
     unit: str,
     data_source: str,
     is_log: bool = False,
+    is_legend_beside: bool = False,
 ) -> dg.MarkdownMetadataValue:
-    """A figure of some lines over dates; values on a log scale are labelled as whole numbers."""
+    """A figure of some lines over dates; values on a log scale are labelled as whole numbers.
+
+    The legend stands where it covers least of the lines, or beside them where they are so spread that it would cover some anywhere.
+    """
     from matplotlib.ticker import NullFormatter, StrMethodFormatter
 
     def draw(axes: Any) -> None:
@@ -139,7 +143,8 @@ def lines_plot(
             # Between powers of ten there is room for labels only while they are few.
             axes.yaxis.set_minor_formatter(whole if high < FEW_POWERS * low else NullFormatter())
         if len(series) > 1:
-            axes.legend(fontsize=8, frameon=False)
+            beside = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)} if is_legend_beside else {}
+            axes.legend(fontsize=8, frameon=False, **beside)
         axes.grid(visible=True, alpha=0.25)
 
     return plot(draw, title=title, unit=unit, data_source=data_source)

@@ -12,7 +12,7 @@ from datetime import date
 import duckdb
 
 from models_ml.learning.report_card import call_outcomes
-from orchestration.lib.evaluation_weeks import weeks_to_evaluate
+from orchestration.lib.evaluation_weeks import EVALUATED_TRADER, weeks_to_evaluate
 from orchestration.lib.run_context import RunContext
 from orchestration.lib.training import labels_of
 from orchestration.lib.versioned_tables import CALL_OUTCOMES
@@ -31,7 +31,9 @@ def build_outcomes(
         context: The build.
         weeks: Weeks to score instead of those the context chooses.
     """
-    chosen = list(weeks_to_evaluate(connection, context, CALL_OUTCOMES) if weeks is None else weeks)
+    if weeks is None:
+        weeks = weeks_to_evaluate(connection, context, EVALUATED_TRADER, CALL_OUTCOMES)
+    chosen = list(weeks)
     if not chosen:
         return Appended.nothing(CALL_OUTCOMES)
     said = connection.execute(

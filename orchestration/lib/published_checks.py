@@ -4,9 +4,10 @@ Belongs here: reading the rows, naming the check, the result an asset yields.
 Does not: the expectations (`suites_published.py`, `suites_marts.py`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
+from types import MappingProxyType
 
 import dagster as dg
 import duckdb
@@ -51,6 +52,7 @@ def published_result(
     order_by: str = "",
     where: str = "true",
     plot: dg.MarkdownMetadataValue | None = None,
+    further_plots: Mapping[str, dg.MarkdownMetadataValue] = MappingProxyType({}),
     checks: Sequence[dg.AssetCheckResult] = (),
 ) -> dg.MaterializeResult:
     """What the UI is told of a versioned table that was written: counts, schema, preview, plot, and the blocking check.
@@ -63,12 +65,13 @@ def published_result(
         order_by: Order of the preview, as `table_metadata` takes it.
         where: Condition on the rows of the preview.
         plot: A picture of the table, where it has one.
+        further_plots: More pictures by name.
         checks: Results of further checks.
     """
     shown = table_metadata(connection, f"{table.full_name}_current", order_by=order_by, where=where)
     return dg.MaterializeResult(
         asset_key=key_of(table),
-        metadata={**appended.as_metadata(), **shown, **({"plot": plot} if plot else {})},
+        metadata={**appended.as_metadata(), **shown, **({"plot": plot} if plot else {}), **further_plots},
         check_results=[judge_published(connection, table, root=root), *checks],
     )
 

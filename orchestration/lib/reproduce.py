@@ -13,11 +13,12 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 
 import duckdb
 
@@ -29,7 +30,7 @@ from orchestration.lib.calls import CALL_TABLES, build_calls
 from orchestration.lib.data_folder import DataFolder
 from orchestration.lib.dbt_translator import DBT_EXECUTABLE, DBT_PROJECT
 from orchestration.lib.errors import TidemarkError
-from orchestration.lib.evaluation_weeks import EVALUATED_AFTER, evaluate
+from orchestration.lib.evaluation_weeks import EVALUATED_HEADS, EVALUATED_TRADER, EvaluatedHead, evaluate
 from orchestration.lib.explained_weeks import EXPLAINED_TABLES, build_explanations
 from orchestration.lib.index_weeks import append_indices, compute_index, read_market
 from orchestration.lib.monitored_weeks import MONITOR_TABLES, build_monitor
@@ -45,7 +46,6 @@ from orchestration.lib.versioned_tables import (
     DAILY_SIGNALS,
     GRADE_EXPLANATIONS,
     LEVELS,
-    MODEL_EVALUATION,
     MOONSHOTS,
     REBALANCES,
     TRADE_ACTIONS,
@@ -61,6 +61,8 @@ DAILY = (DAILY_GRADES, DAILY_SIGNALS)
 """A week of these rests on the week before and no earlier one."""
 
 INDICES = (COMPOSITIONS, REBALANCES, LEVELS)
+
+EVALUATED: Mapping[VersionedTable, EvaluatedHead] = MappingProxyType({head.table: head for head in EVALUATED_HEADS})
 
 
 class ReproduceError(TidemarkError):
@@ -179,7 +181,8 @@ def _scratch(
 
     Yields the open warehouse and the week it knows up to: an evaluation needs the labels of its week to have ended.
     """
-    until = week + EVALUATED_AFTER if table in (MODEL_EVALUATION, CALL_OUTCOMES) else week
+    judged = EVALUATED_TRADER if table is CALL_OUTCOMES else EVALUATED.get(table)
+    until = week + judged.evaluated_after if judged else week
     root = Path(tempfile.mkdtemp(prefix=".reproduce-", dir=folder.root))
     scratch = DataFolder(root)
     try:
@@ -274,12 +277,12 @@ def _build(
         build_actions(connection, ModelRegistry(folder.models), context, ActionRules(), weeks=[week])
     elif table is CALL_OUTCOMES:
         build_outcomes(connection, context, weeks=[week])
-    elif table is MODEL_EVALUATION:
-        evaluate(connection, context, weeks=[week])
+    elif table in EVALUATED:
+        evaluate(connection, context, EVALUATED[table], weeks=[week])
     elif table is MOONSHOTS:
         build_moonshots(connection, context, MoonshotSettings(), weeks=[week])
     else:
-        definitions = load_definitions(load_settings().indices_dir)
+        definitions = load_definitions(*load_settings().indices_folders)
         market = read_market(connection, definitions, until=week)
         computed = [
             compute_index(connection, each, market, context, weeks=_weeks(connection, each.index_id, week))

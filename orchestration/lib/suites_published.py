@@ -21,6 +21,7 @@ from orchestration.lib.versioned_tables import (
     DAILY_GRADES,
     DAILY_SIGNALS,
     GRADE_EXPLANATIONS,
+    INVESTOR_EVALUATION,
     INVESTOR_GRADES,
     LEVELS,
     MODEL_EVALUATION,
@@ -37,6 +38,7 @@ from orchestration.lib.versioned_tables import (
 
 SUM_TOLERANCE = 1e-6
 PROBABILITIES = ("p_bullish", "p_neutral", "p_bearish")
+CORRELATIONS = ("rank_ic", "rank_ic_lag1", "partial_rank_ic")
 DAYS_A_WEEK = 7
 
 
@@ -130,7 +132,20 @@ def trade_actions_suite() -> list[ExpectationSpec]:
 
 def model_evaluation_suite() -> list[ExpectationSpec]:
     """Expectations of learning.model_evaluation."""
-    return _keys(MODEL_EVALUATION)
+    return _evaluation(MODEL_EVALUATION)
+
+
+def investor_evaluation_suite() -> list[ExpectationSpec]:
+    """Expectations of learning.investor_evaluation."""
+    return _evaluation(INVESTOR_EVALUATION)
+
+
+def _evaluation(table: VersionedTable) -> list[ExpectationSpec]:
+    return [
+        *_keys(table),
+        _known("value"),
+        _between("correlation", -1 - SUM_TOLERANCE, 1 + SUM_TOLERANCE, _correlation),
+    ]
 
 
 def model_monitor_suite() -> list[ExpectationSpec]:
@@ -229,6 +244,7 @@ PUBLISHED_SUITES: Mapping[str, Callable[[], list[ExpectationSpec]]] = MappingPro
         SUB_GRADES.full_name: sub_grades_suite,
         TRADE_ACTIONS.full_name: trade_actions_suite,
         MODEL_EVALUATION.full_name: model_evaluation_suite,
+        INVESTOR_EVALUATION.full_name: investor_evaluation_suite,
         MODEL_MONITOR.full_name: model_monitor_suite,
         CONFIDENCE.full_name: confidence_suite,
         CALL_OUTCOMES.full_name: call_outcomes_suite,
@@ -290,3 +306,7 @@ def _is_level_accounted_for(rows: pd.DataFrame) -> pd.Series:
 
 def _weight_without_entry(rows: pd.DataFrame) -> pd.Series:
     return rows["position_weight"].where(~rows["action"].isin([ENTER_IN_FULL, ENTER_SMALL]), 0.0)
+
+
+def _correlation(rows: pd.DataFrame) -> pd.Series:
+    return rows["value"].where(rows["metric"].isin(CORRELATIONS))

@@ -397,18 +397,27 @@ TRADE_ACTIONS = VersionedTable(
     },
 )
 
-MODEL_EVALUATION = VersionedTable(
-    schema="learning",
-    name="model_evaluation",
-    unit_columns=("as_of_week",),
-    key_columns=("model", "universe", "metric"),
-    value_columns={"value": "DOUBLE"},
-    description=(
-        "How the calls of a week turned out, one row per week, model, universe and metric. The unit is the week that "
-        "is scored; its metrics become known when its labels end, hence its origin is never `published`."
-    ),
-    value_descriptions={"value": "Value of the metric, in the metric's own unit."},
-)
+
+def _evaluation_of(name: str, description: str) -> VersionedTable:
+    """The table of the evaluation of a ranking head."""
+    return VersionedTable(
+        schema="learning",
+        name=name,
+        unit_columns=("as_of_week",),
+        key_columns=("model", "universe", "metric"),
+        value_columns={"value": "DOUBLE"},
+        description=(
+            f"{description}, one row per week, model (the head, or a baseline over the same days), universe (broad, liquid, "
+            "size_<bucket>, sector_<name>) and metric. The unit is the week that is scored; its metrics become known when its labels end, "
+            "hence its origin is never `published`."
+        ),
+        value_descriptions={"value": "Value of the metric, in the metric's own unit."},
+    )
+
+
+MODEL_EVALUATION = _evaluation_of("model_evaluation", "How the Trader Grades of a week turned out over 14 days")
+
+INVESTOR_EVALUATION = _evaluation_of("investor_evaluation", "How the Investor Grades of a week turned out over 90 days")
 
 CALL_OUTCOMES = VersionedTable(
     schema="learning",
@@ -618,6 +627,7 @@ VERSIONED_TABLES: tuple[VersionedTable, ...] = (
     SUB_GRADES,
     TRADE_ACTIONS,
     MODEL_EVALUATION,
+    INVESTOR_EVALUATION,
     CALL_OUTCOMES,
     MODEL_MONITOR,
     CONFIDENCE,

@@ -69,6 +69,21 @@ def catalogue_features(connection: duckdb.DuckDBPyConnection, *, weeks: Sequence
     return _features(connection, SUNDAYS_OF, [[last_close(week) for week in weeks]], names=FEATURE_NAMES)
 
 
+def sectors_of_weeks(connection: duckdb.DuckDBPyConnection, weeks: Sequence[date]) -> pl.DataFrame:
+    """Sectors of the broad universe as known at the close before each of the weeks' Mondays.
+
+    Returns:
+        as_of_week, token_id, sector (null where the token has none); undated lists count as known since ever, which is hindsight.
+    """
+    return connection.execute(
+        f"""select universe.market_date + 1 as as_of_week, universe.token_id, tokens.sector
+        from marts.fct_universe_daily as universe inner join {token_of_day("universe")}
+        where universe.is_broad and universe.market_date in (select unnest(?::date[]))
+        order by as_of_week, universe.token_id""",
+        [[last_close(week) for week in weeks]],
+    ).pl()
+
+
 def _features(
     connection: duckdb.DuckDBPyConnection,
     days: str,

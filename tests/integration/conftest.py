@@ -13,20 +13,24 @@ class Compared:
         known_in: SQL of the week from which on a row is known.
         key: Columns that must be the same rows.
         values: Columns that must be equal to 1e-9.
+        where: SQL of the rows to compare.
     """
 
     known_in: str
     key: tuple[str, ...]
     values: tuple[str, ...]
+    where: str = "true"
 
     def rows(self, tidemark, view, week):
         columns = ", ".join((*self.key, *self.values))
         return tidemark.query(
-            f"select {columns} from api.{view} where {self.known_in} <= ? order by {', '.join(self.key)}", week
+            f"select {columns} from api.{view.split()[0]} where {self.known_in} <= ? and {self.where} order by {', '.join(self.key)}",
+            week,
         )
 
 
 WEEK_AND_TOKEN = ("as_of_week", "token_id")
+EVALUATED_IN = "as_of_week + case when model = 'investor' or ends_with(model, '_90d') then 91 else 21 end"
 VIEWS = {
     "trader_grades": Compared("as_of_week", WEEK_AND_TOKEN, ("trader_grade", "trader_rank", "score", "coverage")),
     "trading_signals": Compared("as_of_week", WEEK_AND_TOKEN, ("signal", "p_bullish", "p_neutral", "p_bearish")),
@@ -39,13 +43,18 @@ VIEWS = {
     "confidence": Compared(
         "as_of_week", WEEK_AND_TOKEN, ("trader_confidence", "investor_confidence", "calls_confidence")
     ),
-    "model_evaluation": Compared("as_of_week + 21", ("as_of_week", "model", "universe", "metric"), ("value",)),
+    "model_evaluation": Compared(
+        EVALUATED_IN, ("as_of_week", "model", "universe", "metric"), ("value",), where="not is_hindsight"
+    ),
+    "model_evaluation of sectors": Compared(
+        EVALUATED_IN, ("as_of_week", "model", "universe", "metric"), ("value",), where="is_hindsight"
+    ),
 }
 
 
 @pytest.fixture(params=sorted(VIEWS))
 def compared_view(request):
-    """Every view that is compared, by name."""
+    """Every view that is compared, by its name and, where it is compared in parts, which of them."""
     return request.param
 
 

@@ -182,6 +182,7 @@ def test_both_versions_of_a_corrected_week_are_reproduced_bit_for_bit(corrected)
         ("indices.rebalances", date(2025, 1, 6)),
         ("screens.moonshots", WEEK),
         ("learning.model_evaluation", date(2024, 12, 9)),
+        ("learning.investor_evaluation", date(2024, 9, 30)),
         ("learning.model_monitor", WEEK),
         ("learning.confidence", WEEK),
         ("learning.trader_grades", date(2023, 10, 2)),

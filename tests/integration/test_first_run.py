@@ -3,8 +3,10 @@
 import json
 import re
 import shutil
+from datetime import date
 
 import duckdb
+import polars as pl
 import pytest
 
 WEEK = "2025-01-06"
@@ -119,6 +121,19 @@ API = {
         **{"target_weight": NUMBER, "reason": TEXT, **VERSION},
     },
     "index_levels": {"date": DAY, "index_id": TEXT, "level": NUMBER},
+    "index_statistics": {
+        **dict.fromkeys(("index_id", "basis", "benchmark", "metric"), TEXT),
+        **dict.fromkeys(("value", "low", "high"), NUMBER),
+        **{"first_date": DAY, "last_date": DAY},
+    },
+    "index_net_levels": {
+        **{"date": DAY, "index_id": TEXT},
+        **dict.fromkeys(("capital_usd", "level_net", "cost_paid", "turnover", "carried_weight", "cash_weight"), NUMBER),
+    },
+    "index_level_check": {
+        **{"date": DAY, "index_id": TEXT},
+        **dict.fromkeys(("level", "level_recalculated", "relative_difference"), NUMBER),
+    },
     "moonshots": {
         **WEEK_AND_TOKEN,
         **{"rank": COUNT, "score": NUMBER, **VERSION},
@@ -168,7 +183,13 @@ API = {
             ("scenario_total_market_cap_usd", "share_change", "scenario_price_usd", "scenario_return"), NUMBER
         ),
     },
-    "model_evaluation": {"as_of_week": DAY, "model": TEXT, "universe": TEXT, "metric": TEXT, "value": NUMBER},
+    "model_evaluation": {
+        **{"as_of_week": DAY, "model": TEXT, "universe": TEXT, "metric": TEXT, "value": NUMBER},
+        **{"is_hindsight": FLAG},
+    },
+    "model_evaluation_cumulative": {
+        **{"as_of_week": DAY, "model": TEXT, "universe": TEXT, "metric": TEXT, "mean_value": NUMBER, "weeks": COUNT},
+    },
     "models": {
         **dict.fromkeys(("model", "model_version", "column_names", "data_hash", "parameters", "constants"), TEXT),
         **dict.fromkeys(("refit_date", "training_first_week", "training_last_week", "expires_date"), DAY),
@@ -229,7 +250,45 @@ def test_a_run_says_what_each_index_holds(first, first_output):
     lines = {match[1]: match[2] for match in re.finditer(r"^Index (\w+) \(.*?\).*?: (.*)$", first_output, re.MULTILINE)}
 
     assert len(indices) >= 3
-    assert {index_id: [part.split()[0] for part in text.split(", ")] for index_id, text in lines.items()} == held
+    assert lines.keys() == held.keys()
+    for index_id, text in lines.items():
+        named, _, others = text.partition(" and ")
+        symbols = held[index_id]
+        assert [part.split()[0] for part in named.split(", ")] == symbols[:5]
+        assert others == (f"{len(symbols) - 5} more" if len(symbols) > 5 else "")
+
+
+def test_every_index_has_figures_before_and_after_costs_against_its_benchmarks(first):
+    figures = first.query("select * from api.index_statistics")
+    indices = set(first.query("select index_id from api.indices")["index_id"])
+    alone = figures.filter(pl.col("benchmark").is_null() & (pl.col("metric") == "annual_return"))
+    after, before = (
+        dict(alone.filter(pl.col("basis") == basis).select("index_id", "value").iter_rows())
+        for basis in ("net_10k", "gross")
+    )
+
+    assert set(before) == set(after) == indices
+    assert all(after[index_id] < before[index_id] for index_id in indices)
+    assert set(figures.filter(pl.col("index_id") == "ai_top100")["benchmark"]) == {
+        None,
+        "bitcoin",
+        "ethereum",
+        "total_market",
+        "hodl100_capped",
+    }
+
+
+def test_every_level_follows_from_published_rebalances_and_closes_in_plain_sql(first):
+    checked = first.query(
+        """select index_id, count(*) as days, max(abs(relative_difference)) as difference from api.index_level_check group by index_id"""
+    )
+    levels = first.query("select index_id, count(level) as levels from api.index_levels group by index_id")
+
+    joined = levels.join(checked, on="index_id", how="left")
+
+    assert joined["difference"].max() < 1e-9
+    # All but the level an index starts from, and in weeks without a valid basket.
+    assert (joined["days"] >= 0.95 * joined["levels"] - 1).all()
 
 
 def test_a_run_says_the_picks_of_the_screen(first, first_output):
@@ -257,6 +316,49 @@ def test_nothing_else_is_in_the_sql_interface_without_columns_promised_for_it(fi
     found = first.query("select table_name from information_schema.tables where table_schema = 'api'")
 
     assert set(found["table_name"]) == set(API)
+
+
+def test_both_ranking_heads_are_evaluated_by_size_and_sector_once_their_labels_have_ended(first):
+    newest = dict(
+        first.query(
+            "select model, max(as_of_week) from api.model_evaluation where universe = 'broad' group by model"
+        ).rows()
+    )
+    groups = first.query(
+        """select model, bool_or(starts_with(universe, 'size_')), bool_or(starts_with(universe, 'sector_'))
+        from api.model_evaluation where metric = 'partial_rank_ic' group by model order by model"""
+    )
+    twice = first.query(
+        "select 1 from api.model_evaluation group by as_of_week, model, universe, metric having count(*) > 1"
+    )
+
+    assert {model: newest[model] for model in ("trader", "investor")} == {
+        "trader": date(2024, 12, 16),
+        "investor": date(2024, 10, 7),
+    }
+    assert groups.rows() == [("investor", True, True), ("trader", True, True)]
+    assert twice.is_empty()
+
+
+def test_a_mean_so_far_is_that_of_all_weeks_up_to_its_own(first):
+    series = "model = 'trader' and universe = 'size_100m_to_1b' and metric = 'rank_ic_lag1' order by as_of_week"
+    values = first.query(f"select value from api.model_evaluation where {series}")["value"].to_list()
+
+    so_far = first.query(f"select mean_value, weeks from api.model_evaluation_cumulative where {series}")
+
+    assert len(values) > 1
+    assert so_far["weeks"].to_list() == list(range(1, len(values) + 1))
+    assert so_far["mean_value"].to_list() == pytest.approx(
+        [sum(values[:weeks]) / weeks for weeks in range(1, len(values) + 1)]
+    )
+
+
+def test_models_of_both_ranking_heads_say_how_they_ranked_since(first):
+    ranked = first.query(
+        "select distinct model from api.models where mean_rank_ic is not null and evaluated_weeks > 0 order by model"
+    )
+
+    assert ranked["model"].to_list() == ["investor", "trader"]
 
 
 def test_every_check_of_the_run_is_in_the_published_history_with_its_tier(first):

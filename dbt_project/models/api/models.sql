@@ -1,4 +1,4 @@
--- How a model ranked the weeks it scored, so far as their labels have ended: only the trader model is evaluated every week.
+-- How a model ranked the weeks it scored, so far as their labels have ended: the ranking heads are evaluated every week.
 with models as (
     select
         model,
@@ -19,9 +19,16 @@ with models as (
 
 graded_weeks as (
     select distinct
+        'trader' as model,
         as_of_week,
         model_version
     from {{ source('versioned', 'trader_grades_current') }}
+    union all
+    select distinct
+        'investor' as model,
+        as_of_week,
+        model_version
+    from {{ source('versioned', 'investor_grades_current') }}
 ),
 
 evaluated as (
@@ -30,10 +37,10 @@ evaluated as (
         avg(evaluation.value) as mean_rank_ic,
         count(*) as evaluated_weeks
     from graded_weeks
-    inner join {{ source('versioned', 'model_evaluation_current') }} as evaluation
+    inner join {{ ref('model_evaluation') }} as evaluation
         on
             graded_weeks.as_of_week = evaluation.as_of_week
-            and evaluation.model = 'trader'
+            and graded_weeks.model = evaluation.model
             and evaluation.universe = 'broad'
             and evaluation.metric = 'rank_ic'
     group by graded_weeks.model_version

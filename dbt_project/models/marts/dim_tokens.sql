@@ -131,6 +131,7 @@ select
     -- Not the class by the price: whether a token is pegged today must not take the sector from the weeks before it was.
     coalesce(classes.token_class = 'stable', false) or coalesce(pegged.is_dollar_pegged, false) as is_stable,
     coalesce(classes.token_class not in ('independent', 'stable'), false) as is_wrapped,
+    issuers.issuer is not null as is_fiat_backed,
     classes.underlying_class,
     classes.is_access_restricted,
     versions.first_date,
@@ -151,6 +152,7 @@ left join primary_sectors
         and versions.valid_from >= primary_sectors.begins
         and versions.valid_from < primary_sectors.ends
 left join {{ ref('int_token_classes') }} as classes on versions.token_id = classes.token_id
+left join {{ ref('fiat_backed_stablecoins') }} as issuers on versions.token_id = issuers.token_id
 left join pegged on versions.token_id = pegged.token_id
 left join moved on versions.token_id = moved.token_id and versions.valid_from >= moved.migrated_date
 left join (

@@ -15,9 +15,11 @@ import numpy as np
 import polars as pl
 
 from models_ml.learning.evaluation.hac import Floats
-from models_ml.learning.evaluation.weekly import SMALLEST_CROSS_SECTION
 
 LAGGED_OUTCOME = "forward_return_14d_lag1"
+
+SMALLEST_CROSS_SECTION = 20
+"""Tokens with a score and an outcome below which a week (or a group of it) has no correlation."""
 
 KNOWN_FACTORS = (
     "volatility_30d",

@@ -6,6 +6,7 @@ import dagster as dg
 import duckdb
 
 from models_ml.indices.definition import IndexDefinition, load_definitions
+from orchestration.lib.index_backtest import write_backtests
 from orchestration.lib.index_weeks import TABLES, append_indices, compute_index, read_market
 from orchestration.lib.metadata import lines_plot, table_metadata
 from orchestration.lib.published_checks import key_of, published_check_spec, published_result
@@ -55,7 +56,7 @@ def index_weeks(
     context: dg.AssetExecutionContext, lease: RunLease, warehouse: Warehouse
 ) -> Iterator[dg.MaterializeResult]:
     """Every index through the weeks that are missing or that a late fact may have changed."""
-    definitions = load_definitions(warehouse.settings.indices_dir)
+    definitions = load_definitions(*warehouse.settings.indices_folders)
     with warehouse.connect() as connection:
         build = warehouse.build(connection, context.run_id)
         market = read_market(connection, definitions, until=build.as_of_week)
@@ -72,6 +73,47 @@ def index_weeks(
                 order_by=PREVIEW_ORDER[table.full_name],
                 plot=levels_plot(connection, warehouse.settings.source) if table is LEVELS else None,
             )
+
+
+NET_LEVELS, STATISTICS = (dg.AssetKey(["indices", name]) for name in ("net_levels", "statistics"))
+
+
+@dg.multi_asset(
+    name="index_backtests",
+    specs=[
+        dg.AssetSpec(
+            key,
+            deps=[
+                DEFINITIONS,
+                key_of(REBALANCES),
+                dg.AssetKey(["marts", "fct_daily"]),
+                dg.AssetKey(["marts", "fct_market_daily"]),
+            ],
+            description=description,
+            group_name="indices",
+            owners=["team:research"],
+            kinds={"duckdb"},
+        )
+        for key, description in (
+            (
+                NET_LEVELS,
+                "Levels after costs for four capitals, from recorded rebalances and today's closes; written anew.",
+            ),
+            (STATISTICS, "Figures of every index with intervals, alone and against its benchmarks; written anew."),
+        )
+    ],
+    pool=POOL,
+)
+def index_backtests(
+    context: dg.AssetExecutionContext, lease: RunLease, warehouse: Warehouse
+) -> Iterator[dg.MaterializeResult]:
+    """Costs and figures of every index to the newest close."""
+    definitions = load_definitions(*warehouse.settings.indices_folders)
+    with warehouse.connect() as connection:
+        build = warehouse.build(connection, context.run_id)
+        write_backtests(connection, definitions, until=build.as_of_week)
+        for key in (NET_LEVELS, STATISTICS):
+            yield dg.MaterializeResult(asset_key=key, metadata=table_metadata(connection, ".".join(key.path)))
 
 
 def record_definitions(connection: duckdb.DuckDBPyConnection, definitions: list[IndexDefinition]) -> None:

@@ -1,6 +1,6 @@
 """Models, grades, calls and their evaluation."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -10,10 +10,11 @@ import polars as pl
 
 from models_ml.learning.actions import ActionRules
 from models_ml.learning.boosters import gain_shares
+from models_ml.learning.evaluation.rank_skill import SIZE_EDGES_USD
 from models_ml.learning.explanations import gain_by_family
 from orchestration.lib.action_weeks import build_actions
 from orchestration.lib.calls import CALL_TABLES, build_calls
-from orchestration.lib.evaluation_weeks import evaluate
+from orchestration.lib.evaluation_weeks import EVALUATED_HEADS, EVALUATED_TRADER, EvaluatedHead, evaluate
 from orchestration.lib.explained_weeks import EXPLAINED_TABLES, build_explanations
 from orchestration.lib.metadata import lines_plot, markdown_table, plot, preview_of, table_metadata
 from orchestration.lib.model_table import TABLE, record_models
@@ -44,6 +45,10 @@ PRICED = dg.AssetKey(["quality", "source_health"])
 """Its blocking check stops everything downstream when the prices are lost."""
 
 MODELS = dg.AssetKey(["learning", "models"])
+
+FEWEST_WEEKS_OF_A_MEAN = 8
+"""A mean of fewer weeks is left out of a picture, whose scale it would set."""
+
 PREVIEW_ORDER = {
     TRADER_GRADES.full_name: "as_of_week desc, trader_grade desc",
     INVESTOR_GRADES.full_name: "as_of_week desc, investor_grade desc",
@@ -173,9 +178,9 @@ def trade_actions(
 
 @dg.multi_asset(
     name="model_evaluation",
-    specs=[spec_of(MODEL_EVALUATION, [key_of(TRADER_GRADES), *MARTS])],
+    specs=[spec_of(head.table, [key_of(head.grades), *MARTS]) for head in EVALUATED_HEADS],
     check_specs=[
-        published_check_spec(MODEL_EVALUATION),
+        *(published_check_spec(head.table) for head in EVALUATED_HEADS),
         dg.AssetCheckSpec(
             "skill_is_positive",
             asset=key_of(MODEL_EVALUATION),
@@ -187,38 +192,26 @@ def trade_actions(
 def model_evaluation(
     context: dg.AssetExecutionContext, lease: RunLease, warehouse: Warehouse
 ) -> Iterator[dg.MaterializeResult]:
-    """Rank IC, decile spread and coverage of every week whose labels have ended, beside simple baselines."""
+    """Rank IC, decile spread and coverage of every week whose labels have ended, by size and sector, beside simple baselines."""
+    source = warehouse.settings.source
     with warehouse.connect() as connection:
         build = warehouse.build(connection, context.run_id)
-        appended = evaluate(connection, build)
-        ics = weekly_ics(connection)
-        recent = ics["value"].tail(26).mean()
-        drawn = None
-        if ics.height:
-            mean = ics["value"].rolling_mean(26, min_samples=4).to_list()
-            days = ics["as_of_week"].to_list()
-            drawn = lines_plot(
-                {"rank IC of the week": (days, ics["value"].to_list()), "mean of 26 weeks": (days, mean)},
-                title="Weekly rank IC, broad universe, out of sample",
-                unit="rank correlation",
-                data_source=warehouse.settings.source,
+        appended = {head: evaluate(connection, build, head) for head in EVALUATED_HEADS}
+        for head in EVALUATED_HEADS:
+            ics = weekly_ics(connection, head)
+            yield published_result(
+                connection,
+                head.table,
+                appended[head],
+                root=warehouse.folder.root,
+                where=f"model = '{head.name}' and universe = 'broad'",
+                plot=weekly_ic_plot(ics, head, source),
+                further_plots={
+                    "cumulative_by_head": cumulative_by_head(connection, source),
+                    "cumulative_by_size": cumulative_by_size(connection, head, source),
+                },
+                checks=[skill_check(ics)] if head is EVALUATED_TRADER else (),
             )
-        skill = dg.AssetCheckResult(
-            passed=not ics.height or (isinstance(recent, float) and recent > 0),
-            severity=dg.AssetCheckSeverity.WARN,
-            asset_key=key_of(MODEL_EVALUATION),
-            check_name="skill_is_positive",
-            metadata={"mean_rank_ic_26_weeks": recent if isinstance(recent, float) else "no week evaluated yet"},
-        )
-        yield published_result(
-            connection,
-            MODEL_EVALUATION,
-            appended,
-            root=warehouse.folder.root,
-            where="model = 'trader' and universe = 'broad'",
-            plot=drawn,
-            checks=[skill],
-        )
 
 
 @dg.multi_asset(
@@ -250,12 +243,99 @@ def family_plot(head: str, gains: pl.DataFrame, data_source: str) -> dg.Markdown
     return plot(draw, title=f"{head}: gain by family", unit="fraction of the gain", data_source=data_source)
 
 
-def weekly_ics(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
-    """Weekly rank ICs of the trader model on the broad universe: as_of_week, value."""
+def weekly_ics(connection: duckdb.DuckDBPyConnection, head: EvaluatedHead) -> pl.DataFrame:
+    """Weekly rank ICs of a head on the broad universe: as_of_week, value."""
     return connection.execute(
-        """select as_of_week, value from learning.model_evaluation_current
-        where model = 'trader' and universe = 'broad' and metric = 'rank_ic' order by as_of_week"""
+        f"""select as_of_week, value from {head.table.current_view_sql_name}
+        where model = ? and universe = 'broad' and metric = 'rank_ic' order by as_of_week""",
+        [head.name],
     ).pl()
+
+
+def skill_check(ics: pl.DataFrame) -> dg.AssetCheckResult:
+    """Whether the newest weekly rank ICs of the trader model are above 0 in the mean; so they are while there are none."""
+    recent = ics["value"].tail(26).mean()
+    return dg.AssetCheckResult(
+        passed=not ics.height or (isinstance(recent, float) and recent > 0),
+        severity=dg.AssetCheckSeverity.WARN,
+        asset_key=key_of(MODEL_EVALUATION),
+        check_name="skill_is_positive",
+        metadata={"mean_rank_ic_26_weeks": recent if isinstance(recent, float) else "no week evaluated yet"},
+    )
+
+
+def weekly_ic_plot(ics: pl.DataFrame, head: EvaluatedHead, data_source: str) -> dg.MarkdownMetadataValue | None:
+    """The weekly rank ICs of a head and their mean over half a year; None before the first."""
+    if ics.is_empty():
+        return None
+    mean = ics["value"].rolling_mean(26, min_samples=4).to_list()
+    days = ics["as_of_week"].to_list()
+    return lines_plot(
+        {"rank IC of the week": (days, ics["value"].to_list()), "mean of 26 weeks": (days, mean)},
+        title=f"Weekly rank IC of the {head.name} model over {head.horizon_days} days, broad universe, out of sample",
+        unit="rank correlation",
+        data_source=data_source,
+    )
+
+
+def cumulative_by_head(connection: duckdb.DuckDBPyConnection, data_source: str) -> dg.MarkdownMetadataValue:
+    """The mean rank IC so far of every head, on the broad and the liquid universe."""
+    series = {
+        f"{head.name}, {universe}": mean_so_far(connection, head, universe)
+        for head in EVALUATED_HEADS
+        for universe in ("broad", "liquid")
+    }
+    return cumulative_plot(series, title="Mean rank IC so far, by head", data_source=data_source)
+
+
+def cumulative_by_size(
+    connection: duckdb.DuckDBPyConnection, head: EvaluatedHead, data_source: str
+) -> dg.MarkdownMetadataValue:
+    """The mean rank IC so far of a head in each size bucket, and on the whole universe."""
+    buckets = {bucket.replace("_", " "): f"size_{bucket}" for bucket in SIZE_EDGES_USD}
+    series = {
+        label: mean_so_far(connection, head, universe) for label, universe in {"all sizes": "broad", **buckets}.items()
+    }
+    return cumulative_plot(
+        series, title=f"Mean rank IC so far of the {head.name} model, by market cap in USD", data_source=data_source
+    )
+
+
+def mean_so_far(connection: duckdb.DuckDBPyConnection, head: EvaluatedHead, universe: str) -> pl.DataFrame:
+    """The mean of a head's lagged rank IC up to each week in which the head was evaluated.
+
+    Returns:
+        as_of_week, mean, weeks (count of those in the mean), from the week on in which a mean says something. In a week in which the
+        universe was too small to be ranked the mean stays what it was.
+    """
+    return connection.execute(
+        f"""
+        select evaluated.as_of_week, avg(own.value) over so_far as mean, count(own.value) over so_far as weeks
+        from (select distinct as_of_week from {head.table.current_view_sql_name}) as evaluated
+        left join {head.table.current_view_sql_name} as own
+            on evaluated.as_of_week = own.as_of_week
+            and own.model = ? and own.universe = ? and own.metric = 'rank_ic_lag1'
+        window so_far as (order by evaluated.as_of_week)
+        qualify weeks >= ?
+        order by evaluated.as_of_week
+        """,
+        [head.name, universe, FEWEST_WEEKS_OF_A_MEAN],
+    ).pl()
+
+
+def cumulative_plot(series: Mapping[str, pl.DataFrame], *, title: str, data_source: str) -> dg.MarkdownMetadataValue:
+    """Frames of `mean_so_far` as lines, each named with its number of weeks; one without a week is left out."""
+    return lines_plot(
+        {
+            f"{label} ({means['weeks'][-1]})": (means["as_of_week"].to_list(), means["mean"].to_list())
+            for label, means in series.items()
+            if means.height
+        },
+        title=f"{title}, weeks in brackets",
+        unit="rank correlation, bought one day late",
+        data_source=data_source,
+        is_legend_beside=True,
+    )
 
 
 def median_grade_plot(connection: duckdb.DuckDBPyConnection, data_source: str) -> dg.MarkdownMetadataValue:

@@ -21,9 +21,13 @@ API_VIEWS = (
     *("tokens", "daily", "trader_grades", "trading_signals", "indices", "index_compositions", "index_rebalances"),
     *(
         "index_levels",
+        "index_level_check",
+        "index_statistics",
+        "index_net_levels",
         "moonshots",
         "bull_bear",
         "model_evaluation",
+        "model_evaluation_cumulative",
         "source_health",
         "source_coverage",
         "check_results",

@@ -65,6 +65,7 @@ class FakeMarket:
                 "sector": "DeFi",
                 "is_stable": False,
                 "is_wrapped": False,
+                "is_fiat_backed": self.columns.get("is_stable", {}).get(token_id, False),
                 "price_usd": days[day],
                 "market_cap_usd": days[day] * self.columns.get("supply", {}).get(token_id, 1e6),
                 "volume_30d_median_usd": 1e9,

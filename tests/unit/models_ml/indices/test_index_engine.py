@@ -292,7 +292,86 @@ def test_a_stablecoin_off_its_peg_is_left_and_without_another_the_index_stays_in
 
     assert targets_of(first)["usd"] == 0.5
     assert targets_of(second)["usd"] == 0
-    assert second.reason == "no rotation: no eligible stablecoin within 2.0 % of 1 USD on 2024-01-14"
+    assert second.reason == (
+        "a held stablecoin lost its peg on 2024-01-10, and no other keeps its own; "
+        "no rotation: no eligible stablecoin within 2.0 % of 1 USD on 2024-01-14"
+    )
+
+
+def parked(market_of, definition_of, start, closes, caps):
+    """Weeks of an index that is wholly in stablecoins, by the Monday that ends them."""
+    days = [start + dt.timedelta(days=offset) for offset in range(28)]
+    prices = {"a": dict.fromkeys(days, 10.0), "b": dict.fromkeys(days, 20.0)}
+    prices |= {name: dict.fromkeys(days, 1.0) | values for name, values in closes.items()}
+    market = scored(
+        market_of(
+            prices,
+            supply=caps,
+            is_stable=dict.fromkeys(closes, True),
+            is_fiat_backed={name: name != "terrausd" for name in closes},
+        ),
+        a=1.0,
+        b=2.0,
+    )
+    market.bitcoin = lambda date: MarketState(70, 90, 80)
+    definition = definition_of(calendar={"rule": "weekly_model"}, ranking={"by": "score"}, rotation={})
+    weeks = [start + dt.timedelta(days=7 * week) for week in range(1, 5)]
+    return {result.as_of_week: result for result in fold(definition, new_state(definition), weeks, market.data())}
+
+
+def test_an_algorithmic_stablecoin_is_never_held_as_terrausd_was_not_in_may_2022(market_of, definition_of):
+    may = {
+        dt.date(2022, 5, 9): 0.7988,
+        dt.date(2022, 5, 10): 0.7811,
+        dt.date(2022, 5, 12): 0.3702,
+        dt.date(2022, 5, 14): 0.1845,
+    }
+    results = parked(
+        market_of,
+        definition_of,
+        dt.date(2022, 4, 25),
+        {"terrausd": may, "tether": {}, "usd-coin": {}},
+        {"terrausd": 90e9, "tether": 80e9, "usd-coin": 50e9},
+    )
+
+    for result in list(results.values())[1:]:
+        assert weights_of(result) == pytest.approx({"tether": 8 / 13, "usd-coin": 5 / 13})
+        assert result.levels["level"].to_list() == pytest.approx([1000.0] * result.levels.height)
+
+
+def test_a_stablecoin_that_falls_in_the_week_is_left_at_the_next_close_as_usd_coin_in_march_2023(
+    market_of, definition_of
+):
+    march = {
+        dt.date(2023, 3, 10): 0.9935,
+        dt.date(2023, 3, 11): 0.9656,
+        dt.date(2023, 3, 12): 0.9937,
+        dt.date(2023, 3, 13): 0.9994,
+    }
+    results = parked(
+        market_of,
+        definition_of,
+        dt.date(2023, 2, 20),
+        {"usd-coin": march, "tether": {}, "binance-usd": {}},
+        {"usd-coin": 42e9, "tether": 70e9, "binance-usd": 8e9},
+    )
+    week = results[dt.date(2023, 3, 13)]
+    sold = week.rebalances.filter(week.rebalances["effective_at"] == dt.datetime(2023, 3, 13, tzinfo=dt.UTC))
+    targets = dict(sold.select("token_id", "target_weight").iter_rows())
+    reasons = dict(sold.select("token_id", "reason").iter_rows())
+
+    # Below 0.985 at Saturday's close, sold at Sunday's for what it was worth then.
+    assert weights_of(results[dt.date(2023, 3, 6)]) == pytest.approx({"tether": 70 / 112, "usd-coin": 42 / 112})
+    worth = 70 / 112 + 42 / 112 * 0.9937
+    assert week.levels["level"].to_list()[-1] == pytest.approx(1000 * worth)
+    assert targets["usd-coin"] == 0
+    moved = 42 / 112 * 0.9937 / worth
+    assert targets["tether"] == pytest.approx(1 - moved + moved * 70 / 78)
+    assert targets["binance-usd"] == pytest.approx(moved * 8 / 78)
+    assert (
+        reasons["usd-coin"] == "left: USD-COIN closed at 0.9656 USD on 2023-03-11, replaced by TETHER and BINANCE-USD"
+    )
+    assert reasons["tether"].startswith("rotated into stables: 100.0 % of the index, USD-COIN closed at 0.9656 USD")
 
 
 def test_a_week_that_is_covered_or_is_no_monday_or_another_index_is_refused(market_of, definition_of):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from models_ml.indices.definition import Selection
 from models_ml.indices.market import MarketState
-from models_ml.indices.rotation import largest_stable, wanted_share
+from models_ml.indices.rotation import parking_basket, wanted_share
 from models_ml.indices.selection import choose, rank_candidates
 
 DAY = dt.date(2024, 3, 3)
@@ -148,18 +148,30 @@ def test_rotation_adds_up_the_averages_bitcoin_closed_below(definition_of):
     assert shares == [0, 0.5, 1, 0, 0, 0]
 
 
-def test_the_refuge_is_the_largest_stablecoin_at_its_peg(market_of, definition_of):
+def test_the_refuge_is_the_two_largest_fiat_backed_stablecoins_at_their_peg(market_of, definition_of):
     definition = definition_of(calendar={"rule": "weekly_model"}, rotation={})
+    caps = {"algorithmic": 9e9, "broken": 8e9, "unpriced": 7e9, "dollar": 6e9, "dear": 5e9, "buck": 3e9, "small": 1e9}
     market = market_with(
         market_of,
-        supply={"broken": 9e9, "wrapped": 8e9, "unpriced": 7e9, "dollar": 6e9, "small": 5e9},
-        is_stable=dict.fromkeys(("broken", "wrapped", "unpriced", "dollar", "small"), True),
-        is_wrapped={"wrapped": True},
-        price_usd={"broken": 0.97, "dollar": 1.019},
+        supply=caps,
+        is_stable=dict.fromkeys(caps, True),
+        is_fiat_backed={name: name != "algorithmic" for name in caps},
     )
-    market.prices = market.prices.filter(pl.col("token_id") != "unpriced")
+    closes = {"broken": 0.984, "dear": 1.021, "buck": 0.986}
+    market.prices = market.prices.filter(pl.col("token_id") != "unpriced").with_columns(
+        price_usd=pl.col("token_id").replace_strict(closes, default=1.0)
+    )
     data = market.data()
 
-    stable = largest_stable(definition, definition.rotation, data.snapshot(DAY), close_date=DAY, prices=data.lookup)
+    basket = parking_basket(definition, data.snapshot(DAY), close_date=DAY, prices=data.lookup)
 
-    assert stable == ("dollar", "DOLLAR")
+    assert [(stable.token_id, stable.symbol) for stable in basket] == [("dollar", "DOLLAR"), ("buck", "BUCK")]
+    assert [stable.share for stable in basket] == pytest.approx([2 / 3, 1 / 3])
+    (left,) = parking_basket(
+        definition_of(calendar={"rule": "weekly_model"}, rotation={"stables": 1}),
+        data.snapshot(DAY),
+        close_date=DAY,
+        prices=data.lookup,
+        avoid=["dollar"],
+    )
+    assert (left.token_id, left.share) == ("buck", 1.0)

@@ -180,7 +180,12 @@ GOOD_PUBLISHED = {
         confirmations_true=[5, 0, 0],
         confirmations_known=[5, 0, 2],
     ),
-    "learning.model_evaluation": unit(model=["m"], universe=["broad"], metric=["rank_ic"], value=[0.1]),
+    "learning.model_evaluation": unit(
+        model=["m"] * 2, universe=["broad"] * 2, metric=["rank_ic", "tokens"], value=[0.1, 400.0]
+    ),
+    "learning.investor_evaluation": unit(
+        model=["m"] * 2, universe=["sector_AI"] * 2, metric=["partial_rank_ic", "tokens"], value=[-1.0, 20.0]
+    ),
     "learning.call_outcomes": unit(
         token_id=["a", "b"], signal=[1, 0], call_origin=["published", "backfilled"], return_14d=[-1.0, None]
     ),
@@ -253,6 +258,8 @@ def test_every_published_key_is_unique(name):
         ("learning.trade_actions", {"confirmations_true": pl.lit(3)}, "confirmations_known, confirmations_true"),
         ("learning.trading_signals", {"p_bearish": pl.lit(0.69)}, "probability_sum"),
         ("learning.call_outcomes", {"call_origin": pl.lit("both")}, "call_origin"),
+        ("learning.model_evaluation", {"value": pl.lit(1.1)}, "correlation"),
+        ("learning.investor_evaluation", {"value": pl.lit(None, pl.Float64)}, "value"),
         ("learning.model_monitor", {"value": pl.lit(-1.0)}, "value"),
         ("learning.confidence", {"calls_confidence": pl.lit(1.01)}, "calls_confidence"),
         ("learning.bull_bear", {"bearish_share": pl.lit(0.5)}, "share_sum"),

@@ -1,4 +1,7 @@
-"""Evaluation of a week: correlations as scipy has them, spreads by hand, and tokens without a score counted."""
+"""Evaluation of a week: correlations as scipy has them, spreads and groups by hand, and tokens without a score counted."""
+
+import math
+from datetime import date
 
 import numpy as np
 import polars as pl
@@ -7,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from models_ml.learning.evaluation import evaluate_week, trailing_icir
+from models_ml.learning.evaluation import evaluate_groups, evaluate_week, trailing_icir
+from models_ml.learning.evaluation.rank_skill import KNOWN_FACTORS
 
 
 def week_of(scores, returns, late_returns=None, *, is_liquid=None, volatility=None):
@@ -38,8 +42,8 @@ def week_of(scores, returns, late_returns=None, *, is_liquid=None, volatility=No
     }
 
 
-def metrics_of(frames):
-    rows = evaluate_week(**frames).iter_rows(named=True)
+def metrics_of(frames, *, model="trader", horizon_days=14):
+    rows = evaluate_week(**frames, model=model, horizon_days=horizon_days).iter_rows(named=True)
     return {(row["model"], row["universe"], row["metric"]): row["value"] for row in rows}
 
 
@@ -141,6 +145,133 @@ def test_a_universe_without_members_has_no_rows():
     metrics = metrics_of(week_of(list(range(25)), list(range(25)), is_liquid=[False] * 25))
 
     assert {universe for _, universe, _ in metrics} == {"broad"}
+
+
+def test_another_horizon_has_its_own_returns_and_names_its_baselines_apart():
+    returns = [0.01 * number for number in range(30)]
+    frames = week_of(returns, [0.0] * 30)
+    frames["outcomes"] = frames["outcomes"].with_columns(
+        forward_return_90d=pl.Series(returns), forward_return_90d_lag1=-pl.Series(returns)
+    )
+
+    metrics = metrics_of(frames, model="investor", horizon_days=90)
+
+    assert metrics["investor", "broad", "rank_ic"] == pytest.approx(1.0)
+    assert metrics["investor", "broad", "rank_ic_lag1"] == pytest.approx(-1.0)
+    assert {model for model, _, _ in metrics} == {
+        "investor",
+        "baseline_low_volatility_90d",
+        "baseline_low_volatility_total_90d",
+    }
+
+
+WEEK = date(2024, 1, 1)
+
+
+def grouped_panel(scores, returns, *, caps_usd, sectors, week=WEEK, **factors):
+    """A week's panel; a known factor that is not given is unknown."""
+    known = {name: pl.Series(factors.get(name, [None] * len(scores)), dtype=pl.Float64) for name in KNOWN_FACTORS}
+    caps = [None if cap is None else math.log(cap) for cap in caps_usd]
+    return pl.DataFrame(
+        {
+            "as_of_week": [week] * len(scores),
+            "token_id": [f"t{number:03d}" for number in range(len(scores))],
+            "is_liquid": [False] * len(scores),
+            "score": pl.Series(scores, dtype=pl.Float64),
+            "sector": pl.Series(sectors, dtype=pl.String),
+            "forward_return_14d": pl.Series(returns, dtype=pl.Float64),
+            "forward_return_14d_lag1": -pl.Series(returns, dtype=pl.Float64),
+            **known,
+            "log_market_cap": pl.Series(caps, dtype=pl.Float64),
+        }
+    )
+
+
+def groups_of(panel):
+    rows = evaluate_groups(panel, model="trader", horizon_days=14)
+    assert rows.select("as_of_week", "universe", "metric").is_unique().all()
+    assert set(rows["model"]) <= {"trader"}
+    return {(row["universe"], row["metric"]): row["value"] for row in rows.iter_rows(named=True)}
+
+
+def test_a_group_is_ranked_within_itself_with_and_without_a_day_of_lag():
+    # AI is ordered rightly and DeFi the wrong way round; neighbours of the 20 swap places in Meme, so that every difference of ranks
+    # is 1 and the correlation 1 - 6 * 20 / (20 * (400 - 1)).
+    ascending = list(range(20))
+    swapped = [number + 1 if number % 2 == 0 else number - 1 for number in range(20)]
+    panel = grouped_panel(
+        [*ascending, *(100 + number for number in ascending), *ascending],
+        [*ascending, *reversed(ascending), *swapped],
+        caps_usd=[5e7] * 60,
+        sectors=["AI"] * 20 + ["DeFi"] * 20 + ["Meme"] * 20,
+    )
+
+    found = groups_of(panel)
+
+    assert found["sector_AI", "rank_ic"] == pytest.approx(1.0)
+    assert found["sector_AI", "rank_ic_lag1"] == pytest.approx(-1.0)
+    assert found["sector_DeFi", "rank_ic"] == pytest.approx(-1.0)
+    assert found["sector_Meme", "rank_ic"] == pytest.approx(1 - 6 * 20 / (20 * 399))
+    assert found["sector_Meme", "tokens"] == 20
+    assert found["size_20m_to_100m", "tokens"] == 60
+
+
+def test_size_buckets_begin_at_their_edges_and_hold_no_token_of_unknown_size():
+    caps = [19.99e6] * 20 + [20.01e6] * 21 + [99.99e6] + [100.01e6] * 20 + [1.01e9] * 22 + [None] * 20
+    panel = grouped_panel(range(len(caps)), range(len(caps)), caps_usd=caps, sectors=[None] * len(caps))
+
+    found = groups_of(panel)
+
+    assert {universe: value for (universe, metric), value in found.items() if metric == "tokens"} == {
+        "size_below_20m": 20,
+        "size_20m_to_100m": 22,
+        "size_100m_to_1b": 20,
+        "size_above_1b": 22,
+    }
+    assert {universe for universe, _ in found if not universe.startswith("size_")} == {"broad"}
+
+
+def test_a_group_with_fewer_than_twenty_scored_and_known_tokens_has_no_rows_not_even_a_count():
+    scores = [*range(19), None, *range(20)]
+    panel = grouped_panel(scores, range(40), caps_usd=[None] * 40, sectors=["AI"] * 20 + ["DeFi"] * 20)
+
+    assert {universe for universe, _ in groups_of(panel)} == {"broad", "sector_DeFi"}
+
+
+def test_weeks_are_ranked_apart():
+    first = grouped_panel(range(20), range(20), caps_usd=[5e7] * 20, sectors=[None] * 20)
+    second = grouped_panel(
+        range(20, 40), range(20, 0, -1), caps_usd=[5e7] * 20, sectors=[None] * 20, week=date(2024, 1, 8)
+    )
+
+    rows = evaluate_groups(pl.concat([first, second]), model="trader", horizon_days=14)
+
+    ics = rows.filter((pl.col("metric") == "rank_ic") & (pl.col("universe") == "size_20m_to_100m"))
+    assert ics["as_of_week"].to_list() == [WEEK, date(2024, 1, 8)]
+    assert ics["value"].to_list() == pytest.approx([1.0, -1.0])
+
+
+def test_the_partial_rank_ic_is_of_the_lagged_return_and_leaves_out_what_a_known_factor_explains():
+    rng = np.random.default_rng(4)
+    factor, own = rng.normal(0, 1, 40), rng.normal(0, 1, 40)
+    panel = grouped_panel(factor + own, own, caps_usd=[5e7] * 40, sectors=["AI"] * 40, return_7d=factor)
+
+    found = groups_of(panel)
+
+    # By hand: the ranks of the score less their regression on those of the one factor that is known, against those of the return.
+    score, known, late = (stats.rankdata(values) for values in (factor + own, factor, -own))
+    slope = np.cov(score, known)[0, 1] / known.var(ddof=1)
+    expected = np.corrcoef(score - slope * known, late)[0, 1]
+    for universe in ("broad", "size_20m_to_100m", "sector_AI"):
+        assert found[universe, "partial_rank_ic"] == pytest.approx(expected, abs=1e-9)
+    assert expected < found["sector_AI", "rank_ic_lag1"] < 0
+
+
+def test_a_score_that_is_a_known_factor_has_no_partial_rank_ic():
+    factor = np.random.default_rng(5).normal(0, 1, 40)
+    panel = grouped_panel(2 * factor, range(40), caps_usd=[5e7] * 40, sectors=["AI"] * 40, volatility_30d=factor)
+
+    assert {metric for _, metric in groups_of(panel)} == {"rank_ic", "rank_ic_lag1", "tokens"}
 
 
 def test_trailing_icir_is_the_mean_over_the_sample_deviation_of_a_year_of_weeks():

@@ -1,0 +1,137 @@
+"""What each index would have been worth after costs, and its figures beside bitcoin, ether, the market and its passive twin.
+
+Belongs here: reading recorded rebalances and closes, the benchmarks, and the two tables that are written anew every week.
+Does not: formulas and the walk through trades (`models_ml.backtest`), compositions and levels (`index_weeks.py`).
+
+Both tables follow wholly from the recorded rebalances and today's closes, so they are no versions: what was recorded is the
+rebalances. The gross series is recomputed here without the gaps of weeks in which an index was unavailable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+import duckdb
+import polars as pl
+
+from models_ml.backtest.costs import TradingCosts
+from models_ml.backtest.net_levels import gross_levels, net_levels
+from models_ml.backtest.statistics import summarise_levels
+from models_ml.indices.definition import IndexDefinition
+
+CREATE_TABLES = (
+    """create table if not exists indices.net_levels
+    (date date, index_id varchar, capital_usd double, level_net double, cost_paid double, turnover double,
+    carried_weight double, cash_weight double)""",
+    """create table if not exists indices.statistics
+    (index_id varchar, basis varchar, benchmark varchar, metric varchar, value double, low double, high double,
+    first_date date, last_date date)""",
+)
+SMALL_CAPITAL_USD = 1e4
+"""Capital whose net levels the figures after costs are of."""
+
+LOOK_BACK = timedelta(days=120)
+"""Days before the first rebalance that costs are estimated from."""
+
+BENCHMARKS = ("bitcoin", "ethereum", "total_market")
+
+
+def create_backtest_tables(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the tables, which the api views need before the first index is computed."""
+    for statement in CREATE_TABLES:
+        connection.execute(statement)
+
+
+def write_backtests(
+    connection: duckdb.DuckDBPyConnection, definitions: Sequence[IndexDefinition], *, until: date
+) -> None:
+    """Write both tables anew.
+
+    Args:
+        connection: The warehouse with the recorded rebalances.
+        definitions: The indices in force; others that were recorded once have no figures.
+        until: As of: closes before it are used.
+    """
+    ids = [definition.index_id for definition in definitions]
+    rebalances = connection.execute(
+        "select index_id, effective_at, token_id, target_weight from indices.rebalances_current "
+        "where index_id in (select unnest(?::varchar[])) and effective_at::date <= ? order by all",
+        [ids, until],
+    ).pl()
+    create_backtest_tables(connection)
+    connection.execute("delete from indices.net_levels")
+    connection.execute("delete from indices.statistics")
+    if rebalances.is_empty():
+        return
+    first: date = rebalances.select(pl.col("effective_at").dt.date().min()).item()
+    daily = connection.execute(
+        """
+        select market_date, token_id, price_usd, trusted_volume_24h_usd from marts.fct_daily
+        where not is_carried and market_date < ? and market_date >= ? and token_id in (select unnest(?))
+        """,
+        [until, first - LOOK_BACK, rebalances["token_id"].unique().to_list()],
+    ).pl()
+    base_levels = {definition.index_id: definition.base.level for definition in definitions}
+    last = until - timedelta(days=1)
+    gross = gross_levels(rebalances, daily, base_level=base_levels, last_date=last)
+    net = net_levels(rebalances, daily, costs=TradingCosts(), base_level=base_levels, last_date=last)
+    small = net.filter(pl.col("capital_usd") == SMALL_CAPITAL_USD)
+    others = _benchmark_levels(connection, until)
+    known = set(others["index_id"].unique())
+    figures = [
+        _figures(levels, small, others, definitions, known).with_columns(basis=pl.lit(basis))
+        for basis, levels in (("gross", gross), ("net_10k", small.select("date", "index_id", level="level_net")))
+    ]
+    _write(connection, "indices.net_levels", net)
+    _write(connection, "indices.statistics", pl.concat(figures))
+
+
+def _figures(
+    levels: pl.DataFrame,
+    small: pl.DataFrame,
+    others: pl.DataFrame,
+    definitions: Sequence[IndexDefinition],
+    known: set[str],
+) -> pl.DataFrame:
+    present = set(levels["index_id"].unique())
+    benchmarks = {
+        definition.index_id: [
+            *(name for name in BENCHMARKS if name in known),
+            *([definition.twin] if definition.twin is not None and definition.twin in present else []),
+        ]
+        for definition in definitions
+        if definition.index_id in present
+    }
+    return summarise_levels(
+        pl.concat([levels, others.select(levels.columns)]),
+        benchmarks,
+        turnover=small.select("date", "index_id", "turnover"),
+    )
+
+
+def _benchmark_levels(connection: duckdb.DuckDBPyConnection, until: date) -> pl.DataFrame:
+    """Bitcoin, ether and the total market as levels: date, index_id, level; a day without a close has the one before."""
+    rows = connection.execute(
+        """
+        select market_date as date, token_id as index_id, price_usd as level from marts.fct_daily
+        where token_id in ('bitcoin', 'ethereum') and market_date < $until and price_usd > 0
+        union all
+        select market_date, 'total_market', market_index_level from marts.fct_market_daily
+        where market_date < $until and market_index_level > 0
+        """,
+        {"until": until},
+    ).pl()
+    filled = [
+        part.sort("date").upsample("date", every="1d").with_columns(pl.col("index_id", "level").forward_fill())
+        for part in rows.partition_by("index_id", maintain_order=True)
+    ]
+    return pl.concat(filled) if filled else rows
+
+
+def _write(connection: duckdb.DuckDBPyConnection, table: str, rows: pl.DataFrame) -> None:
+    connection.register("backtest_rows", rows.to_arrow())
+    try:
+        connection.execute(f"insert into {table} by name select * from backtest_rows")
+    finally:
+        connection.unregister("backtest_rows")

@@ -1,0 +1,140 @@
+"""Figures and net levels from recorded rebalances and closes."""
+
+import datetime as dt
+
+import duckdb
+import numpy as np
+import polars as pl
+import pytest
+
+from models_ml.indices.definition import IndexDefinition
+from orchestration.lib.index_backtest import create_backtest_tables, write_backtests
+
+FIRST, DAYS = dt.date(2023, 1, 2), 500
+UNTIL = FIRST + dt.timedelta(days=DAYS)
+
+
+def definition(index_id, **fields):
+    return IndexDefinition.model_validate(
+        {
+            "index_id": index_id,
+            "name": index_id,
+            "kind": "passive",
+            "methodology": "One token.",
+            "selection": {"count": 1},
+            "calendar": {"rule": "monthly"},
+            "minimum_constituents": 1,
+            "base": {"level": 100},
+            **fields,
+        }
+    )
+
+
+@pytest.fixture
+def connection():
+    steps = np.random.default_rng(1).normal(0.001, 0.04, size=(DAYS, 3))
+    paths = dict(zip(("bitcoin", "ethereum", "dot"), 100 * np.exp(np.cumsum(steps, axis=0)).T, strict=True))
+    days = [FIRST + dt.timedelta(days=day) for day in range(DAYS)]
+    daily = pl.concat(
+        pl.DataFrame({"market_date": days, "token_id": [name] * DAYS, "price_usd": path})
+        for name, path in paths.items()
+    ).with_columns(trusted_volume_24h_usd=pl.lit(1e9), is_carried=pl.lit(value=False))
+    market = pl.DataFrame({"market_date": days, "market_index_level": paths["bitcoin"] * 2})
+    bought = dt.datetime(2023, 3, 1, tzinfo=dt.UTC)
+    rebalances = pl.DataFrame(
+        {
+            "index_id": ["tilted", "plain", "gone"],
+            "effective_at": [bought] * 3,
+            "token_id": ["dot", "bitcoin", "dot"],
+            "target_weight": [1.0] * 3,
+        }
+    )
+    with duckdb.connect() as opened:
+        opened.execute("set TimeZone = 'UTC'")
+        opened.execute("create schema indices")
+        opened.execute("create schema marts")
+        for name, frame in (
+            ("marts.fct_daily", daily),
+            ("marts.fct_market_daily", market),
+            ("indices.rebalances_current", rebalances),
+        ):
+            opened.register("rows_of", frame.to_arrow())
+            opened.execute(f"create table {name} as select * from rows_of")
+        create_backtest_tables(opened)
+        yield opened
+
+
+def value(connection, **keys):
+    conditions = " and ".join(f"{name} is not distinct from ?" for name in keys)
+    return connection.execute(
+        f"select value from indices.statistics where {conditions}", list(keys.values())
+    ).fetchone()[0]
+
+
+def test_an_index_of_bitcoin_has_the_return_of_bitcoin_and_no_tracking_error(connection):
+    write_backtests(connection, [definition("plain")], until=UNTIL)
+
+    start, end = (
+        connection.execute(
+            "select price_usd from marts.fct_daily where token_id = 'bitcoin' and market_date = ?", [day]
+        ).fetchone()[0]
+        for day in (dt.date(2023, 2, 28), UNTIL - dt.timedelta(days=1))
+    )
+    total = value(connection, index_id="plain", basis="gross", benchmark=None, metric="total_return")
+    assert total == pytest.approx(end / start - 1)
+    for benchmark in ("bitcoin", "total_market"):
+        error = value(connection, index_id="plain", basis="gross", benchmark=benchmark, metric="tracking_error")
+        assert error == pytest.approx(0.0, abs=1e-9)
+
+
+def test_the_twin_is_a_benchmark_and_costs_lower_what_is_left(connection):
+    write_backtests(connection, [definition("tilted", twin="plain"), definition("plain")], until=UNTIL)
+
+    benchmarks = connection.execute(
+        "select distinct benchmark from indices.statistics where index_id = 'tilted' and benchmark is not null order by 1"
+    ).fetchall()
+    gross, net = (
+        value(connection, index_id="tilted", basis=basis, benchmark=None, metric="total_return")
+        for basis in ("gross", "net_10k")
+    )
+
+    assert benchmarks == [("bitcoin",), ("ethereum",), ("plain",), ("total_market",)]
+    assert net < gross
+    assert connection.execute("select distinct capital_usd from indices.net_levels order by 1").fetchall() == [
+        (1e4,),
+        (1e5,),
+        (1e6,),
+        (1e7,),
+    ]
+
+
+def test_an_index_that_is_defined_no_more_has_no_figures_and_a_second_time_changes_nothing(connection):
+    definitions = [definition("tilted"), definition("plain")]
+    write_backtests(connection, definitions, until=UNTIL)
+    before = connection.execute("select * from indices.statistics order by all").fetchall()
+
+    write_backtests(connection, definitions, until=UNTIL)
+
+    assert connection.execute("select * from indices.statistics order by all").fetchall() == before
+    assert {row[0] for row in before} == {"tilted", "plain"}
+
+
+def test_closes_from_as_of_on_are_not_looked_at(connection):
+    early = dt.date(2024, 1, 1)
+    write_backtests(connection, [definition("plain")], until=early)
+    before = connection.execute("select * from indices.statistics order by all").fetchall()
+
+    connection.execute("update marts.fct_daily set price_usd = 7 where market_date >= ?", [early])
+    connection.execute("update marts.fct_market_daily set market_index_level = 7 where market_date >= ?", [early])
+    write_backtests(connection, [definition("plain")], until=early)
+
+    assert connection.execute("select * from indices.statistics order by all").fetchall() == before
+
+
+def test_without_rebalances_both_tables_are_empty(connection):
+    connection.execute("delete from indices.rebalances_current")
+
+    write_backtests(connection, [definition("plain")], until=UNTIL)
+
+    assert connection.execute("select count(*) from indices.statistics").fetchone() == (0,)
+    assert connection.execute("select count(*) from indices.net_levels").fetchone() == (0,)
