@@ -85,6 +85,7 @@ class Weighting(Strict):
     """
 
     method: Method = "market_cap"
+    """What weights are in proportion to (docs/reference/index-weighting.md)."""
     blend: tuple[BlendPart, ...] = ()
     """Several methods instead of `method`; each weight is the sum of share x the method's weight."""
     volatility_days: int = Field(default=90, ge=10, le=3650)
@@ -92,14 +93,19 @@ class Weighting(Strict):
     covariance_days: int = Field(default=90, ge=10, le=3650)
     """`risk_parity`, `hierarchical_risk_parity`, `minimum_variance`: number of daily returns up to the snapshot."""
     cap: float = Field(default=1.0, gt=0, le=1)
+    """Largest weight of a constituent."""
     floor: float = Field(default=0.0, ge=0, lt=1)
+    """Smallest weight of a constituent."""
     rank_caps: tuple[Share, ...] = ()
     """Ceilings of the largest constituent, the second largest and so on; `cap` is the ceiling of all others."""
     capping: Literal["iterative", "single_pass", "flexible"] = "iterative"
-    """`single_pass` shares an excess out once, so that a weight may end above its ceiling. `flexible` does so, too, and
-    moves a constituent over its ceiling only half way there from what it weighs in the index before."""
+    """`iterative` shares an excess out until every limit holds, `single_pass` once, so that a weight may end above its
+    ceiling. `flexible` does that, too, and brings a constituent over its ceiling only half way down from its present
+    weight."""
     group_caps: GroupCaps | None = None
+    """Largest weights of sectors; null for no limit."""
     liquidity: LiquidityLimit | None = None
+    """Largest positions by what is traded; null for no limit."""
     max_turnover: Share | None = None
     """Largest sum of |new - old| / 2 of one rebalance; null for no limit. Leaving tokens are then sold first, the others
     go part of their way (`limits.part_of_the_way`), and weights may stay outside the other limits until they arrive."""
