@@ -5,6 +5,8 @@ Does not: when decisions fall due and take effect (`schedule.py`, `engine.py`).
 """
 
 import datetime as dt
+import functools
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,8 +14,11 @@ import polars as pl
 
 from models_ml.indices import reasons
 from models_ml.indices.definition import IndexDefinition
+from models_ml.indices.errors import InfeasibleCapError, OptimiserError
+from models_ml.indices.limits import bounds_on, part_of_the_way
 from models_ml.indices.market import STALE_AFTER_DAYS, MarketData
 from models_ml.indices.member_count import aic_count
+from models_ml.indices.past_returns import past_returns
 from models_ml.indices.rotation import Refuge, parking_basket, refuge
 from models_ml.indices.selection import Ranked, choose, rank_candidates
 from models_ml.indices.state import SAME_SHARE, Rebalance, Stance, Target
@@ -83,14 +88,22 @@ def decide(
             close_date=snapshot_day,
             prices=data.lookup,
         )
+    try:
+        weights = _weigh_members(
+            definition, members, held=held, invested=1.0 - to_stable.share, data=data, day=snapshot_day
+        )
+    except (InfeasibleCapError, OptimiserError) as error:
+        return Decision(failure=reasons.refused(error=error, day=snapshot_day))
     targets = [
         *_member_targets(
-            definition, members, held=held, ranked=ranked, to_stable=to_stable, data=data, day=snapshot_day
+            definition, members, weights, held=held, ranked=ranked, to_stable=to_stable, data=data, day=snapshot_day
         ),
         *_stable_targets(held, to_stable=to_stable),
     ]
     is_share_new = abs(to_stable.share - stance.share) > SAME_SHARE
-    is_worthwhile = is_share_new or is_worth_trading(definition, held=held, targets=targets)
+    aims = weights.aims(invested=1.0 - to_stable.share)
+    aims |= {stable.token_id: to_stable.share * stable.share for stable in to_stable.stables}
+    is_worthwhile = is_share_new or is_worth_trading(definition, held=held, aims=aims)
     if definition.is_model_driven and not is_worthwhile:
         return Decision(note=to_stable.note)
     ordered = tuple(sorted(targets, key=lambda target: target.token_id))
@@ -108,7 +121,7 @@ def _members(
 ) -> pl.DataFrame:
     before = {holding.token_id for holding in held if not holding.is_rotation}
     if not is_review:
-        kept = ranked.still_held(before)
+        kept = ranked.still_held(before, weighting=definition.weighting)
         if kept.height >= definition.minimum_constituents:
             return kept
     selection = definition.selection
@@ -118,23 +131,81 @@ def _members(
     return choose(ranked.eligible, held=before, selection=selection)
 
 
-def is_worth_trading(definition: IndexDefinition, *, held: Iterable[Holding], targets: Iterable[Target]) -> bool:
+def is_worth_trading(definition: IndexDefinition, *, held: Iterable[Holding], aims: Mapping[str, float]) -> bool:
     """Whether a model-driven index whose share in stables stays trades towards new targets.
 
     It does when it starts, when a token enters or leaves or when a weight is further from its target than the band,
     and always under `calendar.retrade: every_week`. Scores move weights every week without telling much, so following
-    each change would buy turnover rather than return.
+    each change would buy turnover rather than return. `aims` are weights before a turnover limit, zero for none: what
+    it put off last week is taken up this week.
     """
     before = {holding.token_id: holding.weight for holding in held}
-    after = {target.token_id: target.weight for target in targets if target.weight > 0}
+    after = {token_id: weight for token_id, weight in aims.items() if weight > 0}
     if definition.calendar.retrade == "every_week" or before.keys() != after.keys():
         return True
     return any(abs(after[token_id] - before[token_id]) > definition.calendar.retrade_band for token_id in after)
 
 
+@dataclass(frozen=True)
+class _MemberWeights:
+    """Weights of the invested part, summing to 1, by token_id.
+
+    `wanted` is what the constituents should weigh, `reached` what the turnover limit allows, leaving tokens among them;
+    `before` is what was held and can be traded. `clauses` tell what the other limits did.
+    """
+
+    wanted: Mapping[str, float]
+    reached: Mapping[str, float]
+    before: Mapping[str, float]
+    clauses: Mapping[str, str | None]
+
+    def aims(self, *, invested: float) -> dict[str, float]:
+        """Wanted weights of the whole index; none where nothing is invested."""
+        return {token_id: weight * invested for token_id, weight in self.wanted.items() if invested > SAME_SHARE}
+
+
+def _weigh_members(
+    definition: IndexDefinition,
+    members: pl.DataFrame,
+    *,
+    held: Sequence[Holding],
+    invested: float,
+    data: MarketData,
+    day: dt.date,
+) -> _MemberWeights:
+    """Weigh the constituents, then see how far the turnover limit lets them go.
+
+    The limit is one of the invested part: what a rotation moves does not count. A holding without a recent price cannot
+    be traded; it goes at once, at its last price, and the limit is held against the others.
+    """
+    weighting, token_ids = definition.weighting, members["token_id"].to_list()
+    before = _shares_held(held)
+    past = functools.partial(past_returns, data.lookup, token_ids, day)
+    shares, weights = weigh(members, weighting, past=past, held=before)
+    bounds = bounds_on(members, shares, weighting, held=before)
+    clauses = {
+        token_id: reasons.limited(bounds, position=position, before=shares.to_list(), after=weights.to_list())
+        for position, token_id in enumerate(token_ids)
+    }
+    wanted = dict(zip(token_ids, weights.to_list(), strict=True))
+    tradable = _shares_held(holding for holding in held if data.lookup.is_priced(holding.token_id, day))
+    if weighting.max_turnover is None or not tradable or invested <= SAME_SHARE:
+        return _MemberWeights(wanted, wanted, before, clauses)
+    reached = part_of_the_way(tradable, wanted, max_turnover=weighting.max_turnover)
+    return _MemberWeights(wanted, reached, tradable, clauses)
+
+
+def _shares_held(held: Iterable[Holding]) -> dict[str, float]:
+    """Fractions of the invested part, summing to 1; nothing where all is in stables."""
+    weights = {holding.token_id: holding.weight for holding in held if not holding.is_rotation}
+    total = math.fsum(weights.values())
+    return {token_id: weight / total for token_id, weight in weights.items()} if total > 0 else {}
+
+
 def _member_targets(
     definition: IndexDefinition,
     members: pl.DataFrame,
+    weights: _MemberWeights,
     *,
     held: Sequence[Holding],
     ranked: Ranked,
@@ -142,11 +213,10 @@ def _member_targets(
     data: MarketData,
     day: dt.date,
 ) -> list[Target]:
-    """Targets of constituents, and zero weights for those that leave."""
-    shares, weights = weigh(members, definition.weighting)
+    """Targets of constituents, and of those that leave: zero, unless the turnover limit lets them go only in part."""
     invested = 1.0 - to_stable.share
     if invested <= SAME_SHARE:
-        members, shares, weights = members.clear(), shares.clear(), weights.clear()
+        members = members.clear()
     names = dict(members.select("token_id", "symbol").iter_rows())
     before = {holding.token_id: holding for holding in held if not holding.is_rotation}
     ranks = dict(ranked.eligible.select("token_id", "rank").iter_rows())
@@ -160,25 +230,49 @@ def _member_targets(
     replaces = {token_id: holding.symbol for token_id, holding in pairs}
     replaced_by = {holding.token_id: names[token_id] for token_id, holding in pairs}
     targets = []
-    for token_id, share, weight in zip(names, shares, weights, strict=True):
+    for token_id in names:
         rank = ranks.get(token_id)
         clauses = [
             reasons.stays(rank=rank, count=definition.selection.count)
             if token_id in before or rank is None
             else reasons.entered(rank=rank, is_base=not held, replaces=replaces.get(token_id)),
-            reasons.limited(before=share, after=weight, cap=definition.weighting.cap, floor=definition.weighting.floor),
+            weights.clauses[token_id],
+            _turnover_clause(definition, weights, token_id),
             f"{reasons.percent(invested)} of it invested" if to_stable.share else None,
         ]
-        targets.append(Target(token_id, names[token_id], weight * invested, "; ".join(filter(None, clauses))))
+        weight = weights.reached[token_id] * invested
+        targets.append(Target(token_id, names[token_id], weight, "; ".join(filter(None, clauses))))
     for holding in leavers:
         why = (
             reasons.ROTATED
             if invested <= SAME_SHARE
             else _why_left(definition, holding.token_id, ranks=ranks, ranked=ranked, data=data, day=day)
         )
-        reason = reasons.left(why=why, replaced_by=replaced_by.get(holding.token_id))
-        targets.append(Target(holding.token_id, holding.symbol, 0.0, reason))
+        rest = weights.reached.get(holding.token_id, 0.0) if invested > SAME_SHARE else 0.0
+        reason = (
+            reasons.leaves_in_part(
+                before=weights.before[holding.token_id],
+                after=rest,
+                why=why,
+                max_turnover=definition.weighting.max_turnover or 1.0,
+            )
+            if rest > 0
+            else reasons.left(why=why, replaced_by=replaced_by.get(holding.token_id))
+        )
+        targets.append(Target(holding.token_id, holding.symbol, rest * invested, reason))
     return targets
+
+
+def _turnover_clause(definition: IndexDefinition, weights: _MemberWeights, token_id: str) -> str | None:
+    limit = definition.weighting.max_turnover
+    if limit is None:
+        return None
+    return reasons.moved_in_part(
+        before=weights.before.get(token_id, 0.0),
+        wanted=weights.wanted[token_id],
+        after=weights.reached[token_id],
+        max_turnover=limit,
+    )
 
 
 def _stable_targets(held: Iterable[Holding], *, to_stable: Refuge) -> list[Target]:

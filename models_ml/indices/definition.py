@@ -1,7 +1,8 @@
 """Index definitions: what a user writes in YAML, checked so that a wrong file says what to change.
 
 Belongs here: the schema, the checks between its fields, and loading from text or a folder (the package's only I/O).
-Does not: line numbers and the wording of problems (`definition_problems.py`), what a rule does (`engine.py`).
+Does not: the section `weighting` (`weighting_rules.py`), line numbers and the wording of problems
+(`definition_problems.py`), what a rule does (`engine.py`).
 """
 
 import datetime as dt
@@ -10,27 +11,22 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    PlainValidator,
-    StringConstraints,
-    ValidationError,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import Field, PlainValidator, StringConstraints, ValidationError, WithJsonSchema, model_validator
 
 from models_ml.indices.definition_problems import FieldProblem, FieldProblemsError, YamlSource
 from models_ml.indices.errors import DefinitionError
+from models_ml.indices.strict import TOLERANCE, Amount, Fraction, Strict, Text
+from models_ml.indices.weighting_rules import (
+    BlendPart,
+    GroupCap,
+    GroupCaps,
+    LiquidityLimit,
+    Weighting,
+    weighting_problems,
+)
 
 DEFINITIONS_FOLDER = Path(__file__).parent / "definitions"
 INDEX_ID_PATTERN = r"^[a-z][a-z0-9_]*$"
-TOLERANCE = 1e-9
-
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-Fraction = Annotated[float, Field(ge=0, le=1)]
-Amount = Annotated[float, Field(ge=0)]
 
 
 EVERY_MONTH = tuple(range(1, 13))
@@ -61,12 +57,6 @@ def _base_date(value: object) -> dt.date | Literal["auto"]:
         with suppress(ValueError):  # refused below, together with every other kind of value
             return dt.date.fromisoformat(value)
     raise ValueError("must be a day such as 2020-01-01, or auto for the first week with enough constituents")
-
-
-class Strict(BaseModel):
-    """Unknown keys are refused, values never change, infinities and NaN are no numbers."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
 
 
 class Universe(Strict):
@@ -114,15 +104,6 @@ class Selection(Strict):
     count_rule: Literal["fixed", "aic"] = "fixed"
     """`aic` holds as few of the largest, in steps of 5 and at most `count`, as stand for the whole universe: the number at which
     Akaike's criterion first stops falling (`member_count.py`)."""
-
-
-class Weighting(Strict):
-    """How the selected tokens share the invested part of the index."""
-
-    method: Literal["market_cap", "equal", "sqrt_market_cap", "grade_conviction"] = "market_cap"
-    cap: float = Field(default=1.0, gt=0, le=1)
-    floor: float = Field(default=0.0, ge=0, lt=1)
-    capping: Literal["iterative", "single_pass"] = "iterative"
 
 
 class Calendar(Strict):
@@ -219,49 +200,32 @@ class IndexDefinition(Strict):
             "is_stable": self.universe.exclude_stable,
             "is_fiat_backed": self.rotation is not None,
             "is_wrapped": self.universe.exclude_wrapped,
-            "sector": self.universe.sector is not None or bool(self.universe.exclude_sectors),
+            "sector": self.universe.sector is not None
+            or bool(self.universe.exclude_sectors)
+            or self.weighting.group_caps is not None,
         }
         return tuple(column for column, is_used in used.items() if is_used)
 
     @model_validator(mode="after")
     def fields_fit_together(self) -> Self:
         """Check between fields; all that is wrong is reported at once."""
-        problems = [*self._limit_problems(), *self._selection_problems(), *self._timing_problems()]
+        problems = [*self._weighting_problems(), *self._selection_problems(), *self._timing_problems()]
         if problems:
             raise FieldProblemsError(problems)
         return self
 
-    def _limit_problems(self) -> list[FieldProblem]:
-        count, cap, floor = self.selection.count, self.weighting.cap, self.weighting.floor
+    def _weighting_problems(self) -> list[FieldProblem]:
+        count = self.selection.count
         fewest = min(self.minimum_constituents, count)
-        problems = []
-        if count * cap < 1 - TOLERANCE:
+        problems = list(weighting_problems(self.weighting, count=count, fewest=fewest, sector=self.universe.sector))
+        if self.weighting.max_turnover is not None and self.calendar.review_months is not None:
             problems.append(
                 FieldProblem(
-                    "weighting.cap",
-                    f"{cap:g} x selection.count {count} = {count * cap:g}, but weights must reach 1",
-                    f"raise the cap to at least {1 / count:.4g} or select at least {math.ceil(1 / cap)} tokens",
+                    "weighting.max_turnover",
+                    "a token that leaves by parts would be weighed again between reviews (calendar.review_months), "
+                    "because all that is held is",
+                    "leave one of the two out",
                 )
-            )
-        elif fewest * cap < 1 - TOLERANCE:
-            problems.append(
-                FieldProblem(
-                    "weighting.cap",
-                    f"{cap:g} x minimum_constituents {fewest} = {fewest * cap:g}, but weights must reach 1 then, too",
-                    f"raise the cap to at least {1 / fewest:.4g} or minimum_constituents to {math.ceil(1 / cap)}",
-                )
-            )
-        if count * floor > 1 + TOLERANCE:
-            problems.append(
-                FieldProblem(
-                    "weighting.floor",
-                    f"{floor:g} x selection.count {count} = {count * floor:g}, but weights must not exceed 1",
-                    f"lower the floor to at most {1 / count:.4g}",
-                )
-            )
-        if floor > cap:
-            problems.append(
-                FieldProblem("weighting.floor", f"{floor:g} lies above weighting.cap {cap:g}", f"set at most {cap:g}")
             )
         return problems
 
@@ -414,19 +378,22 @@ def load_definitions(*folders: Path) -> list[IndexDefinition]:
 
 def _known_keys(path: tuple[Any, ...]) -> list[str]:
     """Keys that the section at `path` takes, for the remedy of an unknown one."""
-    sections: dict[str, type[Strict]] = {
-        "universe": Universe,
-        "eligibility": Eligibility,
-        "ranking": Ranking,
-        "selection": Selection,
-        "weighting": Weighting,
-        "calendar": Calendar,
-        "rotation": Rotation,
-        "base": Base,
+    sections: dict[tuple[str, ...], type[Strict]] = {
+        ("universe",): Universe,
+        ("eligibility",): Eligibility,
+        ("ranking",): Ranking,
+        ("selection",): Selection,
+        ("weighting",): Weighting,
+        ("weighting", "blend"): BlendPart,
+        ("weighting", "group_caps"): GroupCaps,
+        ("weighting", "group_caps", "exceptions"): GroupCap,
+        ("weighting", "liquidity"): LiquidityLimit,
+        ("calendar",): Calendar,
+        ("rotation",): Rotation,
+        ("rotation", "steps"): RotationStep,
+        ("base",): Base,
     }
     if not path:
         return list(IndexDefinition.model_fields)
-    if path[:2] == ("rotation", "steps"):
-        return list(RotationStep.model_fields)
-    section = sections.get(str(path[0]))
+    section = sections.get(tuple(str(part) for part in path if not isinstance(part, int)))
     return list(section.model_fields) if section else []

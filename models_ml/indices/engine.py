@@ -6,8 +6,9 @@ Does not: the parts themselves (`schedule.py`, `decision.py`, `levels.py`, `stat
 Treatments, stated because a reader of a level must know them:
 - Price return; no fees. A rebalance trades at the close it takes effect at; old and new basket are worth the same then.
 - A constituent that stops trading keeps its last price until the next rebalance and leaves at that price.
-- A rule index that finds too few constituents is unavailable until a Monday or month on which it finds enough; its
-  level then continues from what the old basket has come to. A model-driven index without a new target keeps its basket.
+- A rule index that finds too few constituents, or no weights inside its limits, is unavailable until a Monday or month
+  on which it finds them; its level then continues from what the old basket has come to. A model-driven index without a
+  new target keeps its basket.
 - A week in which a close has less than 90 % of the weight priced is unavailable as a whole; the level continues after.
 """
 
@@ -123,9 +124,10 @@ class _Walk:
         missed = missed_rebalance(self.definition, self.state, self.week)
         self.suspension: str | None = None
         if missed is not None:
+            or_weights = ", or no weights inside its limits" if self.definition.weighting.may_be_refused else ""
             self.suspension = (
                 f"no valid basket since the rebalance of {missed.date()}, "
-                f"which found fewer than {self.definition.minimum_constituents} eligible constituents"
+                f"which found fewer than {self.definition.minimum_constituents} eligible constituents{or_weights}"
             )
 
     @property

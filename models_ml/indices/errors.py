@@ -2,7 +2,8 @@
 
 IndicesError
 ├── DefinitionError      a YAML file is wrong: every problem with file, line, field and remedy
-├── InfeasibleCapError   limits under which weights cannot sum to 1
+├── InfeasibleCapError   limits under which weights cannot sum to 1: ceilings, floors, groups, liquidity
+├── OptimiserError       past returns from which no risk-based weights could be found
 ├── MarketDataError      a frame handed in lacks columns, repeats a key or holds what it must not
 └── StateError           rows and week do not fit together (another index, or a week already published)
 
@@ -24,7 +25,11 @@ class DefinitionError(IndicesError, ValueError):
 
 
 class InfeasibleCapError(IndicesError, ValueError):
-    """No weights inside the given ceiling and floor sum to 1."""
+    """No weights inside the given limits sum to 1."""
+
+
+class OptimiserError(IndicesError, RuntimeError):
+    """An optimiser found no weights for the constituents of a rebalance."""
 
 
 class MarketDataError(IndicesError, ValueError):

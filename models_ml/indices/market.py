@@ -46,6 +46,9 @@ CANDIDATE_SCHEMA: dict[str, pl.DataType] = {
     "trader_grade": pl.Float64(),
     "score": pl.Float64(),
 }
+OPTIONAL_CANDIDATE_SCHEMA: dict[str, pl.DataType] = {
+    "free_float_share": pl.Float64(),
+}
 
 
 @dataclass(frozen=True)
@@ -143,8 +146,9 @@ class MarketData:
 
     Attributes:
         prices: One row per token and day (`PRICE_SCHEMA`); `price_usd` is the close of `market_date`, 24:00 UTC.
-        candidates: The tokens known at the close of a day, one row each (`CANDIDATE_SCHEMA`, further columns ignored);
-            `sector`, `is_stable`, `is_wrapped`, `is_fiat_backed`, `trader_grade`, `score` and any figure may be null.
+        candidates: The tokens known at the close of a day, one row each (`CANDIDATE_SCHEMA`, of
+            `OPTIONAL_CANDIDATE_SCHEMA` what is known, further columns ignored); `sector`, `is_stable`, `is_wrapped`,
+            `is_fiat_backed`, `trader_grade`, `score` and any figure may be null.
         market_state: Bitcoin at the close of a day.
         market_caps: One row per token and day (`CAP_SCHEMA`), needed where a definition smooths market caps.
     """
@@ -161,7 +165,7 @@ class MarketData:
         object.__setattr__(self, "lookup", PriceLookup(self.prices))
 
     def snapshot(self, day: dt.date, *, half_life_days: float = 0.0) -> pl.DataFrame:
-        """Candidates of a day with exactly the columns of `CANDIDATE_SCHEMA`; NaN counts as null.
+        """Candidates of a day with the columns of both schemas, optional ones null where not given; NaN counts as null.
 
         Args:
             day: The day whose close is asked for.
@@ -170,7 +174,10 @@ class MarketData:
         Raises:
             MarketDataError: A column is missing, a token is there twice, or an average is asked for without `market_caps`.
         """
-        rows = _with_schema(self.candidates(day), CANDIDATE_SCHEMA, what=f"candidates of {day}")
+        given = self.candidates(day)
+        absent = [pl.lit(None).alias(name) for name in OPTIONAL_CANDIDATE_SCHEMA if name not in given.columns]
+        schema = CANDIDATE_SCHEMA | OPTIONAL_CANDIDATE_SCHEMA
+        rows = _with_schema(given.with_columns(absent), schema, what=f"candidates of {day}")
         if rows["token_id"].is_duplicated().any():
             token_id = rows.filter(pl.col("token_id").is_duplicated())["token_id"][0]
             raise MarketDataError(f"candidates of {day}: {token_id} is there more than once; pass one row per token")
@@ -184,7 +191,7 @@ class MarketData:
         averages = self._smoothed_caps(half_life_days).filter(pl.col("market_date") == day)
         smoothed = pl.coalesce("smoothed", "market_cap_usd")
         return rows.join(averages, on="token_id", how="left", maintain_order="left").select(
-            smoothed.alias(name) if name == "market_cap_usd" else name for name in CANDIDATE_SCHEMA
+            smoothed.alias(name) if name == "market_cap_usd" else name for name in schema
         )
 
     def _smoothed_caps(self, half_life_days: float) -> pl.DataFrame:

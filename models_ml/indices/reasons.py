@@ -1,17 +1,25 @@
 """Why a weight is what it is, in the words that users read.
 
 Belongs here: the wording of every reason, and the codes of the tests that keep a token out.
-Does not: the decisions behind them (`selection.py`, `rotation.py`, `decision.py`).
+Does not: the decisions behind them (`selection.py`, `limits.py`, `rotation.py`, `decision.py`).
 """
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from models_ml.indices.definition import Eligibility, IndexDefinition, Universe
+from models_ml.indices.limits import Bounds, Group, LimitKind
 
 ROTATED = "rotated into stables"  # opens the reason of a stablecoin held by rotation; `is_rotation` reads it back
 SAME_WEIGHT = 1e-9
+CEILINGS: dict[LimitKind, str] = {
+    "cap": "",
+    "flexible": ", half way from its present weight to the cap",
+    "liquidity": " by its liquidity",
+}
 
 
 def is_rotation(reason: str) -> bool:
@@ -49,15 +57,43 @@ def no_price(since: dt.date | None) -> str:
     return f"no price since {since}" if since else "no price so far"
 
 
-def limited(*, before: float, after: float, cap: float, floor: float) -> str | None:
-    """What ceiling and floor did to a weight; None where they did not meet it."""
-    if before > cap + SAME_WEIGHT and after < before:
-        return f"capped from {percent(before)} to {percent(after)}"
-    if before < floor - SAME_WEIGHT and after > before:
-        return f"raised from {percent(before)} to {percent(after)} by the floor"
-    if cap < 1 and abs(after - cap) <= SAME_WEIGHT and before < after - SAME_WEIGHT:
-        return f"held at the cap of {percent(cap)}"
-    return None
+def limited(bounds: Bounds, *, position: int, before: Sequence[float], after: Sequence[float]) -> str | None:
+    """What the limits did to the weight of one constituent; None where they did not meet it.
+
+    Args:
+        bounds: Limits of all constituents.
+        position: Which constituent.
+        before: Weights before limits, in the order of `bounds`.
+        after: Weights after limits.
+    """
+    lower, upper = float(bounds.lower[position]), float(bounds.upper[position])
+    clauses = [
+        _bounded(before[position], after[position], cap=upper, floor=lower, by=CEILINGS[bounds.kinds[position]]),
+        *(_grouped(group, before, after) for group in bounds.groups if group.members[position]),
+    ]
+    return "; ".join(filter(None, clauses)) or None
+
+
+def moved_in_part(*, before: float, wanted: float, after: float, max_turnover: float) -> str | None:
+    """What the turnover limit left of the way to a weight; None for one that arrived."""
+    if abs(wanted - after) <= SAME_WEIGHT:
+        return None
+    if abs(after - before) <= SAME_WEIGHT:
+        return f"kept at {percent(before)} on the way to {percent(wanted)} ({_turnover(max_turnover)})"
+    return (
+        f"moved from {percent(before)} to {percent(after)} on the way to {percent(wanted)} ({_turnover(max_turnover)})"
+    )
+
+
+def leaves_in_part(*, before: float, after: float, why: str, max_turnover: float) -> str:
+    """A token that goes, but not all at once."""
+    clause = f"leaves {why}" if why.startswith("(") else f"leaves: {why}"
+    return f"{clause}; moved from {percent(before)} to {percent(after)} on the way out ({_turnover(max_turnover)})"
+
+
+def refused(*, error: Exception, day: dt.date) -> str:
+    """A rebalance for which no weights were found."""
+    return f"no weights at the close of {day}: {error}"
 
 
 def held_since(effective_at: dt.datetime, *, reason: str, priced_on: dt.date | None, close_date: dt.date) -> str:
@@ -89,6 +125,7 @@ def ineligible(code: str, row: Mapping[str, Any], definition: IndexDefinition) -
         "no_market_cap": lambda: "its market cap is unknown",
         "small": lambda: f"market cap {usd(cap)} below {usd(limits.min_market_cap_usd)}",
         "no_volume": lambda: "its volume is unknown",
+        "zero_volume": lambda: "it has no volume",
         "thin": lambda: f"30-day volume {usd(volume)} below {usd(limits.min_volume_30d_usd)}",
         "fake_cap": lambda: f"volume over market cap {volume / cap:.2g} below {limits.min_volume_to_cap:g}",
         "young": lambda: f"first price {row['age_days'] or 0} days ago, {limits.min_price_age_days} needed",
@@ -99,6 +136,31 @@ def ineligible(code: str, row: Mapping[str, Any], definition: IndexDefinition) -
         "unpriced": lambda: "no recent price",
     }
     return texts[code]()
+
+
+def _bounded(before: float, after: float, *, cap: float, floor: float, by: str) -> str | None:
+    if before > cap + SAME_WEIGHT and after < before:
+        return f"capped from {percent(before)} to {percent(after)}{by}"
+    if before < floor - SAME_WEIGHT and after > before:
+        return f"raised from {percent(before)} to {percent(after)} by the floor"
+    if cap < 1 and abs(after - cap) <= SAME_WEIGHT and before < after - SAME_WEIGHT:
+        return f"held at the cap of {percent(cap)}{by}"
+    return None
+
+
+def _grouped(group: Group, before: Sequence[float], after: Sequence[float]) -> str | None:
+    """What its ceiling did to a group; told of each of its members."""
+    inside = np.flatnonzero(group.members).tolist()
+    was, is_now = sum(before[each] for each in inside), sum(after[each] for each in inside)
+    if is_now < group.cap - SAME_WEIGHT or abs(was - is_now) <= SAME_WEIGHT:
+        return None
+    if was > group.cap:
+        return f"sector {group.name} capped from {percent(was)} to {percent(is_now)}"
+    return f"sector {group.name} held at its cap of {percent(group.cap)}"
+
+
+def _turnover(limit: float) -> str:
+    return f"turnover limit {percent(limit)}"
 
 
 def percent(fraction: float) -> str:

@@ -12,6 +12,7 @@ import polars as pl
 
 from models_ml.indices.definition import IndexDefinition, Selection
 from models_ml.indices.market import PriceLookup
+from models_ml.indices.weighting_rules import Weighting
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,20 @@ class Ranked:
     eligible: pl.DataFrame
     excluded: pl.DataFrame
 
-    def still_held(self, held: Collection[str]) -> pl.DataFrame:
-        """Constituents between two reviews: those with a price and a market cap, whatever else they failed; `rank` may be null."""
+    def still_held(self, held: Collection[str], *, weighting: Weighting) -> pl.DataFrame:
+        """Constituents between two reviews: those with a price and a market cap, whatever else they failed; `rank` may be null.
+
+        One without the volume or the grade that the weighting rests on leaves, too: it could not be weighed.
+        """
         rows = pl.concat([self.eligible, self.excluded], how="diagonal_relaxed")
         lost = pl.col("exclusion").is_in(["no_market_cap", "unpriced"]).fill_null(value=False)
-        kept = rows.filter(pl.col("token_id").is_in(list(held)) & ~lost)
+        # A code tells the first test that failed only, so what weights rest on is asked for itself.
+        needed = [pl.col("market_cap_usd") > 0]
+        if weighting.uses_volume:
+            needed.append(pl.col("volume_30d_median_usd") > 0)
+        if weighting.uses_grade:
+            needed.append(pl.col("trader_grade").is_not_null())
+        kept = rows.filter(pl.col("token_id").is_in(list(held)) & ~lost, *needed)
         return kept.sort("market_cap_usd", "token_id", descending=[True, False]).select(self.eligible.columns)
 
 
@@ -73,7 +83,7 @@ def judge(definition: IndexDefinition) -> pl.Expr:
     """Code of the first test a candidate fails, null where it passes all (prices are tested by `rank_candidates`)."""
     universe, limits = definition.universe, definition.eligibility
     cap, volume = pl.col("market_cap_usd"), pl.col("volume_30d_median_usd")
-    needs_volume = limits.min_volume_30d_usd > 0 or limits.min_volume_to_cap > 0
+    needs_volume = limits.min_volume_30d_usd > 0 or limits.min_volume_to_cap > 0 or definition.weighting.uses_volume
     sector = universe.sector.casefold() if universe.sector else ""
     left_out = [name.casefold() for name in universe.exclude_sectors]
     tests = [
@@ -85,11 +95,12 @@ def judge(definition: IndexDefinition) -> pl.Expr:
         ("no_market_cap", cap.is_null() | ~cap.is_finite() | (cap <= 0)),
         ("small", cap < limits.min_market_cap_usd),
         ("no_volume", volume.is_null() & needs_volume),
+        ("zero_volume", (volume <= 0) & definition.weighting.uses_volume),
         ("thin", volume < limits.min_volume_30d_usd),
         ("fake_cap", volume < limits.min_volume_to_cap * cap),
         ("young", pl.col("age_days").fill_null(0) < limits.min_price_age_days),
         ("unranked", pl.col(definition.ranking.by).is_null()),
-        ("ungraded", pl.col("trader_grade").is_null() & (definition.weighting.method == "grade_conviction")),
+        ("ungraded", pl.col("trader_grade").is_null() & definition.weighting.uses_grade),
     ]
     return pl.coalesce(*(pl.when(fails).then(pl.lit(code)) for code, fails in tests))
 

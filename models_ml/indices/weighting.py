@@ -1,30 +1,46 @@
-"""Weights of an index: the methods, and the ceilings and floors that limit them.
+"""Weights of an index: the methods, alone or blended.
 
-Belongs here: arithmetic on the weights of one rebalance.
-Does not: who is a constituent (`selection.py`), weight in stablecoins (`rotation.py`), what happens between rebalances
-(`levels.py`).
+Belongs here: from the constituents of one rebalance to their weights.
+Does not: who is a constituent (`selection.py`), how limits work (`limits.py`), what the optimiser does
+(`optimised_weights.py`), weight in stablecoins (`rotation.py`), what happens between rebalances (`levels.py`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from typing import cast
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
-from models_ml.indices.definition import Weighting
 from models_ml.indices.errors import InfeasibleCapError
+from models_ml.indices.limits import Bounds, bounds_on, limit, limit_once
+from models_ml.indices.optimised_weights import optimised_weights
+from models_ml.indices.past_returns import PastReturns
+from models_ml.indices.weighting_rules import OPTIMISED_METHODS, OptimisedMethod, Weighting
 
-Floats = npt.NDArray[np.float64]
+Past = Callable[[int], PastReturns]  # the constituents' returns over so many days, columns in the order of their rows
 
 NEUTRAL_GRADE = 50.0  # a grade is a percentile: half of all earlier scores lie below 50
 LEAST_CONVICTION = 1.0  # a selected token graded 50 or less still holds one point's worth
-TOLERANCE = 1e-9
+LEAST_OPTIMISED = 1e-4  # a constituent that the optimiser would leave out still holds a hundredth of a per cent
 
 
 def market_cap_weights(members: pl.DataFrame) -> pl.Series:
     """Shares of the summed `market_cap_usd`, one per row, summing to 1."""
     return _shares(members["market_cap_usd"])
+
+
+def free_float_cap_weights(members: pl.DataFrame) -> pl.Series:
+    """Shares of the summed `market_cap_usd` x `free_float_share`, one per row, summing to 1.
+
+    A share that is null or outside (0, 1] counts as not known, and then as 1; so does a column that is not there, with
+    which the weights are those of `market_cap`.
+    """
+    if "free_float_share" not in members.columns:
+        return market_cap_weights(members)
+    share = pl.col("free_float_share")
+    known = pl.when((share > 0) & (share <= 1)).then(share).otherwise(1.0)
+    return _shares(members.select(pl.col("market_cap_usd") * known).to_series())
 
 
 def sqrt_market_cap_weights(members: pl.DataFrame) -> pl.Series:
@@ -37,9 +53,60 @@ def equal_weights(members: pl.DataFrame) -> pl.Series:
     return _shares(pl.Series("weight", np.ones(members.height)))
 
 
+def rank_weights(members: pl.DataFrame) -> pl.Series:
+    """Weights in proportion to n, n - 1 down to 1 in the order of `rank` (1 is best), summing to 1.
+
+    Gaps between ranks do not count. Constituents without a rank, held to the next review, come last, the largest first.
+    """
+    order = members.select(
+        pl.arg_sort_by("rank", "market_cap_usd", "token_id", descending=[False, True, False], nulls_last=True)
+    ).to_series()
+    points = np.empty(members.height)
+    points[order.to_numpy()] = np.arange(members.height, 0, -1)
+    return _shares(pl.Series("weight", points))
+
+
+def volume_weights(members: pl.DataFrame) -> pl.Series:
+    """Shares of the summed `volume_30d_median_usd` (positive), one per row, summing to 1."""
+    return _shares(members["volume_30d_median_usd"])
+
+
 def grade_conviction_weights(members: pl.DataFrame) -> pl.Series:
     """Shares of the points by which `trader_grade` (0-100, no nulls) exceeds the neutral 50, at least one each."""
     return _shares((members["trader_grade"] - NEUTRAL_GRADE).clip(lower_bound=LEAST_CONVICTION))
+
+
+def inverse_volatility_weights(past: PastReturns) -> pl.Series:
+    """Weights in proportion to 1 / volatility, one per column of `past`, summing to 1.
+
+    A token without enough closes counts as volatile as the median of the others; if none has enough, all weigh the same.
+    """
+    volatilities = past.volatilities()
+    if not past.is_measured.any():
+        return _shares(pl.Series("weight", np.ones(len(volatilities))))
+    typical = float(np.median(volatilities[past.is_measured]))
+    return _shares(pl.Series("weight", 1 / np.where(past.is_measured, volatilities, typical)))
+
+
+def optimised_member_weights(members: pl.DataFrame, past: PastReturns, *, method: OptimisedMethod) -> pl.Series:
+    """Weights by an optimiser, one per row of `members` and column of `past`, summing to 1.
+
+    Tokens without enough closes stay out of the optimiser and get the smallest weight it gives to another; where fewer
+    than two tokens have enough, all weigh the same. No weight is less than a hundredth of a per cent, because a
+    constituent that is not held would be none. Tokens are put in the order of their token_id first, on which the tree
+    of `hierarchical_risk_parity` depends.
+
+    Raises:
+        OptimiserError: The optimiser finds no solution.
+    """
+    token_ids = members["token_id"].to_list()
+    measured = sorted(np.flatnonzero(past.is_measured).tolist(), key=token_ids.__getitem__)
+    if len(measured) < 2:
+        return equal_weights(members)
+    found = np.maximum(optimised_weights(past.complete(measured), method=method), LEAST_OPTIMISED)
+    weights = np.full(members.height, found.min())
+    weights[measured] = found
+    return _shares(pl.Series("weight", weights))
 
 
 METHODS: dict[str, Callable[[pl.DataFrame], pl.Series]] = {
@@ -47,37 +114,48 @@ METHODS: dict[str, Callable[[pl.DataFrame], pl.Series]] = {
     "equal": equal_weights,
     "sqrt_market_cap": sqrt_market_cap_weights,
     "grade_conviction": grade_conviction_weights,
+    "free_float_cap": free_float_cap_weights,
+    "rank": rank_weights,
+    "volume": volume_weights,
 }
 
 
-def weigh(members: pl.DataFrame, weighting: Weighting) -> tuple[pl.Series, pl.Series]:
+def weigh(
+    members: pl.DataFrame,
+    weighting: Weighting,
+    *,
+    past: Past | None = None,
+    held: Mapping[str, float] | None = None,
+) -> tuple[pl.Series, pl.Series]:
     """Weigh the constituents of one rebalance.
 
     Args:
-        members: One row per constituent with `market_cap_usd` (positive) and `trader_grade`.
-        weighting: Method, limits and the way they are applied.
+        members: One row per constituent with `market_cap_usd` (positive) and `trader_grade`, and what else the methods
+            and limits in use ask for.
+        weighting: Method or blend, limits and the way they are applied; `max_turnover` is left to `part_of_the_way`.
+        past: Gives past returns of the members; needed by the methods that rest on risk.
+        held: Fractions of the invested part before the rebalance by token_id, for `capping: flexible`.
 
     Returns:
         Shares before limits and weights after them, both in the order of `members` and summing to 1. Where a single
         pass leaves nothing to take up what the limits move, the iterative weights are given instead.
 
     Raises:
-        InfeasibleCapError: The limits leave no solution for so few constituents.
+        InfeasibleCapError: The limits leave no solution for these constituents.
+        OptimiserError: An optimiser finds no weights.
+        ValueError: A method rests on risk and `past` is not given.
     """
-    shares = METHODS[weighting.method](members)
-    if weighting.capping == "single_pass":
+    shares = _unlimited(members, weighting, past=past)
+    bounds = bounds_on(members, shares, weighting, held=held)
+    if weighting.capping != "iterative":
         # Where one pass finds no solution the limits may still be feasible: the iterative way settles it, or raises.
         with suppress(InfeasibleCapError):
-            return shares, cap_weights_once(shares, cap=weighting.cap, floor=weighting.floor)
-    return shares, cap_weights(shares, cap=weighting.cap, floor=weighting.floor)
+            return shares, limit_once(shares, bounds)
+    return shares, limit(shares, bounds)
 
 
 def cap_weights(weights: pl.Series, *, cap: float, floor: float = 0.0) -> pl.Series:
     """Limit every weight to `cap` and lift it to `floor`, sharing the difference in proportion to the weights.
-
-    Capping and sharing out again and again, because the excess of one can push the next one over, ends at weights of
-    the form `min(cap, max(floor, scale * weight))`. The one scale at which they sum to 1 is computed directly, so the
-    result depends neither on an order of steps nor on a tolerance.
 
     Args:
         weights: Positive fractions that sum to 1, one per constituent, no nulls.
@@ -96,22 +174,7 @@ def cap_weights(weights: pl.Series, *, cap: float, floor: float = 0.0) -> pl.Ser
         >>> cap_weights(pl.Series([0.50, 0.24, 0.14, 0.08, 0.04]), cap=0.25).round(4).to_list()
         [0.25, 0.25, 0.25, 0.1667, 0.0833]
     """
-    values = _checked(weights, cap=cap, floor=floor)
-    count = len(values)
-    if count * cap <= 1 + TOLERANCE or count * floor >= 1 - TOLERANCE:
-        return pl.Series("weight", np.full(count, 1 / count))
-    # The sum of the limited weights grows with the scale and bends only where a weight meets a limit.
-    bends = np.unique(np.concatenate([cap / values, floor / values]))
-    sums = np.array([np.clip(bend * values, floor, cap).sum() for bend in bends])
-    upper = int(np.searchsorted(sums, 1.0))  # the sum at the last bend is count * cap, above 1
-    inside = bends[upper] if upper == 0 else (bends[upper - 1] + bends[upper]) / 2
-    at_cap, at_floor = inside * values >= cap, inside * values <= floor
-    is_free = ~(at_cap | at_floor)
-    if not is_free.any():  # flat between two bends, so either end already sums to 1
-        return pl.Series("weight", np.clip(bends[upper] * values, floor, cap))
-    rest = 1.0 - cap * at_cap.sum() - floor * at_floor.sum()
-    limited = np.where(at_cap, cap, np.where(at_floor, floor, values * (rest / values[is_free].sum())))
-    return pl.Series("weight", np.clip(limited, floor, cap))
+    return limit(weights, _uniform(weights, cap=cap, floor=floor))
 
 
 def cap_weights_once(weights: pl.Series, *, cap: float, floor: float = 0.0) -> pl.Series:
@@ -137,18 +200,28 @@ def cap_weights_once(weights: pl.Series, *, cap: float, floor: float = 0.0) -> p
         >>> cap_weights_once(pl.Series([0.50, 0.24, 0.14, 0.08, 0.04]), cap=0.25).round(4).to_list()
         [0.25, 0.36, 0.21, 0.12, 0.06]
     """
-    values = _checked(weights, cap=cap, floor=floor)
-    limited = np.clip(values, floor, cap)
-    is_free = (values >= floor) & (values <= cap)
-    if is_free.all():
-        return pl.Series("weight", values)
-    rest = 1.0 - limited[~is_free].sum()
-    if rest <= 0 or not is_free.any():
-        raise InfeasibleCapError(
-            f"one pass of cap {cap:g} and floor {floor:g} leaves {rest:.6g} for {int(is_free.sum())} of {len(values)} "
-            "constituents; use `capping: iterative`, or widen the limits"
-        )
-    return pl.Series("weight", np.where(is_free, values * (rest / values[is_free].sum()), limited))
+    return limit_once(weights, _uniform(weights, cap=cap, floor=floor))
+
+
+def _unlimited(members: pl.DataFrame, weighting: Weighting, *, past: Past | None) -> pl.Series:
+    """Weights before limits, summing to 1."""
+    if not weighting.blend:
+        return _by_method(weighting.method, members, weighting, past=past)
+    blended = np.zeros(members.height)
+    for part in weighting.blend:
+        blended += part.share * _by_method(part.method, members, weighting, past=past).to_numpy()
+    return _shares(pl.Series("weight", blended))
+
+
+def _by_method(method: str, members: pl.DataFrame, weighting: Weighting, *, past: Past | None) -> pl.Series:
+    if method in METHODS:
+        return METHODS[method](members)
+    if past is None:
+        raise ValueError(f"{method} weighs by past returns; hand `past` to weigh")
+    if method in OPTIMISED_METHODS:
+        chosen = cast(OptimisedMethod, method)
+        return optimised_member_weights(members, past(weighting.covariance_days), method=chosen)
+    return inverse_volatility_weights(past(weighting.volatility_days))
 
 
 def _shares(values: pl.Series) -> pl.Series:
@@ -156,22 +229,7 @@ def _shares(values: pl.Series) -> pl.Series:
     return pl.Series("weight", numbers / numbers.sum())
 
 
-def _checked(weights: pl.Series, *, cap: float, floor: float) -> Floats:
-    """Weights as an array scaled to sum to 1, after the limits have been found feasible."""
-    values = weights.cast(pl.Float64).to_numpy()
-    count = len(values)
-    if not count or not np.isfinite(values).all() or (values <= 0).any():
-        raise ValueError(f"weights must be positive and finite, at least one; got {weights.to_list()[:10]}")
+def _uniform(weights: pl.Series, *, cap: float, floor: float) -> Bounds:
     if not 0 < cap <= 1 or not 0 <= floor <= cap:
         raise ValueError(f"cap {cap:g} must lie in (0, 1] and floor {floor:g} in [0, cap]")
-    if count * cap < 1 - TOLERANCE:
-        raise InfeasibleCapError(
-            f"cap {cap:g} x {count} constituents = {count * cap:g}, but weights must reach 1; "
-            f"raise the cap to at least {1 / count:.4g} or hold at least {int(np.ceil(1 / cap))} constituents"
-        )
-    if count * floor > 1 + TOLERANCE:
-        raise InfeasibleCapError(
-            f"floor {floor:g} x {count} constituents = {count * floor:g}, but weights must not exceed 1; "
-            f"lower the floor to at most {1 / count:.4g} or hold at most {int(1 / floor)} constituents"
-        )
-    return np.asarray(values / values.sum(), dtype=np.float64)
+    return Bounds.uniform(len(weights), cap=cap, floor=floor)

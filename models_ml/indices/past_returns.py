@@ -1,0 +1,65 @@
+"""Daily returns of constituents up to a snapshot, for weights that rest on risk.
+
+Belongs here: which closes count, and the volatility of one token.
+Does not: weights from them (`weighting.py`, `optimised_weights.py`), volatility features (`models_ml/features`).
+"""
+
+import datetime as dt
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from models_ml.indices.market import PriceLookup, day_number
+
+Floats = npt.NDArray[np.float64]
+
+LEAST_SHARE_OF_CLOSES = 0.8
+
+
+@dataclass(frozen=True)
+class PastReturns:
+    """Simple daily returns of some tokens.
+
+    Attributes:
+        values: One row per day, oldest first, one column per token; NaN before a token's first close.
+        is_measured: Whether a token has enough closes and has moved at all, one entry per token.
+    """
+
+    values: Floats
+    is_measured: npt.NDArray[np.bool_]
+
+    def volatilities(self) -> Floats:
+        """Sample standard deviation of each token's daily returns, a fraction per day; NaN where it is not measured."""
+        return np.array(
+            [
+                _deviation(column) if is_measured else math.nan
+                for column, is_measured in zip(self.values.T, self.is_measured, strict=True)
+            ]
+        )
+
+    def complete(self, columns: Sequence[int]) -> Floats:
+        """Returns of some tokens on the days on which all of them have one."""
+        chosen = self.values[:, list(columns)]
+        return chosen[np.isfinite(chosen).all(axis=1)]
+
+
+def past_returns(prices: PriceLookup, token_ids: Sequence[str], day: dt.date, days: int) -> PastReturns:
+    """Returns close over close of the `days` days up to `day`, both closes included; nothing later is asked for.
+
+    A day without a close repeats the last one, as the index values it: its return is 0 and the next one makes up for it.
+    A token is measured if it has a close of its own on at least 80 % of the `days` + 1 days, and not always the same.
+    """
+    block = prices.block(token_ids, day - dt.timedelta(days=days), day)
+    numbers = np.array([day_number(date) for date in block.days], dtype=np.int64)
+    closes = (block.priced_on == numbers[:, None]).sum(axis=0)
+    values = block.prices_usd[1:] / block.prices_usd[:-1] - 1
+    has_moved = np.array([_deviation(column) > 0 for column in values.T], dtype=bool)
+    return PastReturns(values, (closes >= math.ceil(LEAST_SHARE_OF_CLOSES * (days + 1))) & has_moved)
+
+
+def _deviation(values: Floats) -> float:
+    known = values[np.isfinite(values)]
+    return float(known.std(ddof=1)) if len(known) > 1 else 0.0
