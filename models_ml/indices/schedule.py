@@ -8,6 +8,7 @@ A week W covers the closes of market_date W-7 to W-1, that is the instants after
 
 import datetime as dt
 from dataclasses import dataclass
+from functools import lru_cache
 
 from models_ml.indices.definition import Calendar, IndexDefinition
 from models_ml.indices.state import ONE_DAY, IndexState, midnight
@@ -66,8 +67,14 @@ def missed_rebalance(definition: IndexDefinition, state: IndexState, week: dt.da
     applied = state.applied(start)
     if definition.is_model_driven or not applied:
         return None
-    due = calendar_instants(definition.calendar, start - LONGEST_PAUSE, start)[-1]
+    due = _newest_instant(definition.calendar, start)
     return due if applied[-1].effective_at < due else None
+
+
+@lru_cache(maxsize=4096)
+def _newest_instant(calendar: Calendar, until: dt.datetime) -> dt.datetime:
+    """The calendar's newest instant up to one; there is always one within `LONGEST_PAUSE`."""
+    return calendar_instants(calendar, until - LONGEST_PAUSE, until)[-1]
 
 
 def calendar_instants(calendar: Calendar, after: dt.datetime, until: dt.datetime) -> list[dt.datetime]:

@@ -165,8 +165,11 @@ def compute_index(
 def append_indices(
     connection: duckdb.DuckDBPyConnection, computed: Sequence[IndexWeeks], context: RunContext
 ) -> dict[str, Appended]:
-    """Record the computed weeks of all indices as versions of compositions, rebalances and levels."""
-    results: dict[str, list[Appended]] = {table.full_name: [] for table in TABLES}
+    """Record the computed weeks of all indices as versions of compositions, rebalances and levels.
+
+    Indices that have the same reason are recorded together: an append costs the same for one as for forty.
+    """
+    gathered: dict[str, dict[VersionedTable, list[tuple[pl.DataFrame, pl.DataFrame]]]] = {}
     for index in computed:
         if not index.results:
             continue
@@ -175,11 +178,16 @@ def append_indices(
             part = [result for result in index.results if (result.as_of_week in known) == is_known]
             if not part:
                 continue
-            provenance = context.provenance(reason)
-            for table, (rows, units) in _frames(connection, index.definition, part).items():
-                results[table.full_name].append(
-                    append_versions(connection, table, rows, provenance=provenance, units=units)
-                )
+            for table, frames in _frames(connection, index.definition, part).items():
+                gathered.setdefault(reason, {}).setdefault(table, []).append(frames)
+    results: dict[str, list[Appended]] = {table.full_name: [] for table in TABLES}
+    for reason, tables in gathered.items():
+        provenance = context.provenance(reason)
+        for table, frames_of_indices in tables.items():
+            rows, units = (pl.concat(parts) for parts in zip(*frames_of_indices, strict=True))
+            results[table.full_name].append(
+                append_versions(connection, table, rows, provenance=provenance, units=units)
+            )
     return {name: merge_appended(name, appended) for name, appended in results.items()}
 
 
