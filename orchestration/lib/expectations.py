@@ -10,6 +10,7 @@ Belongs here: running any suite. Does not: what is expected of a dataset; turnin
 import functools
 import logging
 import os
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -245,8 +246,11 @@ def _great_expectations() -> ModuleType:
 @functools.cache
 def _batches() -> Any:
     """Where frames become batches: one context for all suites, since making one takes longer than a small suite."""
+    import tqdm
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
+    # Its progress bars are off, but not their lock between processes, which a command that ends at once leaves behind with a warning.
+    tqdm.tqdm.set_lock(threading.RLock())
     context = _great_expectations().get_context(mode="ephemeral")
     context.enable_analytics(enable=False)
     context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
