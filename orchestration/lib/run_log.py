@@ -4,6 +4,7 @@ Belongs here: Dagster's logger for it. Does not: what is logged.
 """
 
 import logging
+import re
 import sys
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import dagster as dg
 from orchestration.lib.progress import bar_of
 
 LOGGER_NAME = "terminal"
+NOT_RUN = re.compile(r"Dependencies for step (\S+) (?:failed|were not executed)")
 
 
 class TerminalHandler(logging.Handler):
@@ -36,7 +38,7 @@ class TerminalHandler(logging.Handler):
                 text = " ".join(error.message.split()) if error is not None else "failed"
                 self._say(f"  {event.step_key:<28} FAILED: {text}")
         elif record.levelno >= logging.WARNING:
-            self._say(f"  {meta.get('step_key') or ''}: {meta.get('orig_message') or record.getMessage()}")
+            self._say(_warning(str(meta.get("step_key") or ""), str(meta.get("orig_message") or record.getMessage())))
         elif sys.stdout.isatty() and (bar := bar_of(str(meta.get("orig_message") or ""))):
             self._draw(f"  {bar}")
 
@@ -52,6 +54,15 @@ class TerminalHandler(logging.Handler):
             self._drawn = 0
         sys.stdout.write(line[:600] + "\n")
         sys.stdout.flush()
+
+
+def _warning(step: str, message: str) -> str:
+    """One line of a warning; a step that waited in vain names each step it needed once."""
+    skipped = NOT_RUN.match(message)
+    if skipped is None:
+        return f"  {step}: {message}"
+    needed = ", ".join(dict.fromkeys(re.findall(r"'([^']+)'", message)))
+    return f"  {skipped[1]:<28} not run, for it needs {needed}"
 
 
 @dg.logger({"path": dg.Field(str, description="File that gets every event.")}, description="A file and the terminal.")
