@@ -121,7 +121,8 @@ def _members(
 ) -> pl.DataFrame:
     before = {holding.token_id for holding in held if not holding.is_rotation}
     if not is_review:
-        kept = ranked.still_held(before, weighting=definition.weighting)
+        priced = [token_id for token_id in before if data.lookup.is_priced(token_id, day)]
+        kept = ranked.still_held(priced, weighting=definition.weighting)
         if kept.height >= definition.minimum_constituents:
             return kept
     selection = definition.selection

@@ -28,19 +28,22 @@ class Ranked:
     excluded: pl.DataFrame
 
     def still_held(self, held: Collection[str], *, weighting: Weighting) -> pl.DataFrame:
-        """Constituents between two reviews: those with a price and a market cap, whatever else they failed; `rank` may be null.
+        """Constituents between two reviews: those with a market cap, whatever else they failed; `rank` may be null.
 
         One without the volume or the grade that the weighting rests on leaves, too: it could not be weighed.
+
+        Args:
+            held: Constituents that have a price.
+            weighting: How they are weighed.
         """
         rows = pl.concat([self.eligible, self.excluded], how="diagonal_relaxed")
-        lost = pl.col("exclusion").is_in(["no_market_cap", "unpriced"]).fill_null(value=False)
         # A code tells the first test that failed only, so what weights rest on is asked for itself.
         needed = [pl.col("market_cap_usd") > 0]
         if weighting.uses_volume:
             needed.append(pl.col("volume_30d_median_usd") > 0)
         if weighting.uses_grade:
             needed.append(pl.col("trader_grade").is_not_null())
-        kept = rows.filter(pl.col("token_id").is_in(list(held)) & ~lost, *needed)
+        kept = rows.filter(pl.col("token_id").is_in(list(held)), *needed)
         return kept.sort("market_cap_usd", "token_id", descending=[True, False]).select(self.eligible.columns)
 
 

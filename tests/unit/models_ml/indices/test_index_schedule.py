@@ -2,6 +2,7 @@
 
 import datetime as dt
 
+import polars as pl
 import pytest
 
 from models_ml.indices.definition import Calendar
@@ -85,4 +86,32 @@ def test_between_reviews_members_stay_and_weights_are_set_anew(definition_of, ma
         "big": pytest.approx(90 / 181),
         "fading": 0.0,
         "rising": pytest.approx(91 / 181),
+    }
+
+
+def test_between_reviews_a_member_without_a_price_leaves_whatever_else_it_fails(definition_of, market_of):
+    days = [dt.date(2024, 1, 1) + dt.timedelta(days=offset) for offset in range(70)]
+    market = market_of(
+        {name: dict.fromkeys(days, price) for name, price in (("big", 90.0), ("mid", 50.0), ("gone", 40.0))}
+    )
+    stopped, named = dt.date(2024, 2, 20), dt.date(2024, 2, 29)
+    market.prices = market.prices.filter((pl.col("token_id") != "gone") | (pl.col("market_date") < stopped))
+    candidates = market.candidates
+    market.candidates = lambda day: candidates(day).with_columns(
+        volume_30d_median_usd=pl.when(day >= named).then(0.0).otherwise("volume_30d_median_usd")
+    )
+    definition = definition_of(
+        calendar={"rule": "monthly", "review_months": [1]}, base={"date": dt.date(2024, 1, 14)}, minimum_constituents=2
+    )
+    mondays = [day for day in days if day.weekday() == 0][3:]
+
+    results = list(fold(definition, new_state(definition), mondays, market.data()))
+
+    made = pl.concat([result.rebalances for result in results]).filter(
+        pl.col("effective_at").dt.date() == dt.date(2024, 3, 1)
+    )
+    assert dict(made.select("token_id", "target_weight").iter_rows()) == {
+        "big": pytest.approx(90 / 140),
+        "mid": pytest.approx(50 / 140),
+        "gone": 0.0,
     }
