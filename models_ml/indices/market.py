@@ -159,6 +159,7 @@ class MarketData:
     market_caps: pl.DataFrame | None = None
     lookup: PriceLookup = field(init=False, repr=False, compare=False)
     _smoothed: dict[float, pl.DataFrame] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _snapshots: dict[dt.date, pl.DataFrame] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Build the lookup once; share one MarketData between indices and weeks."""
@@ -174,6 +175,18 @@ class MarketData:
         Raises:
             MarketDataError: A column is missing, a token is there twice, or an average is asked for without `market_caps`.
         """
+        if day not in self._snapshots:  # many indices decide on the same closes
+            self._snapshots[day] = self._clean_candidates(day)
+        rows = self._snapshots[day]
+        if half_life_days == 0:
+            return rows
+        averages = self._smoothed_caps(half_life_days).filter(pl.col("market_date") == day)
+        smoothed = pl.coalesce("smoothed", "market_cap_usd")
+        return rows.join(averages, on="token_id", how="left", maintain_order="left").select(
+            smoothed.alias(name) if name == "market_cap_usd" else name for name in rows.columns
+        )
+
+    def _clean_candidates(self, day: dt.date) -> pl.DataFrame:
         given = self.candidates(day)
         absent = [pl.lit(None).alias(name) for name in OPTIONAL_CANDIDATE_SCHEMA if name not in given.columns]
         schema = CANDIDATE_SCHEMA | OPTIONAL_CANDIDATE_SCHEMA
@@ -181,17 +194,10 @@ class MarketData:
         if rows["token_id"].is_duplicated().any():
             token_id = rows.filter(pl.col("token_id").is_duplicated())["token_id"][0]
             raise MarketDataError(f"candidates of {day}: {token_id} is there more than once; pass one row per token")
-        rows = rows.with_columns(
+        return rows.with_columns(
             pl.col(pl.Float64).fill_nan(None),
             pl.col("symbol").fill_null(pl.col("token_id")),
             pl.col("is_stable", "is_wrapped", "is_fiat_backed").fill_null(value=False),
-        )
-        if half_life_days == 0:
-            return rows
-        averages = self._smoothed_caps(half_life_days).filter(pl.col("market_date") == day)
-        smoothed = pl.coalesce("smoothed", "market_cap_usd")
-        return rows.join(averages, on="token_id", how="left", maintain_order="left").select(
-            smoothed.alias(name) if name == "market_cap_usd" else name for name in schema
         )
 
     def _smoothed_caps(self, half_life_days: float) -> pl.DataFrame:
