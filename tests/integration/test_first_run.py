@@ -341,7 +341,7 @@ def test_both_ranking_heads_are_evaluated_by_size_and_sector_once_their_labels_h
 
 
 def test_a_mean_so_far_is_that_of_all_weeks_up_to_its_own(first):
-    series = "model = 'trader' and universe = 'size_100m_to_1b' and metric = 'rank_ic_lag1' order by as_of_week"
+    series = "model = 'trader' and universe = 'broad' and metric = 'rank_ic_lag1' order by as_of_week"
     values = first.query(f"select value from api.model_evaluation where {series}")["value"].to_list()
 
     so_far = first.query(f"select mean_value, weeks from api.model_evaluation_cumulative where {series}")

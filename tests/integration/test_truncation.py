@@ -16,7 +16,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 EARLIER = date(2024, 4, 1)
 WEEK = timedelta(days=7)
 
-WITH_SECTORS = {"moonshots", "model_evaluation of sectors"}
+WITH_SECTORS = {"moonshots"}
 """Views that rest on undated reference data: providers drop dead tokens from their categories, a known hindsight."""
 
 
