@@ -49,7 +49,7 @@ def write_backtests(
     """Write both tables anew.
 
     Args:
-        connection: The warehouse with the recorded rebalances.
+        connection: The warehouse with the recorded rebalances and both tables (`create_backtest_tables`).
         definitions: The indices in force; others that were recorded once have no figures.
         until: As of: closes before it are used.
     """
@@ -59,7 +59,6 @@ def write_backtests(
         "where index_id in (select unnest(?::varchar[])) and effective_at::date <= ? order by all",
         [ids, until],
     ).pl()
-    create_backtest_tables(connection)
     connection.execute("delete from indices.net_levels")
     connection.execute("delete from indices.statistics")
     if rebalances.is_empty():

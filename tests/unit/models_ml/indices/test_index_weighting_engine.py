@@ -11,30 +11,10 @@ from hypothesis import strategies as st
 from models_ml.indices.engine import advance, fold
 from models_ml.indices.market import MarketState
 from models_ml.indices.state import new_state, state_from_rows
+from tests.unit.models_ml.indices.folds import START, day, flat, mondays, reasons_of, targets_of
 
-START = dt.date(2024, 1, 1)
 WEEKS = [START + dt.timedelta(days=7 * week) for week in range(1, 27)]
 DAYS = 7 * 27
-
-
-def day(offset):
-    return START + dt.timedelta(days=offset)
-
-
-def mondays(count, first=1):
-    return [day(7 * week) for week in range(first, first + count)]
-
-
-def flat(price, days=120, start=0):
-    return {day(offset): float(price) for offset in range(start, days)}
-
-
-def reasons_of(result):
-    return dict(result.rebalances.select("token_id", "reason").iter_rows())
-
-
-def targets_of(result):
-    return dict(result.rebalances.select("token_id", "target_weight").iter_rows())
 
 
 def first_of(definition, market):
