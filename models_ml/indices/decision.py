@@ -57,6 +57,7 @@ def decide(
     held: Sequence[Holding],
     stance: Stance,
     is_review: bool = True,
+    market_day: dt.date | None = None,
 ) -> Decision:
     """Set target weights from what was known at the close of `snapshot_day`.
 
@@ -68,7 +69,9 @@ def decide(
         held: Holdings at that close, empty at the base.
         stance: What the rotation holds, and since when.
         is_review: Whether members are chosen anew. Between reviews those held are weighted anew, unless fewer than the minimum are left.
+        market_day: A later close that the rotation rests on, None for `snapshot_day`.
     """
+    market_day = market_day or snapshot_day
     snapshot = data.snapshot(snapshot_day, half_life_days=definition.market_cap_half_life_days)
     ranked = rank_candidates(definition, snapshot, close_date=snapshot_day, prices=data.lookup)
     members = _members(definition, ranked, held=held, data=data, day=snapshot_day, is_review=is_review)
@@ -82,10 +85,10 @@ def decide(
         to_stable = refuge(
             definition,
             snapshot,
-            market=data.market_state(snapshot_day),
+            market=data.market_state(market_day),
             stance=stance,
             effective_at=effective_at,
-            close_date=snapshot_day,
+            close_date=market_day,
             prices=data.lookup,
         )
     try:
@@ -183,7 +186,7 @@ def _weigh_members(
     before = _shares_held(held)
     past = functools.partial(past_returns, data.lookup, token_ids, day)
     shares, weights = weigh(members, weighting, past=past, held=before)
-    bounds = bounds_on(members, shares, weighting, held=before)
+    bounds = bounds_on(members, shares, weighting, held=before, past=past)
     clauses = {
         token_id: reasons.limited(bounds, position=position, before=shares.to_list(), after=weights.to_list())
         for position, token_id in enumerate(token_ids)

@@ -19,6 +19,7 @@ CEILINGS: dict[LimitKind, str] = {
     "cap": "",
     "flexible": ", half way from its present weight to the cap",
     "liquidity": " by its liquidity",
+    "volatility": " by its volatility",
 }
 
 
@@ -130,6 +131,8 @@ def ineligible(code: str, row: Mapping[str, Any], definition: IndexDefinition) -
         "fake_cap": lambda: f"volume over market cap {volume / cap:.2g} below {limits.min_volume_to_cap:g}",
         "young": lambda: f"first price {row['age_days'] or 0} days ago, {limits.min_price_age_days} needed",
         "short_history": lambda: f"fewer than {universe.min_history_days} daily closes",
+        "bearish": lambda: "it turned bearish",
+        "neutral": lambda: "it is no longer called bullish",
         "unranked": lambda: f"it has no {definition.ranking.by}",
         "ungraded": lambda: "it has no trader_grade",
         "outside_pool": lambda: f"not among the {definition.ranking.among_largest} largest",
