@@ -5,7 +5,6 @@ import datetime as dt
 import numpy as np
 import polars as pl
 import pytest
-from tests.unit.models_ml.indices.folds import START, day, flat, mondays, reasons_of, targets_of, weights_of
 from pydantic import ValidationError
 
 from models_ml.indices.engine import fold
@@ -15,6 +14,7 @@ from models_ml.indices.past_returns import PastReturns
 from models_ml.indices.state import new_state
 from models_ml.indices.weighting import weigh
 from models_ml.indices.weighting_rules import Weighting
+from tests.unit.models_ml.indices.folds import START, day, flat, mondays, reasons_of, targets_of, weights_of
 
 MODEL = {"calendar": {"rule": "weekly_model"}, "ranking": {"by": "score"}, "weighting": {"method": "equal"}}
 ABOVE, BELOW_ONE, BELOW_BOTH = MarketState(95, 90, 80), MarketState(85, 90, 80), MarketState(70, 90, 80)
@@ -30,7 +30,7 @@ def test_a_token_that_turns_bearish_leaves_for_the_next_best_and_the_reason_says
         **MODEL, selection={"count": 2, "exit_rank": 3}, eligibility={"leave_out_calls": ["bearish"]}
     )
     market = scored(market_of({name: flat(10) for name in "abc"}), a=3.0, b=2.0, c=1.0)
-    market.calls = lambda token_id, date: -1 if token_id == "a" and date >= day(13) else None
+    market.calls = lambda token_id, date: {"a": -1}.get(token_id) if date >= day(13) else None
 
     first, second = fold(definition, new_state(definition), mondays(2), market.data())
 
@@ -114,7 +114,7 @@ def test_out_of_the_market_and_back_within_a_week(market_of, definition_of):
 
 
 def test_a_minimum_hold_binds_the_daily_trigger(market_of, definition_of):
-    states = {offset: BELOW_ONE for offset in (8, 9, 10)}
+    states = dict.fromkeys((8, 9, 10), BELOW_ONE)
 
     _, second, third, _ = turning(market_of, definition_of, states, min_hold_days=5)
 
