@@ -75,11 +75,6 @@ def decide(
     snapshot = data.snapshot(snapshot_day, half_life_days=definition.market_cap_half_life_days)
     ranked = rank_candidates(definition, snapshot, close_date=snapshot_day, prices=data.lookup)
     members = _members(definition, ranked, held=held, data=data, day=snapshot_day, is_review=is_review)
-    if members.height < definition.minimum_constituents:
-        failure = reasons.too_few(
-            found=ranked.eligible.height, needed=definition.minimum_constituents, day=snapshot_day
-        )
-        return Decision(failure=failure)
     to_stable = Refuge()
     if definition.rotation is not None:
         to_stable = refuge(
@@ -90,10 +85,21 @@ def decide(
             effective_at=effective_at,
             close_date=market_day,
             prices=data.lookup,
+            forced_by=_calls_leave_too_few(definition, ranked, members) if held else None,
         )
+    is_parked = to_stable.share >= 1 - SAME_SHARE
+    if members.height < definition.minimum_constituents and not (held and is_parked):
+        failure = reasons.too_few(
+            found=ranked.eligible.height, needed=definition.minimum_constituents, day=snapshot_day
+        )
+        return Decision(failure=failure)
     try:
-        weights = _weigh_members(
-            definition, members, held=held, invested=1.0 - to_stable.share, data=data, day=snapshot_day
+        weights = (
+            _MemberWeights({}, {}, _shares_held(held), {})
+            if is_parked
+            else _weigh_members(
+                definition, members, held=held, invested=1.0 - to_stable.share, data=data, day=snapshot_day
+            )
         )
     except (InfeasibleCapError, OptimiserError) as error:
         return Decision(failure=reasons.refused(error=error, day=snapshot_day))
@@ -133,6 +139,17 @@ def _members(
         count = aic_count(ranked.eligible, day=day, prices=data.lookup, most=selection.count)
         selection = selection.model_copy(update={"count": count})
     return choose(ranked.eligible, held=before, selection=selection)
+
+
+def _calls_leave_too_few(definition: IndexDefinition, ranked: Ranked, members: pl.DataFrame) -> str | None:
+    """Why all is to be parked: enough tokens pass every test but that of their call. None where that is not so."""
+    left_out = ranked.excluded.filter(pl.col("exclusion").is_in(definition.eligibility.leave_out_calls)).height
+    needed = definition.minimum_constituents
+    if members.height >= needed or members.height + left_out < needed:
+        return None
+    return reasons.too_few_by_calls(
+        found=members.height, needed=needed, left_out=left_out, calls=definition.eligibility.leave_out_calls
+    )
 
 
 def is_worth_trading(definition: IndexDefinition, *, held: Iterable[Holding], aims: Mapping[str, float]) -> bool:

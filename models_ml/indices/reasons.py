@@ -112,6 +112,11 @@ def too_few(*, found: int, needed: int, day: dt.date) -> str:
     return f"{found} eligible constituents at the close of {day}, at least {needed} needed"
 
 
+def too_few_by_calls(*, found: int, needed: int, left_out: int, calls: Sequence[str]) -> str:
+    """An index that goes into stablecoins because of its tokens' calls."""
+    return f"{left_out} of its tokens are called {' or '.join(calls)}, which leaves {found}, at least {needed} needed"
+
+
 def ineligible(code: str, row: Mapping[str, Any], definition: IndexDefinition) -> str:
     """Why a candidate may not be a constituent; `code` comes from `selection.judge`, `row` is its snapshot row."""
     universe: Universe = definition.universe

@@ -63,13 +63,25 @@ def refuge(
     effective_at: dt.datetime,
     close_date: dt.date,
     prices: PriceLookup,
+    forced_by: str | None = None,
 ) -> Refuge:
-    """What the rotation asks for at a rebalance; nothing for an index without rotation."""
+    """What the rotation asks for at a rebalance; nothing for an index without rotation.
+
+    Args:
+        definition: The index.
+        snapshot: Candidates.
+        market: Bitcoin at the close the rotation rests on.
+        stance: What is held in stablecoins, and since when.
+        effective_at: When the rebalance takes effect.
+        close_date: The close at which stablecoins must be at their peg.
+        prices: Closes.
+        forced_by: Why all is to be parked whatever Bitcoin does; the minimum hold does not stand against it.
+    """
     if definition.rotation is None:
         return Refuge()
-    share, because = wanted_share(definition.rotation, market)
+    share, because = (1.0, forced_by) if forced_by is not None else wanted_share(definition.rotation, market)
     until = _held_until(definition.rotation, stance)
-    if until is not None and abs(share - stance.share) > SAME_SHARE and effective_at < until:
+    if forced_by is None and until is not None and abs(share - stance.share) > SAME_SHARE and effective_at < until:
         share = stance.share
         because = f"kept until {until.date()} (minimum hold {definition.rotation.min_hold_days} days), though {because}"
     if share == 0:

@@ -25,6 +25,7 @@ from models_ml.backtest.statistics import summarise_levels
 from models_ml.indices.definition import DEFINITIONS_FOLDER, IndexDefinition, load_definitions
 from models_ml.indices.engine import fold
 from models_ml.indices.market import MarketData
+from models_ml.indices.reasons import is_rotation
 from models_ml.indices.state import new_state
 from orchestration.lib.index_backtest import SMALL_CAPITAL_USD, traded_closes
 from orchestration.lib.index_weeks import first_market_week, read_market
@@ -62,12 +63,14 @@ class Study:
         turnover: date, index_id, turnover.
         chosen: The candidate with the highest Sharpe ratio up to `until`.
         until: Last day the choice saw.
+        first_parked: First day on which the chosen candidate held a stablecoin, None if it never did.
     """
 
     levels: pl.DataFrame
     turnover: pl.DataFrame
     chosen: str
     until: date
+    first_parked: date | None = None
 
 
 def page(connection: duckdb.DuckDBPyConnection, code: str) -> str:
@@ -111,7 +114,8 @@ def rotation_candidates(flagship: IndexDefinition) -> dict[str, IndexDefinition]
         "ranking": {"by": "market_cap_usd", "among_largest": 100},
         "selection": {"count": 20, "exit_rank": 40},
         "weighting": {"method": "market_cap", "cap": 0.2},
-        "eligibility": flagship.eligibility.model_dump() | {"leave_out_calls": ()},
+        # Limits in dollars would empty the early years, which the choice of a rotation needs most.
+        "eligibility": {"min_volume_to_cap": 0.0002, "min_price_age_days": 30},
         "rotation": None,
         "twin": None,
     }
@@ -170,7 +174,14 @@ def study(
     levels = net.select("date", "index_id", level="level_net")
     seen = levels.filter(pl.col("date") <= until)
     sharpe = _figures(seen).select("index_id", "sharpe").sort("sharpe", "index_id", descending=[True, False])
-    return Study(levels, net.select("date", "index_id", "turnover"), sharpe["index_id"][0], until)
+    chosen = str(sharpe["index_id"][0])
+    parked = rebalances.filter(
+        pl.col("index_id") == chosen,
+        pl.col("target_weight") > 0,
+        pl.col("reason").map_elements(is_rotation, return_dtype=pl.Boolean),
+    )
+    first_parked = parked["effective_at"].dt.date().sort().to_list()[:1]
+    return Study(levels, net.select("date", "index_id", "turnover"), chosen, until, next(iter(first_parked), None))
 
 
 def tried(found: Study) -> pl.DataFrame:
@@ -210,10 +221,11 @@ def price_of_insurance(found: Study) -> pl.DataFrame:
 def insurance_verdict(found: Study) -> str:
     """The cut of the largest drawdown and the difference of the Sharpe ratios, over all years and after the choice."""
     lines = []
-    for title, levels in (
-        ("all years", found.levels),
-        (f"after {found.until}", found.levels.filter(pl.col("date") >= found.until)),
-    ):
+    spans = [("all years", found.levels), (f"after {found.until}", found.levels.filter(pl.col("date") >= found.until))]
+    if found.first_parked is not None:
+        since = found.levels.filter(pl.col("date") >= found.first_parked)
+        spans.insert(1, (f"since {found.first_parked}, when there was first a stablecoin to hold", since))
+    for title, levels in spans:
         depths = {
             index_id: largest_drawdown(levels.filter(pl.col("index_id") == index_id)["level"].to_numpy()).depth
             for index_id in (UNROTATED, found.chosen)

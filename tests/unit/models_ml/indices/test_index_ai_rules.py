@@ -51,6 +51,57 @@ def test_calls_that_are_left_out(market_of, definition_of, left_out, held):
     assert set(targets_of(result)) == held
 
 
+def test_calls_that_leave_too_few_send_all_into_the_stablecoin_and_back(market_of, definition_of):
+    definition = definition_of(
+        **MODEL,
+        rotation={"min_hold_days": 14},
+        selection={"count": 2},
+        eligibility={"leave_out_calls": ["bearish"]},
+        minimum_constituents=2,
+    )
+    prices = {"a": flat(10), "b": flat(20), "c": flat(30), "usd": flat(1)}
+    market = scored(market_of(prices, is_stable={"usd": True}), a=3.0, b=2.0, c=1.0)
+    market.bitcoin = lambda date: ABOVE
+    market.calls = lambda token_id, date: -1 if date == day(13) and token_id in {"a", "b"} else 1
+
+    _, second, third, fourth = fold(definition, new_state(definition), mondays(4), market.data())
+
+    assert targets_of(second) == {"a": 0.0, "b": 0.0, "usd": 1.0}
+    assert reasons_of(second)["usd"] == (
+        "rotated into stables: 100.0 % of the index, 2 of its tokens are called bearish, which leaves 1, at least 2 needed"
+    )
+    assert reasons_of(second)["a"] == "left: rotated into stables"
+    assert third.rebalances.is_empty()  # the minimum hold keeps it there for two weeks
+    assert targets_of(fourth) == {"a": 0.5, "b": 0.5, "usd": 0.0}
+
+
+def test_without_scores_nothing_is_parked_and_holdings_stay(market_of, definition_of):
+    definition = definition_of(**MODEL, rotation={}, eligibility={"leave_out_calls": ["bearish"]})
+    market = scored(market_of({"a": flat(10), "b": flat(20), "usd": flat(1)}, is_stable={"usd": True}), a=3.0, b=2.0)
+    scores = market.scores
+    market.scores = lambda token_id, date: scores(token_id, date) if date < day(13) else None
+    market.bitcoin = lambda date: ABOVE
+
+    _, second = fold(definition, new_state(definition), mondays(2), market.data())
+
+    assert second.rebalances.is_empty()
+    assert (
+        second.reason
+        == "no new target, holdings stay: 0 eligible constituents at the close of 2024-01-14, at least 2 needed"
+    )
+
+
+def test_a_market_that_turns_parks_all_even_where_too_few_pass(market_of, definition_of):
+    definition = definition_of(**MODEL, rotation={}, eligibility={"min_market_cap_usd": 5e6})
+    fallen = flat(10) | {day(offset): 1.0 for offset in range(10, 120)}
+    market = scored(market_of({"a": fallen, "b": flat(20), "usd": flat(1)}, is_stable={"usd": True}), a=3.0, b=2.0)
+    market.bitcoin = lambda date: ABOVE if date < day(13) else BELOW_BOTH
+
+    _, second = fold(definition, new_state(definition), mondays(2), market.data())
+
+    assert targets_of(second) == {"a": 0.0, "b": 0.0, "usd": 1.0}
+
+
 @pytest.mark.parametrize(
     ("fields", "field"),
     [
