@@ -144,7 +144,7 @@ def test_a_token_left_out_at_a_review_stays_out_until_the_next(market_of, defini
     assert review["e"].startswith("entered")
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(
     seed=st.integers(0, 10_000),
     scores=st.lists(st.permutations(range(12)), min_size=6, max_size=6),
