@@ -78,6 +78,8 @@ class Eligibility(Strict):
     """What a token must show at a rebalance, all from that day's snapshot."""
 
     min_market_cap_usd: Amount = 0.0
+    max_market_cap_usd: Annotated[float, Field(gt=0)] | None = None
+    """Largest market cap a constituent may have; null for no limit."""
     min_volume_30d_usd: Amount = 0.0
     min_volume_to_cap: Fraction = 0.0002
     """Median 30-day volume over market cap; without it a coin with a fake cap takes the index."""
@@ -95,6 +97,11 @@ class Ranking(Strict):
     """Rank only so many of the largest eligible tokens by market cap; null for all."""
 
 
+def number_left_out(chosen: int, *, share: float) -> int:
+    """How many of so many chosen tokens a share of them is, rounded down; 0.29 of 100 is 29, whatever a float makes of it."""
+    return math.floor(share * chosen + TOLERANCE)
+
+
 class Selection(Strict):
     """How many tokens are held, and how reluctantly they are exchanged."""
 
@@ -106,6 +113,14 @@ class Selection(Strict):
     count_rule: Literal["fixed", "aic"] = "fixed"
     """`aic` holds as few of the largest, in steps of 5 and at most `count`, as stand for the whole universe: the number at which
     Akaike's criterion first stops falling (`member_count.py`)."""
+    leave_out_worst: float = Field(default=0.0, ge=0, lt=1)
+    """`monthly` only. Share of the chosen tokens, rounded down, that is left out again: those with the lowest score of the model at the
+    close before the one the index trades at. Chosen tokens without a score stay. An index does not start before scores are known."""
+
+    @property
+    def smallest_count(self) -> int:
+        """How many of `count` chosen tokens are held where all of them have a score."""
+        return self.count - number_left_out(self.count, share=self.leave_out_worst)
 
 
 class Calendar(Strict):
@@ -237,12 +252,22 @@ class IndexDefinition(Strict):
     def _selection_problems(self) -> list[FieldProblem]:
         selection, pool = self.selection, self.ranking.among_largest
         problems = []
-        if self.minimum_constituents > selection.count:
+        if self.minimum_constituents > selection.smallest_count:
+            left = " less those left out as the worst" if selection.smallest_count < selection.count else ""
             problems.append(
                 FieldProblem(
                     "minimum_constituents",
-                    f"{self.minimum_constituents} exceeds selection.count {selection.count}, so the index never starts",
-                    f"set at most {selection.count}",
+                    f"{self.minimum_constituents} exceeds selection.count {selection.count}{left}, so the index never starts",
+                    f"set at most {selection.smallest_count}",
+                )
+            )
+        limits = self.eligibility
+        if limits.max_market_cap_usd is not None and limits.max_market_cap_usd <= limits.min_market_cap_usd:
+            problems.append(
+                FieldProblem(
+                    "eligibility.max_market_cap_usd",
+                    f"{limits.max_market_cap_usd:g} is not above min_market_cap_usd {limits.min_market_cap_usd:g}",
+                    "raise it, lower the other, or leave it out",
                 )
             )
         if selection.exit_rank is not None and selection.exit_rank < selection.count:
@@ -325,6 +350,14 @@ class IndexDefinition(Strict):
                     "calendar.review_months",
                     f"{unknown} are not in calendar.months {list(calendar.months)}, so nothing is reviewed then",
                     "name only months in which the index trades",
+                )
+            )
+        if self.is_model_driven and self.selection.leave_out_worst > 0:
+            problems.append(
+                FieldProblem(
+                    "selection.leave_out_worst",
+                    "belongs to rule monthly, but calendar.rule is weekly_model, which can rank by the score itself",
+                    "set ranking.by to score, or calendar.rule to monthly",
                 )
             )
         if self.is_model_driven and (calendar.months, calendar.review_months, calendar.day) != (

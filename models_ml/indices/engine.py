@@ -156,6 +156,7 @@ class _Walk:
                 held=self._held(close),
                 stance=self.stance,
                 is_review=occasion.is_review,
+                left_out=self._left_out(),
             )
             self._note(decision)
             if decision.rebalance is not None:
@@ -313,6 +314,16 @@ class _Walk:
         return [
             Holding(target.token_id, target.symbol, weight, reasons.is_rotation(target.reason))
             for target, weight in zip(self.basket.holdings, close.weights, strict=True)
+        ]
+
+    def _left_out(self) -> list[Target]:
+        """What the newest rebalance chose and left out as the worst."""
+        newest = [*self.state.rebalances, *self.made][-1:]
+        return [
+            target
+            for rebalance in newest
+            for target in rebalance.targets
+            if target.weight == 0 and reasons.is_left_out(target.reason)
         ]
 
     def _close_at_end(self) -> Close | None:

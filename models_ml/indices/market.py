@@ -49,6 +49,8 @@ CANDIDATE_SCHEMA: dict[str, pl.DataType] = {
 OPTIONAL_CANDIDATE_SCHEMA: dict[str, pl.DataType] = {
     "free_float_share": pl.Float64(),
     "signal": pl.Int64(),
+    # Score of the model at the newest close before the snapshot's: the snapshot's own is known only after the index has traded.
+    "prior_score": pl.Float64(),
 }
 
 

@@ -1,6 +1,6 @@
 """Which tokens an index may hold, in which order, and which it takes.
 
-Belongs here: eligibility, ranking and the entry and exit buffers.
+Belongs here: eligibility, ranking, the entry and exit buffers, and leaving out the worst of the chosen.
 Does not: weights (`weighting.py`), stablecoins held by rotation (`rotation.py`), wording (`reasons.py`).
 """
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from models_ml.indices.definition import IndexDefinition, Selection
+from models_ml.indices.definition import IndexDefinition, Selection, number_left_out
 from models_ml.indices.market import PriceLookup
 from models_ml.indices.weighting_rules import Weighting
 
@@ -100,6 +100,7 @@ def judge(definition: IndexDefinition) -> pl.Expr:
         ("sector", pl.col("sector").fill_null("").str.to_lowercase().ne(sector) & bool(sector)),
         ("no_market_cap", cap.is_null() | ~cap.is_finite() | (cap <= 0)),
         ("small", cap < limits.min_market_cap_usd),
+        ("large", cap > (limits.max_market_cap_usd or float("inf"))),
         ("no_volume", volume.is_null() & needs_volume),
         ("zero_volume", (volume <= 0) & definition.weighting.uses_volume),
         ("thin", volume < limits.min_volume_30d_usd),
@@ -134,3 +135,19 @@ def choose(eligible: pl.DataFrame, *, held: Collection[str], selection: Selectio
         .otherwise(2)
     )
     return eligible.sort(preference, "rank").head(selection.count).sort("rank")
+
+
+def worst_of(chosen: pl.DataFrame, *, share: float) -> pl.DataFrame:
+    """The chosen tokens that a screened index leaves out: a share of all chosen, rounded down, with the lowest `prior_score`.
+
+    Tokens without a score are never among them, so fewer than the share go where too few are scored. Equal scores go by token_id.
+
+    Args:
+        chosen: One row per token with `token_id` and `prior_score` (no unit, null where the model gave none).
+        share: Fraction of `chosen`, 0 to below 1.
+
+    Returns:
+        Rows of `chosen`, the worst first.
+    """
+    scored = chosen.filter(pl.col("prior_score").is_not_null()).sort("prior_score", "token_id")
+    return scored.head(number_left_out(chosen.height, share=share))
