@@ -22,6 +22,7 @@ from models_ml.indices.past_returns import past_returns
 from models_ml.indices.rotation import Refuge, parking_basket, refuge
 from models_ml.indices.selection import Ranked, choose, rank_candidates
 from models_ml.indices.state import SAME_SHARE, Rebalance, Stance, Target
+from models_ml.indices.tilting import tilt_factors
 from models_ml.indices.weighting import weigh
 
 
@@ -72,13 +73,11 @@ def decide(
     snapshot = data.snapshot(snapshot_day, half_life_days=definition.market_cap_half_life_days)
     ranked = rank_candidates(definition, snapshot, close_date=snapshot_day, prices=data.lookup)
     members = _members(definition, ranked, held=held, data=data, day=snapshot_day, is_review=is_review)
-    if members.height < definition.minimum_constituents:
-        failure = reasons.too_few(
-            found=ranked.eligible.height, needed=definition.minimum_constituents, day=snapshot_day
-        )
+    failure = _too_few(definition, members, ranked, day=snapshot_day)
+    if failure is not None:
         return Decision(failure=failure)
-    to_stable = Refuge()
-    if definition.rotation is not None:
+    to_stable, filled = Refuge(), _filled(definition, members)
+    if definition.parking is not None:
         to_stable = refuge(
             definition,
             snapshot,
@@ -87,10 +86,16 @@ def decide(
             effective_at=effective_at,
             close_date=snapshot_day,
             prices=data.lookup,
+            filled=filled,
+            empty_because=reasons.empty_places(
+                definition, filled=members.height, passed=ranked.eligible.height, judged=ranked.judged
+            ),
         )
+    if to_stable.failure is not None:
+        return Decision(failure=to_stable.failure)
     try:
         weights = _weigh_members(
-            definition, members, held=held, invested=1.0 - to_stable.share, data=data, day=snapshot_day
+            definition, members, held=held, to_stable=to_stable, filled=filled, data=data, day=snapshot_day
         )
     except (InfeasibleCapError, OptimiserError) as error:
         return Decision(failure=reasons.refused(error=error, day=snapshot_day))
@@ -108,6 +113,20 @@ def decide(
         return Decision(note=to_stable.note)
     ordered = tuple(sorted(targets, key=lambda target: target.token_id))
     return Decision(Rebalance(effective_at, ordered), note=to_stable.note)
+
+
+def _too_few(definition: IndexDefinition, members: pl.DataFrame, ranked: Ranked, *, day: dt.date) -> str | None:
+    needed = definition.minimum_constituents
+    if definition.parks_empty_places:
+        return reasons.too_few_judged(found=ranked.judged, needed=needed, day=day) if ranked.judged < needed else None
+    if members.height < needed:
+        return reasons.too_few(found=ranked.eligible.height, needed=needed, day=day)
+    return None
+
+
+def _filled(definition: IndexDefinition, members: pl.DataFrame) -> float:
+    """Fraction of the places that constituents fill; 1 for an index that shares empty ones out."""
+    return members.height / definition.selection.count if definition.parks_empty_places else 1.0
 
 
 def _members(
@@ -170,7 +189,8 @@ def _weigh_members(
     members: pl.DataFrame,
     *,
     held: Sequence[Holding],
-    invested: float,
+    to_stable: Refuge,
+    filled: float,
     data: MarketData,
     day: dt.date,
 ) -> _MemberWeights:
@@ -181,16 +201,23 @@ def _weigh_members(
     """
     weighting, token_ids = definition.weighting, members["token_id"].to_list()
     before = _shares_held(held)
+    if not token_ids:
+        return _MemberWeights({}, {}, before, {})
     past = functools.partial(past_returns, data.lookup, token_ids, day)
-    shares, weights = weigh(members, weighting, past=past, held=before)
+    shares, weights = weigh(members, weighting, past=past, held=before, filled=filled)
     bounds = bounds_on(members, shares, weighting, held=before)
+    of_places = [(numbers * filled).to_list() for numbers in (shares, weights)]
     clauses = {
-        token_id: reasons.limited(bounds, position=position, before=shares.to_list(), after=weights.to_list())
+        token_id: reasons.limited(bounds, position=position, before=of_places[0], after=of_places[1])
         for position, token_id in enumerate(token_ids)
     }
+    if weighting.tilt is not None:
+        factors = tilt_factors(members, weighting.tilt).to_list()
+        for token_id, factor in zip(token_ids, factors, strict=True):
+            clauses[token_id] = "; ".join(filter(None, [reasons.tilted(factor, weighting.tilt), clauses[token_id]]))
     wanted = dict(zip(token_ids, weights.to_list(), strict=True))
     tradable = _shares_held(holding for holding in held if data.lookup.is_priced(holding.token_id, day))
-    if weighting.max_turnover is None or not tradable or invested <= SAME_SHARE:
+    if weighting.max_turnover is None or not tradable or to_stable.share >= 1 - SAME_SHARE:
         return _MemberWeights(wanted, wanted, before, clauses)
     reached = part_of_the_way(tradable, wanted, max_turnover=weighting.max_turnover)
     return _MemberWeights(wanted, reached, tradable, clauses)
@@ -239,14 +266,14 @@ def _member_targets(
             else reasons.entered(rank=rank, is_base=not held, replaces=replaces.get(token_id)),
             weights.clauses[token_id],
             _turnover_clause(definition, weights, token_id),
-            f"{reasons.percent(invested)} of it invested" if to_stable.share else None,
+            _invested_clause(definition, len(names), to_stable),
         ]
         weight = weights.reached[token_id] * invested
         targets.append(Target(token_id, names[token_id], weight, "; ".join(filter(None, clauses))))
     for holding in leavers:
         why = (
             reasons.ROTATED
-            if invested <= SAME_SHARE
+            if to_stable.rotated >= 1 - SAME_SHARE
             else _why_left(definition, holding.token_id, ranks=ranks, ranked=ranked, data=data, day=day)
         )
         rest = weights.reached.get(holding.token_id, 0.0) if invested > SAME_SHARE else 0.0
@@ -262,6 +289,15 @@ def _member_targets(
         )
         targets.append(Target(holding.token_id, holding.symbol, rest * invested, reason))
     return targets
+
+
+def _invested_clause(definition: IndexDefinition, filled: int, to_stable: Refuge) -> str | None:
+    count = definition.selection.count
+    clauses = [
+        f"{reasons.percent(1 - to_stable.rotated)} of it invested" if to_stable.rotated else None,
+        reasons.some_filled(filled=filled, count=count) if to_stable.share > to_stable.rotated + SAME_SHARE else None,
+    ]
+    return "; ".join(filter(None, clauses)) or None
 
 
 def _turnover_clause(definition: IndexDefinition, weights: _MemberWeights, token_id: str) -> str | None:
@@ -309,7 +345,7 @@ def leave_fallen_stables(
     """Move the weight of stablecoins that lost their peg into others, all else left as it is.
 
     Args:
-        definition: An index with a rotation.
+        definition: An index that parks weight in stablecoins.
         data: The market.
         snapshot_day: Newest day with a snapshot; pegs are judged at `fallen_on`.
         fallen_on: The close at which a held stablecoin was below the limit.

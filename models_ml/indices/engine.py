@@ -169,13 +169,13 @@ class _Walk:
 
     def _watch_pegs(self) -> None:
         """Trade out of a held stablecoin a day after a close below the limit; the week's last close is `decide_next`'s to judge."""
-        rotation = self.definition.rotation
+        parking = self.definition.parking
         day = self.week - ONE_WEEK
-        while rotation is not None and self.basket is not None and day < self.last_day:
+        while parking is not None and self.basket is not None and day < self.last_day:
             parked = [holding.token_id for holding in self.basket.holdings if reasons.is_rotation(holding.reason)]
             closes = self.data.lookup.block(parked, day, day).prices_usd[0]
             fallen = [
-                token_id for token_id, price in zip(parked, closes, strict=True) if price < rotation.leave_below_usd
+                token_id for token_id, price in zip(parked, closes, strict=True) if price < parking.leave_below_usd
             ]
             if fallen:
                 close = self._value_until(day + ONE_DAY)

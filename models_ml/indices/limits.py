@@ -57,7 +57,12 @@ class Bounds:
 
 
 def bounds_on(
-    members: pl.DataFrame, shares: pl.Series, weighting: Weighting, *, held: Mapping[str, float] | None = None
+    members: pl.DataFrame,
+    shares: pl.Series,
+    weighting: Weighting,
+    *,
+    held: Mapping[str, float] | None = None,
+    filled: float = 1.0,
 ) -> Bounds:
     """The limits of `weighting` for these constituents.
 
@@ -67,6 +72,8 @@ def bounds_on(
         shares: Fractions before limits, in the order of `members`.
         weighting: The section of the definition.
         held: Fractions of the invested part before the rebalance by token_id.
+        filled: Fraction of the places that the members fill, 0-1. Every limit is one of all places, so among the members it is
+            1 / `filled` as high.
 
     Returns:
         Bounds in the order of `members`. A liquidity limit below the floor takes the place of the floor.
@@ -89,8 +96,9 @@ def bounds_on(
         allowed = weighting.liquidity.max_volume_share * volume / weighting.liquidity.capital_usd
         kinds = ["liquidity" if is_less else kind for kind, is_less in zip(kinds, allowed < upper, strict=True)]
         upper = np.minimum(upper, allowed)
-    lower = np.minimum(weighting.floor, upper)
-    return Bounds(lower, upper, tuple(kinds), _groups(members, weighting))
+    upper = np.minimum(upper / filled, 1.0)
+    lower = np.minimum(weighting.floor / filled, upper)
+    return Bounds(lower, upper, tuple(kinds), _groups(members, weighting, filled=filled))
 
 
 def limit(shares: pl.Series, bounds: Bounds) -> pl.Series:
@@ -206,14 +214,14 @@ def checked(weights: pl.Series) -> Floats:
     return np.asarray(values / values.sum(), dtype=np.float64)
 
 
-def _groups(members: pl.DataFrame, weighting: Weighting) -> tuple[Group, ...]:
+def _groups(members: pl.DataFrame, weighting: Weighting, *, filled: float) -> tuple[Group, ...]:
     limits = weighting.group_caps
     if limits is None:
         return ()
     names = members[limits.by].fill_null(UNKNOWN_GROUP).to_list()
     shown = {name.casefold(): name for name in sorted(names, reverse=True)}
     folded = np.array([name.casefold() for name in names])
-    groups = [Group(shown[name], limits.cap_of(name), folded == name) for name in sorted(shown)]
+    groups = [Group(shown[name], limits.cap_of(name) / filled, folded == name) for name in sorted(shown)]
     return tuple(group for group in groups if group.cap < 1)
 
 

@@ -16,7 +16,17 @@ from orchestration.lib.versioned_tables import COMPOSITIONS, LEVELS, REBALANCES,
 DEFINITIONS = dg.AssetKey(["indices", "definitions"])
 DEPS = [
     key_of(TRADER_GRADES),
-    *(dg.AssetKey(["marts", name]) for name in ("fct_daily", "fct_universe_daily", "dim_tokens", "feat_market_daily")),
+    *(
+        dg.AssetKey(["marts", name])
+        for name in (
+            "fct_daily",
+            "fct_universe_daily",
+            "dim_tokens",
+            "feat_market_daily",
+            "feat_token_daily",
+            "feat_token_relative_daily",
+        )
+    ),
 ]
 
 PREVIEW_ORDER = {
