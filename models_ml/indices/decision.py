@@ -253,8 +253,8 @@ def _member_targets(
         key=lambda holding: (ranks.get(holding.token_id, len(ranks) + 1), holding.token_id),
     )
     entrants = [token_id for token_id in names if token_id not in before]
-    # Paired in order, only to tell a story: the best newcomer stands for the best that left.
-    pairs = list(zip(entrants, leavers, strict=False))
+    # Paired in order, only to tell a story: the best newcomer stands for the best that left. Where places are empty it had its own.
+    pairs = [] if _filled(definition, members) < 1 else list(zip(entrants, leavers, strict=False))
     replaces = {token_id: holding.symbol for token_id, holding in pairs}
     replaced_by = {holding.token_id: names[token_id] for token_id, holding in pairs}
     targets = []
