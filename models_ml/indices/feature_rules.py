@@ -8,7 +8,7 @@ import difflib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, WithJsonSchema
 
 from models_ml.features.catalogue import FEATURE_NAMES
 from models_ml.features.market import MARKET_FEATURES
@@ -96,7 +96,7 @@ class Tilt(Strict):
     the constituents; a feature that is not known counts as the middle, 0.5. Limits apply to what comes out.
     """
 
-    features: tuple[TokenFeature, ...] = Field(min_length=1)
+    features: tuple[TokenFeature, ...]
     """Names in the catalogue, all counting the same."""
     strength: Share
     """How far the weights lean: at 1 the highest weighs nearly twice as much as without, the lowest nearly nothing."""
@@ -120,6 +120,8 @@ def condition_problems(conditions: Sequence[FeatureCondition]) -> Iterator[Field
 
 def tilt_problems(tilt: Tilt | None) -> Iterator[FieldProblem]:
     """What is wrong with `weighting.tilt` whatever the market does."""
+    if tilt is not None and not tilt.features:
+        yield FieldProblem("weighting.tilt.features", "names none", "name at least one feature, or leave the tilt out")
     if tilt is not None:
         yield from _repeated("weighting.tilt.features", tilt.features, "its name")
 
