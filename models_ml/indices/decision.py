@@ -15,6 +15,7 @@ import polars as pl
 from models_ml.indices import reasons
 from models_ml.indices.definition import IndexDefinition
 from models_ml.indices.errors import InfeasibleCapError, OptimiserError
+from models_ml.indices.feature_rules import Tilt, feature_column
 from models_ml.indices.limits import bounds_on, part_of_the_way
 from models_ml.indices.market import STALE_AFTER_DAYS, MarketData
 from models_ml.indices.member_count import aic_count
@@ -212,15 +213,24 @@ def _weigh_members(
         for position, token_id in enumerate(token_ids)
     }
     if weighting.tilt is not None:
-        factors = tilt_factors(members, weighting.tilt).to_list()
-        for token_id, factor in zip(token_ids, factors, strict=True):
-            clauses[token_id] = "; ".join(filter(None, [reasons.tilted(factor, weighting.tilt), clauses[token_id]]))
+        clauses = _with_tilt(clauses, members, weighting.tilt)
     wanted = dict(zip(token_ids, weights.to_list(), strict=True))
     tradable = _shares_held(holding for holding in held if data.lookup.is_priced(holding.token_id, day))
     if weighting.max_turnover is None or not tradable or to_stable.share >= 1 - SAME_SHARE:
         return _MemberWeights(wanted, wanted, before, clauses)
     reached = part_of_the_way(tradable, wanted, max_turnover=weighting.max_turnover)
     return _MemberWeights(wanted, reached, tradable, clauses)
+
+
+def _with_tilt(clauses: Mapping[str, str | None], members: pl.DataFrame, tilt: Tilt) -> dict[str, str | None]:
+    """Clauses opened by what the tilt did, which came before the limits."""
+    factors = tilt_factors(members, tilt).to_list()
+    told = {}
+    for row, factor in zip(members.iter_rows(named=True), factors, strict=True):
+        unknown = [feature for feature in tilt.features if row[feature_column(feature)] is None]
+        clause = reasons.tilted(factor, tilt, unknown=unknown)
+        told[row["token_id"]] = "; ".join(filter(None, [clause, clauses[row["token_id"]]]))
+    return told
 
 
 def _shares_held(held: Iterable[Holding]) -> dict[str, float]:

@@ -5,7 +5,7 @@ Does not: the decisions behind them (`selection.py`, `limits.py`, `rotation.py`,
 """
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -82,9 +82,13 @@ def some_filled(*, filled: int, count: int) -> str:
     return f"{filled} of {count} places filled"
 
 
-def tilted(factor: float, tilt: Tilt) -> str:
-    """What a tilt did to the weight of one constituent, before limits."""
-    return f"tilted by {factor:.2f} ({', '.join(feature_name(name) for name in tilt.features)})"
+def tilted(factor: float, tilt: Tilt, *, unknown: Collection[str] = ()) -> str:
+    """What a tilt did to the weight of one constituent, before limits; `unknown` are the features that are not known of it."""
+    known = [feature_name(name) for name in tilt.features if name not in unknown]
+    lacking = [feature_name(name) for name in tilt.features if name in unknown]
+    if not known:
+        return f"not tilted, unknown: {', '.join(lacking)}"
+    return f"tilted by {factor:.2f} ({', '.join(known)}{'; unknown: ' + ', '.join(lacking) if lacking else ''})"
 
 
 def limited(bounds: Bounds, *, position: int, before: Sequence[float], after: Sequence[float]) -> str | None:

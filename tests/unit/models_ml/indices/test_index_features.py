@@ -202,8 +202,19 @@ def test_a_tilt_by_two_features_equals_the_case_by_hand(market_of, definition_of
 
     assert targets_of(result) == pytest.approx({"a": 23 / 72, "b": 21 / 72, "c": 28 / 72})
     assert reasons_of(result)["c"] == (
-        "entered at the base (rank 3); tilted by 1.17 (fees growth of 30 days, TVL growth of 30 days)"
+        "entered at the base (rank 3); tilted by 1.17 (fees growth of 30 days; unknown: TVL growth of 30 days)"
     )
+
+
+def test_a_constituent_of_which_no_feature_is_known_says_that_it_is_not_tilted(market_of, definition_of):
+    definition = definition_of(weighting={"method": "equal", "tilt": {"features": ["tvl_growth_30d"], "strength": 1}})
+    market = market_of({name: flat(10) for name in "abc"})
+    market.features = {"tvl_growth_30d": lambda token_id, _: {"a": 0.1, "b": 0.2}.get(token_id)}
+
+    result = advance(definition, new_state(definition), day(7), market.data())
+
+    assert targets_of(result) == pytest.approx({"a": 0.5 / 3, "b": 1.5 / 3, "c": 1 / 3})
+    assert reasons_of(result)["c"] == "entered at the base (rank 3); not tilted, unknown: TVL growth of 30 days"
 
 
 def test_limits_hold_after_the_tilt(market_of, definition_of):
