@@ -225,7 +225,7 @@ def _weigh_members(
 def _with_tilt(clauses: Mapping[str, str | None], members: pl.DataFrame, tilt: Tilt) -> dict[str, str | None]:
     """Clauses opened by what the tilt did, which came before the limits."""
     factors = tilt_factors(members, tilt).to_list()
-    told = {}
+    told: dict[str, str | None] = {}
     for row, factor in zip(members.iter_rows(named=True), factors, strict=True):
         unknown = [feature for feature in tilt.features if row[feature_column(feature)] is None]
         clause = reasons.tilted(factor, tilt, unknown=unknown)
