@@ -1,6 +1,8 @@
 """Empty places: what no token fills is held in stablecoins, and the tables say so."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from models_ml.indices.definition import parse_definition
 from models_ml.indices.engine import fold
@@ -68,6 +70,28 @@ def test_who_enters_an_empty_place_replaces_nobody(market_of, definition_of):
 
     assert reasons_of(second)["c"] == "entered (rank 2); 2 of 5 places filled"
     assert reasons_of(second)["a"] == "left: its RSI of 14 days is 40, below 50"
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    weeks=st.lists(st.sets(st.sampled_from("abcde")), min_size=1, max_size=5),
+    method=st.sampled_from(["equal", "market_cap", "rank"]),
+)
+def test_constituents_hold_as_many_places_as_they_fill_whatever_they_weigh(weeks, method, market_of, definition_of):
+    definition = definition_of(**FIELDS | {"weighting": {"method": method, "cap": 0.3}})
+    caps = {name: 1e6 * 2**position for position, name in enumerate("abcde")}
+    market = market_with(market_of, [dict.fromkeys(passing, 60.0) for passing in weeks], caps=caps, usd=flat(1))
+
+    results = list(fold(definition, new_state(definition), mondays(len(weeks)), market.data()))
+
+    holdings = {}
+    for passing, result in zip(weeks, results, strict=True):
+        # A week that would change nothing makes no rebalance.
+        holdings = {name: weight for name, weight in targets_of(result).items() if weight > 0} or holdings
+        members = {name: weight for name, weight in holdings.items() if name != "usd"}
+        assert members.keys() == passing
+        assert holdings.get("usd", 0.0) == pytest.approx(1 - len(passing) / 5)
+        assert all(weight <= 0.3 + 1e-9 for weight in members.values())
 
 
 def test_limits_are_fractions_of_all_places(market_of, definition_of):
