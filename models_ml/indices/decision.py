@@ -86,9 +86,13 @@ def decide(
             left_out=len(chosen.left_out),
         )
         return Decision(failure=failure)
-    screens = definition.selection.leave_out_worst > 0
-    if screens and not held and members["prior_score"].is_null().all():
-        return Decision(failure=reasons.no_scores(day=snapshot_day))
+    share = definition.selection.leave_out_worst
+    if share > 0 and not held and not chosen.left_out:
+        # Until something is left out it is no screened index, and against its twin it would show nothing.
+        has_scores = members["prior_score"].is_not_null().any()
+        return Decision(
+            failure=reasons.nothing_left_out(members.height, share=share, has_scores=has_scores, day=snapshot_day)
+        )
     to_stable = Refuge()
     if definition.rotation is not None:
         to_stable = refuge(
