@@ -57,6 +57,7 @@ def decide(
     held: Sequence[Holding],
     stance: Stance,
     is_review: bool = True,
+    market_day: dt.date | None = None,
     left_out: Sequence[Target] = (),
 ) -> Decision:
     """Set target weights from what was known at the close of `snapshot_day`.
@@ -69,16 +70,31 @@ def decide(
         held: Holdings at that close, empty at the base.
         stance: What the rotation holds, and since when.
         is_review: Whether members are chosen anew. Between reviews those held are weighted anew, unless fewer than the minimum are left.
+        market_day: A later close that the rotation rests on, None for `snapshot_day`.
         left_out: Tokens that the rebalance before chose and left out as the worst; to the exit buffer they count as constituents, so
             that a screened index chooses from the members of its twin.
     """
+    market_day = market_day or snapshot_day
     snapshot = data.snapshot(snapshot_day, half_life_days=definition.market_cap_half_life_days)
     ranked = rank_candidates(definition, snapshot, close_date=snapshot_day, prices=data.lookup)
     chosen = _members(
         definition, ranked, held=held, left_out=left_out, data=data, day=snapshot_day, is_review=is_review
     )
     members = chosen.held
-    if members.height < definition.minimum_constituents:
+    to_stable = Refuge()
+    if definition.rotation is not None:
+        to_stable = refuge(
+            definition,
+            snapshot,
+            market=data.market_state(market_day),
+            stance=stance,
+            effective_at=effective_at,
+            close_date=market_day,
+            prices=data.lookup,
+            forced_by=_calls_leave_too_few(definition, ranked, members) if held else None,
+        )
+    is_parked = to_stable.share >= 1 - SAME_SHARE
+    if members.height < definition.minimum_constituents and not (held and is_parked):
         failure = reasons.too_few(
             found=ranked.eligible.height,
             needed=definition.minimum_constituents,
@@ -93,20 +109,13 @@ def decide(
         return Decision(
             failure=reasons.nothing_left_out(members.height, share=share, has_scores=has_scores, day=snapshot_day)
         )
-    to_stable = Refuge()
-    if definition.rotation is not None:
-        to_stable = refuge(
-            definition,
-            snapshot,
-            market=data.market_state(snapshot_day),
-            stance=stance,
-            effective_at=effective_at,
-            close_date=snapshot_day,
-            prices=data.lookup,
-        )
     try:
-        weights = _weigh_members(
-            definition, members, held=held, invested=1.0 - to_stable.share, data=data, day=snapshot_day
+        weights = (
+            _MemberWeights({}, {}, _shares_held(held), {})
+            if is_parked
+            else _weigh_members(
+                definition, members, held=held, invested=1.0 - to_stable.share, data=data, day=snapshot_day
+            )
         )
     except (InfeasibleCapError, OptimiserError) as error:
         return Decision(failure=reasons.refused(error=error, day=snapshot_day))
@@ -167,6 +176,17 @@ def _members(
     )
 
 
+def _calls_leave_too_few(definition: IndexDefinition, ranked: Ranked, members: pl.DataFrame) -> str | None:
+    """Why all is to be parked: enough tokens pass every test but that of their call. None where that is not so."""
+    left_out = ranked.excluded.filter(pl.col("exclusion").is_in(definition.eligibility.leave_out_calls)).height
+    needed = definition.minimum_constituents
+    if members.height >= needed or members.height + left_out < needed:
+        return None
+    return reasons.too_few_by_calls(
+        found=members.height, needed=needed, left_out=left_out, calls=definition.eligibility.leave_out_calls
+    )
+
+
 def is_worth_trading(definition: IndexDefinition, *, held: Iterable[Holding], aims: Mapping[str, float]) -> bool:
     """Whether a model-driven index whose share in stables stays trades towards new targets.
 
@@ -218,7 +238,7 @@ def _weigh_members(
     before = _shares_held(held)
     past = functools.partial(past_returns, data.lookup, token_ids, day)
     shares, weights = weigh(members, weighting, past=past, held=before)
-    bounds = bounds_on(members, shares, weighting, held=before)
+    bounds = bounds_on(members, shares, weighting, held=before, past=past)
     clauses = {
         token_id: reasons.limited(bounds, position=position, before=shares.to_list(), after=weights.to_list())
         for position, token_id in enumerate(token_ids)

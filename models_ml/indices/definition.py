@@ -85,6 +85,8 @@ class Eligibility(Strict):
     """Median 30-day volume over market cap; without it a coin with a fake cap takes the index."""
     min_price_age_days: int = Field(default=0, ge=0)
     """Least number of days since the token's first price."""
+    leave_out_calls: tuple[Literal["bearish", "neutral"], ...] = ()
+    """`weekly_model` only. Tokens with such a call are not held; without a call a token passes."""
 
 
 class Ranking(Strict):
@@ -169,6 +171,9 @@ class Rotation(Strict):
     """How many stablecoins are held, fewer where fewer keep their peg."""
     leave_below_usd: float = Field(default=0.985, gt=0, lt=1)
     """A held stablecoin that closes below it is left for the others at the next close, in the middle of the week too."""
+    trigger: Literal["weekly", "daily"] = "weekly"
+    """`daily` follows BTC in the middle of the week, too (`weekly_model` only): where a close asks for another share in stables, all
+    is decided anew from the newest Sunday's scores and traded one day after that close."""
 
 
 class Base(Strict):
@@ -311,7 +316,23 @@ class IndexDefinition(Strict):
                     f"set {monday}, or auto",
                 )
             )
+        if self.eligibility.leave_out_calls and not self.is_model_driven:
+            problems.append(
+                FieldProblem(
+                    "eligibility.leave_out_calls",
+                    "calls are known a day after the close they rest on, but calendar.rule monthly trades at that close",
+                    "set calendar.rule to weekly_model, or leave it out",
+                )
+            )
         if self.rotation is not None:
+            if self.rotation.trigger == "daily" and not self.is_model_driven:
+                problems.append(
+                    FieldProblem(
+                        "rotation.trigger",
+                        "daily needs a close between decision and trade, but calendar.rule monthly trades at the close it decides on",
+                        "set calendar.rule to weekly_model, or rotation.trigger to weekly",
+                    )
+                )
             total = math.fsum(step.share for step in self.rotation.steps)
             if total > 1 + TOLERANCE:
                 problems.append(

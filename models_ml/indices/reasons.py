@@ -22,6 +22,7 @@ CEILINGS: dict[LimitKind, str] = {
     "cap": "",
     "flexible": ", half way from its present weight to the cap",
     "liquidity": " by its liquidity",
+    "volatility": " by its volatility",
 }
 
 
@@ -137,6 +138,11 @@ def nothing_left_out(chosen: int, *, share: float, has_scores: bool, day: dt.dat
     return f"{percent(share)} of the {chosen} tokens chosen at the close of {day} is less than one to leave out"
 
 
+def too_few_by_calls(*, found: int, needed: int, left_out: int, calls: Sequence[str]) -> str:
+    """An index that goes into stablecoins because of its tokens' calls."""
+    return f"{left_out} of its tokens are called {' or '.join(calls)}, which leaves {found}, at least {needed} needed"
+
+
 def ineligible(code: str, row: Mapping[str, Any], definition: IndexDefinition) -> str:
     """Why a candidate may not be a constituent; `code` comes from `selection.judge`, `row` is its snapshot row."""
     universe: Universe = definition.universe
@@ -157,6 +163,8 @@ def ineligible(code: str, row: Mapping[str, Any], definition: IndexDefinition) -
         "fake_cap": lambda: f"volume over market cap {volume / cap:.2g} below {limits.min_volume_to_cap:g}",
         "young": lambda: f"first price {row['age_days'] or 0} days ago, {limits.min_price_age_days} needed",
         "short_history": lambda: f"fewer than {universe.min_history_days} daily closes",
+        "bearish": lambda: "it turned bearish",
+        "neutral": lambda: "it is no longer called bullish",
         "unranked": lambda: f"it has no {definition.ranking.by}",
         "ungraded": lambda: "it has no trader_grade",
         "outside_pool": lambda: f"not among the {definition.ranking.among_largest} largest",

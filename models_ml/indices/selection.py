@@ -14,6 +14,9 @@ from models_ml.indices.definition import IndexDefinition, Selection, number_left
 from models_ml.indices.market import PriceLookup
 from models_ml.indices.weighting_rules import Weighting
 
+CALLS = {"bearish": -1, "neutral": 0}
+HELD_CALL = 1  # what a token without a call counts as: nothing speaks against it
+
 
 @dataclass(frozen=True)
 class Ranked:
@@ -103,6 +106,7 @@ def judge(definition: IndexDefinition) -> pl.Expr:
         ("thin", volume < limits.min_volume_30d_usd),
         ("fake_cap", volume < limits.min_volume_to_cap * cap),
         ("young", pl.col("age_days").fill_null(0) < limits.min_price_age_days),
+        *((code, pl.col("signal").fill_null(HELD_CALL) == CALLS[code]) for code in limits.leave_out_calls),
         ("unranked", pl.col(definition.ranking.by).is_null()),
         ("ungraded", pl.col("trader_grade").is_null() & definition.weighting.uses_grade),
     ]

@@ -35,6 +35,8 @@ from orchestration.lib.weeks import WEEK, mondays
 TABLES = (COMPOSITIONS, REBALANCES, LEVELS)
 PRIOR_SCORE_DAYS = 7  # an older score counts as none
 
+SNAPSHOT_SCHEMA = CANDIDATE_SCHEMA | {"signal": pl.Int64(), "prior_score": pl.Float64()}
+
 
 @dataclass(frozen=True)
 class IndexWeeks:
@@ -65,18 +67,19 @@ def read_market(
             universe.market_date, universe.token_id, tokens.symbol, tokens.sector, universe.is_stable, universe.is_wrapped,
             tokens.is_fiat_backed,
             universe.price_usd, universe.market_cap_usd, universe.volume_30d_median_usd, universe.age_days::bigint as age_days,
-            grades.trader_grade, grades.score
+            grades.trader_grade, grades.score, calls.signal
         from marts.fct_universe_daily as universe
         inner join {token_of_day("universe")}
         left join learning.trader_grades_current as grades
             on universe.token_id = grades.token_id and universe.market_date + 1 = grades.as_of_week
+        left join learning.trading_signals_current as calls
+            on universe.token_id = calls.token_id and universe.market_date + 1 = calls.as_of_week
         where universe.market_date < ? and universe.market_cap_usd is not null and universe.volume_30d_median_usd is not null
             and not universe.is_supply_carried and universe.market_date in (select unnest(?::date[]))
         order by universe.market_date, universe.token_id
         """,
         [until, sorted(days)],
     ).pl()
-    schema = CANDIDATE_SCHEMA | {"prior_score": pl.Float64()}
     screened = [each for each in definitions if each.selection.leave_out_worst > 0]
     scored_days = {day for each in screened for day in snapshot_days(each, first - WEEK, until)} if first else set()
     snapshots = snapshots.join(
@@ -86,10 +89,10 @@ def read_market(
         maintain_order="left",
     )
     by_day = {
-        day: frame.select(pl.col(name).cast(dtype) for name, dtype in schema.items())
+        day: frame.select(pl.col(name).cast(dtype) for name, dtype in SNAPSHOT_SCHEMA.items())
         for (day,), frame in snapshots.partition_by("market_date", as_dict=True, include_key=False).items()
     }
-    nothing = pl.DataFrame(schema=schema)
+    nothing = pl.DataFrame(schema=SNAPSHOT_SCHEMA)
     prices = connection.execute(
         """
         select market_date, token_id, price_usd from marts.fct_daily
