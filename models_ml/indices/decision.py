@@ -84,9 +84,6 @@ def decide(
     )
     members = chosen.held
     too_few = _too_few(definition, chosen, ranked, day=snapshot_day)
-    screens = definition.selection.leave_out_worst > 0
-    if screens and not held and too_few is None and members["prior_score"].is_null().all():
-        return Decision(failure=reasons.no_scores(day=snapshot_day))
     to_stable, filled = Refuge(), _filled(definition, members)
     if definition.parking is not None:
         to_stable = refuge(
@@ -107,6 +104,13 @@ def decide(
     failure = to_stable.failure if held and is_rotated else too_few or to_stable.failure
     if failure is not None:
         return Decision(failure=failure)
+    share = definition.selection.leave_out_worst
+    if share > 0 and not held and not chosen.left_out:
+        # Until something is left out it is no screened index, and against its twin it would show nothing.
+        has_scores = members["prior_score"].is_not_null().any()
+        return Decision(
+            failure=reasons.nothing_left_out(members.height, share=share, has_scores=has_scores, day=snapshot_day)
+        )
     try:
         weights = (
             _MemberWeights({}, {}, _shares_held(held), {})

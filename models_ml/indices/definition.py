@@ -139,7 +139,7 @@ class Selection(Strict):
     that could be judged, whether they pass `eligibility.features` or not."""
     leave_out_worst: float = Field(default=0.0, ge=0, lt=1)
     """`monthly` only. Share of the chosen tokens, rounded down, that is left out again: those with the lowest score of the model at the
-    close before the one the index trades at. Chosen tokens without a score stay. An index does not start before scores are known."""
+    close before the one the index trades at. Chosen tokens without a score stay. An index does not start before one is left out."""
 
     @property
     def smallest_count(self) -> int:
@@ -312,6 +312,14 @@ class IndexDefinition(Strict):
                     "minimum_constituents",
                     f"{self.minimum_constituents} exceeds selection.count {selection.count}{left}, so the index never starts",
                     f"set at most {selection.smallest_count}",
+                )
+            )
+        if selection.leave_out_worst > 0 and selection.smallest_count == selection.count:
+            problems.append(
+                FieldProblem(
+                    "selection.leave_out_worst",
+                    f"{selection.leave_out_worst:g} of selection.count {selection.count} is less than one token, so none is left out",
+                    f"raise it to at least {1 / selection.count:.4g}, or select more tokens",
                 )
             )
         limits = self.eligibility

@@ -165,9 +165,11 @@ def too_few(*, found: int, needed: int, day: dt.date, left_out: int = 0) -> str:
     return f"{found} eligible constituents at the close of {day}{worst}, at least {needed} needed"
 
 
-def no_scores(*, day: dt.date) -> str:
+def nothing_left_out(chosen: int, *, share: float, has_scores: bool, day: dt.date) -> str:
     """A screened index that could leave nothing out and therefore does not start."""
-    return f"no scores known before the close of {day}, with which the worst-graded could be left out"
+    if not has_scores:
+        return f"no scores known before the close of {day}, with which the worst-graded could be left out"
+    return f"{percent(share)} of the {chosen} tokens chosen at the close of {day} is less than one to leave out"
 
 
 def too_few_by_calls(*, found: int, needed: int, left_out: int, calls: Sequence[str]) -> str:
