@@ -22,6 +22,9 @@ DECIMAL_PLACES, SIGNIFICANT_DIGITS, TICK_SIZE = 2, 3, 4
 UNSTATED_FEE = 0.002
 """Fraction taken where a market states no fee: above what the large venues charge small accounts, so that cash suffices."""
 
+LEAST_NOTIONAL = Decimal("0.01")
+"""A cent: no order is made for less, where a venue states no minimum either."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class MarketRules:
@@ -100,6 +103,8 @@ class MarketRules:
         notional = amount * price
         if self.smallest_notional is not None and notional < Decimal(str(self.smallest_notional)):
             return f"{notional:.2f} {self.quote} is below the smallest order of {self.smallest_notional:g} {self.quote}"
+        if notional < LEAST_NOTIONAL:
+            return f"worth less than a cent ({notional:.2g} {self.quote})"
         return None
 
     @cached_property

@@ -103,6 +103,25 @@ def match_markets(
     return found
 
 
+def quotes_from_closes(tokens: Iterable[Token], rules: Mapping[str, MarketRules]) -> dict[str, Quote]:
+    """Closes in place of a venue's prices: bid and ask are both the close. Where tokens share a ticker the first of them counts.
+
+    Nothing is left then to tell namesakes by.
+    """
+    closes: dict[str, float] = {}
+    for token in tokens:
+        if token.price_usd:
+            closes.setdefault(token.symbol.upper(), token.price_usd)
+    quotes = {}
+    for market in rules.values():
+        ticker, multiple = _ticker_of(market.base)
+        ticker, multiple = (market.base, 1) if market.base in closes else (ticker, multiple)
+        if ticker in closes:
+            price = Decimal(str(closes[ticker])) * multiple
+            quotes[market.market_id] = Quote(price, price)
+    return quotes
+
+
 def _ticker_of(base: str) -> tuple[str, int]:
     lot = LOTS.match(base)
     if lot is None:

@@ -14,11 +14,12 @@ The rules, stated because a user trades by them:
 - The weight of a token that cannot be traded stays in cash, or is spread over the others where that is asked for. What is held
   of it stays and counts as it stands; if that is more than its weight, all purchases shrink by one factor.
 - Planning again on what the orders lead to gives no order: the plan is repeated on its own result until nothing is left to do.
+  Where a market counts significant digits, that may be a second order for the digits that the first could not have.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final, Literal
@@ -232,21 +233,21 @@ def plan_orders(
             twice, or there is nothing to plan with.
     """
     _check(lines, cash, cash_weight)
-    planned: dict[str, Order] = {}
+    planned: list[Order] = []
     first_skipped: dict[str, Skipped] = {}
     left_out: set[str] = set()
     for _ in range(ROUNDS):
-        now, money = apply_orders(lines, cash, list(planned.values()))
+        now, money = apply_orders(lines, cash, planned)
         orders, skipped = _plan_once(now, money, cash_weight, rules)
         left_out = {each.token_id for each in skipped}
         first_skipped = {each.token_id: each for each in skipped} | first_skipped
-        more = [order for order in orders if _is_joinable(order, planned.get(order.token_id), now)]
+        sides = {order.token_id: order.side for order in planned}
+        more = [order for order in orders if sides.get(order.token_id, order.side) == order.side]
         if not more:
             break
-        for order in more:
-            known = planned.get(order.token_id)
-            planned[order.token_id] = order if known is None else replace(known, amount=known.amount + order.amount)
-    after, cash_after = apply_orders(lines, cash, list(planned.values()))
+        planned = _joined(planned, more, lines)
+    ordered = {order.token_id for order in planned}
+    after, cash_after = apply_orders(lines, cash, planned)
     worth = _worth(after, cash_after)
     before = {line.token_id: line for line in lines}
     worth_before = _worth(lines, cash)
@@ -256,13 +257,13 @@ def plan_orders(
             reason=_reason(before[order.token_id], worth_before),
             note=_note(order, before[order.token_id].match.rules),
         )
-        for order in planned.values()
+        for order in planned
     ]
     return OrderPlan(
         orders=tuple(sorted(final, key=lambda each: (each.side != "sell", -each.notional, each.token_id))),
         skipped=(
-            *(each for name, each in first_skipped.items() if name in left_out - planned.keys()),
-            *_remainders(after, planned),
+            *(each for name, each in first_skipped.items() if name in left_out - ordered),
+            *_remainders(after, ordered),
         ),
         reached=_reached(after, worth),
         cash_before=cash,
@@ -279,7 +280,9 @@ def apply_orders(lines: Sequence[Line], cash: Decimal, orders: Sequence[Order]) 
     Returns:
         The lines with the units then held, in their order, and the cash then left.
     """
-    changes = {order.token_id: order.units_change for order in orders}
+    changes: dict[str, Decimal] = {}
+    for order in orders:
+        changes[order.token_id] = changes.get(order.token_id, NOTHING) + order.units_change
     held = [replace(line, units=line.units + changes.get(line.token_id, NOTHING)) for line in lines]
     return held, cash + sum((order.cash_change for order in orders), NOTHING)
 
@@ -364,13 +367,20 @@ def _orders_towards(
     return [*sales, *purchases], skipped
 
 
-def _is_joinable(order: Order, known: Order | None, lines: Sequence[Line]) -> bool:
-    """Whether an order of a later round can be made together with what is planned: the same way, in steps that add up."""
-    if known is None:
-        return True
-    market = next(line.match.rules for line in lines if line.token_id == order.token_id)
-    total = known.amount + order.amount
-    return known.side == order.side and market is not None and market.round_down(total) == total
+def _joined(planned: Sequence[Order], more: Sequence[Order], lines: Sequence[Line]) -> list[Order]:
+    """Orders of a later round put together with those for the same token, where the market takes the sum as one amount."""
+    markets = {line.token_id: line.match.rules for line in lines}
+    joined = list(planned)
+    for order in more:
+        market = markets[order.token_id]
+        for position, known in enumerate(joined):
+            total = known.amount + order.amount
+            if known.token_id == order.token_id and market is not None and market.round_down(total) == total:
+                joined[position] = replace(known, amount=total)
+                break
+        else:
+            joined.append(order)
+    return joined
 
 
 def _order(line: Line, side: Side, amount: Decimal, price: Decimal, rules: PlanRules) -> Order:
@@ -407,12 +417,12 @@ def _skip(line: Line, value: Decimal, reason: str) -> Skipped:
     )
 
 
-def _remainders(after: Sequence[Line], planned: Mapping[str, Order]) -> list[Skipped]:
+def _remainders(after: Sequence[Line], ordered: Set[str]) -> list[Skipped]:
     """What is left of tokens that are sold whole: less than a step."""
     return [
         _skip(line, -line.units * line.price, f"dust: {line.units:f} {line.symbol.upper()} is less than one step")
         for line in after
-        if line.target_weight == 0 and line.units > 0 and line.token_id in planned
+        if line.target_weight == 0 and line.units > 0 and line.token_id in ordered
     ]
 
 

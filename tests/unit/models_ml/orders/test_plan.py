@@ -288,7 +288,9 @@ def test_no_token_is_sold_and_bought_and_none_that_cannot_be_traded_is_ordered(c
     plan = plan_orders(lines, cash=cash, cash_weight=cash_weight)
 
     ordered = [order.token_id for order in plan.orders]
-    assert len(ordered) == len(set(ordered))
+    assert len({(order.token_id, order.side) for order in plan.orders}) == len(set(ordered))
+    whole = {each.token_id for each in lines if each.match.rules.precision_mode != SIGNIFICANT_DIGITS}
+    assert all(ordered.count(name) == 1 for name in whole & set(ordered))
     assert not set(ordered) & {each.token_id for each in lines if each.match.problem}
     sides = [order.side for order in plan.orders]
     assert sides == sorted(sides, reverse=True)  # sell before buy
