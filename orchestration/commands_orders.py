@@ -127,7 +127,9 @@ def print_sheet(sheet: OrderSheet, *, fee_kind: FeeKind) -> None:
         ]
         print()
         _print_table(
-            ("", "side", "market", "amount", "price", f"notional {quote}", "fee", "reason"), rows, left={1, 2, 7}
+            ("", "side", "market", "amount", "price", f"notional {quote}", f"fee {quote}", "reason"),
+            rows,
+            left={1, 2, 7},
         )
         if len(plan.orders) > SHOWN_ORDERS:
             print(f"... and {len(plan.orders) - SHOWN_ORDERS} more in the file")

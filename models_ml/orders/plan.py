@@ -12,7 +12,8 @@ The rules, stated because a user trades by them:
 - A position that is off by no more than one step and a hundredth of itself stays. Without that, every run would sell what
   the last one paid in fees. What has left the index is sold whole.
 - The weight of a token that cannot be traded stays in cash, or is spread over the others where that is asked for. What is held
-  of it stays and counts as it stands; if that is more than its weight, all purchases shrink by one factor.
+  of it stays and counts as it stands; if that is more than its weight, all purchases shrink by one factor, and where that
+  brings some below a minimum the smallest are left out.
 - Planning again on what the orders lead to gives no order: the plan is repeated on its own result until nothing is left to do.
   Where a market counts significant digits, that may be a second order for the digits that the first could not have.
 """
@@ -350,21 +351,40 @@ def _orders_towards(
             gross = -excess / (1 - fee) if market.is_fee_in_base else -excess
             wanted.append((line, _order(line, "buy", gross, quote.ask, rules)))
     budget = cash + sum((sale.cash_change for sale in sales), NOTHING)
-    # Where little is to be kept in cash, sales that cannot be made must not take more from the purchases than there is.
-    free = max(budget - targets.cash, NOTHING)
-    needed = -sum((order.cash_change for _, order in wanted), NOTHING)
-    share = min(Decimal(1), free / needed) * (1 - SPARE) if needed > 0 else NOTHING
-    purchases: list[Order] = []
+    purchases, too_small = _purchases(wanted, max(budget - targets.cash, NOTHING))
+    return [*sales, *purchases], [*skipped, *too_small]
+
+
+def _purchases(wanted: Sequence[tuple[Line, Order]], money: Decimal) -> tuple[list[Order], list[Skipped]]:
+    """Purchases that the money suffices for: all shrink by one factor, and the smallest that then is below a minimum is left out.
+
+    Leaving out one at a time lets the money of one reach the minimum of the next.
+    """
+    skipped = []
+    candidates = []
     for line, order in wanted:
         market, quote = _market_of(line)
-        amount = market.round_down(order.amount * share)
-        if problem := market.shortfall(amount, quote.ask):
-            too_small_anyway = market.shortfall(market.round_down(order.amount), quote.ask)
-            reason = too_small_anyway or f"the money does not suffice: {problem}"
-            skipped.append(_skip(line, order.notional, reason))
+        if problem := market.shortfall(market.round_down(order.amount), quote.ask):
+            skipped.append(_skip(line, order.notional, problem))
         else:
-            purchases.append(replace(order, amount=amount))
-    return [*sales, *purchases], skipped
+            candidates.append((line, order))
+    while candidates:
+        share = min(Decimal(1), money / -sum((order.cash_change for _, order in candidates), NOTHING)) * (1 - SPARE)
+        made = []
+        failed = []
+        for line, order in candidates:
+            market, quote = _market_of(line)
+            amount = market.round_down(order.amount * share)
+            if problem := market.shortfall(amount, quote.ask):
+                failed.append((order.notional, line, problem))
+            else:
+                made.append(replace(order, amount=amount))
+        if not failed:
+            return made, skipped
+        notional, smallest, problem = min(failed, key=lambda each: (each[0], each[1].token_id))
+        skipped.append(_skip(smallest, notional, f"the money does not suffice: {problem}"))
+        candidates = [(line, order) for line, order in candidates if line.token_id != smallest.token_id]
+    return [], skipped
 
 
 def _joined(planned: Sequence[Order], more: Sequence[Order], lines: Sequence[Line]) -> list[Order]:
