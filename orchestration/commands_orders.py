@@ -8,6 +8,7 @@ Does not: reading and planning (`lib/order_sheets.py`, `models_ml/orders`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, timedelta
 from decimal import Decimal, InvalidOperation
@@ -150,7 +151,7 @@ def print_sheet(sheet: OrderSheet, *, fee_kind: FeeKind) -> None:
     )
 
 
-def _print_table(header: tuple[str, ...], rows: list[tuple[str, ...]], *, left: set[int]) -> None:
+def _print_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]], *, left: set[int]) -> None:
     widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
     for row in [header, *rows]:
         cells = (
