@@ -4,6 +4,7 @@
 #   make run [SOURCE=simulated|archive|live] [ARCHIVE=folder] [AS_OF=YYYY-MM-DD]     the weekly job
 #   make dev | test | drills | check | bench | evaluate | clean
 #   make rebuild FROM= [TO=]    make reproduce WEEK= TABLE= [VERSION=]    make verify
+#   make orders INDEX= CAPITAL= VENUE=    make index-new ID=
 #   make compact [FORGET_LOST=1]    make replay [DATASET=source/name]    make docs
 
 PYTHON ?= python3.11
