@@ -105,7 +105,7 @@ class WeeklyHoldings:
                 (
                     day + ONE_DAY,
                     np.where(has_begun[self._owners], units[at], 0.0),
-                    prices,
+                    prices.copy(),  # the walk may fill the same array again
                     self._basis.copy(),
                     np.where(has_begun, cash[at], np.nan),
                 )
