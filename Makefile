@@ -4,6 +4,7 @@
 #   make run [SOURCE=simulated|archive|live] [ARCHIVE=folder] [AS_OF=YYYY-MM-DD]     the weekly job
 #   make dev | test | drills | check | bench | evaluate | clean
 #   make rebuild FROM= [TO=]    make reproduce WEEK= TABLE= [VERSION=]    make verify
+#   make orders INDEX= CAPITAL= VENUE=    make index-new ID=
 #   make compact [FORGET_LOST=1]    make replay [DATASET=source/name]    make docs
 
 PYTHON ?= python3.11
@@ -15,7 +16,7 @@ DBT_SOURCES := $(shell find dbt_project/models dbt_project/macros dbt_project/se
 PORT ?= 3000
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
-.PHONY: run dev test test-parts test-runs drills check bench evaluate rebuild reproduce verify compact replay clean setup lock fix docs fault-matrix request-budget source-reference feature-reference index-new index-schema
+.PHONY: run dev test test-parts test-runs drills check bench evaluate rebuild reproduce verify compact replay clean setup lock fix docs fault-matrix request-budget source-reference feature-reference index-new index-schema orders
 
 # What the commands read from the environment.
 export TIDEMARK_SOURCE := $(or $(SOURCE),$(TIDEMARK_SOURCE),simulated)
@@ -105,6 +106,14 @@ evaluate: setup
 # A definition to start from: make index-new ID=my_ten
 index-new: setup
 	@$(BIN)/python -m orchestration.cli index-new --id "$(ID)"
+
+# What to trade to hold an index: make orders INDEX=hodl10 CAPITAL=10000 VENUE=binance [HOLDINGS=file.csv] [QUOTE=USDT]
+#   [FEES=taker|maker] [SPREAD=1] [MARKETS=file.json]. Nothing is sent.
+orders: setup
+	@test -n "$(INDEX)" -a -n "$(VENUE)" || { echo "make: say what and where: make orders INDEX=hodl10 CAPITAL=10000 VENUE=binance [HOLDINGS=file.csv]" >&2; exit 2; }
+	@$(BIN)/python -m orchestration.cli orders --index "$(INDEX)" --venue "$(VENUE)" $(if $(CAPITAL),--capital "$(CAPITAL)") \
+		$(if $(HOLDINGS),--holdings "$(HOLDINGS)") $(if $(QUOTE),--quote "$(QUOTE)") $(if $(MARKETS),--markets "$(MARKETS)") \
+		$(if $(FEES),--fees "$(FEES)") $(if $(SPREAD),--spread)
 
 index-schema: setup
 	@$(BIN)/python -m orchestration.cli index-schema

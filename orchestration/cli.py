@@ -1,4 +1,4 @@
-"""The commands behind make: run, rebuild, reproduce, verify, compact, replay, index-new. Arguments are checked before anything is written.
+"""The commands behind make: run, rebuild, verify, orders and others. Arguments are checked before anything is written.
 
 Belongs here: reading arguments, one line for what went wrong, exit codes.
 Does not: the work (`weekly_run.py`, `lib/reproduce.py`, `lib/verification.py`).
@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Sequence
 from datetime import date
+from pathlib import Path
 from typing import NoReturn
 
 from orchestration.lib.errors import TidemarkError
@@ -50,6 +51,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     index_new = commands.add_parser("index-new", help="write an index definition to start from")
     index_new.add_argument("--id", required=True, help="index_id of the new index, e.g. my_ten")
     commands.add_parser("index-schema", help="write the schema of index definitions that editors read")
+    orders = commands.add_parser("orders", help="what to trade on a venue to hold an index; nothing is sent")
+    orders.add_argument("--index", required=True, help="index_id, e.g. hodl10")
+    orders.add_argument("--venue", required=True, help="exchange, e.g. binance")
+    orders.add_argument("--capital", help="quote currency to invest besides what is held")
+    orders.add_argument("--holdings", type=Path, metavar="CSV", help="what is held: token_id or symbol, and amount")
+    orders.add_argument("--quote", help="USDT, USDC, USD or FDUSD; by default the venue's first")
+    orders.add_argument("--markets", type=Path, metavar="JSON", help="markets of the venue, instead of asking it")
+    orders.add_argument("--fees", choices=("taker", "maker"), default="taker")
+    orders.add_argument(
+        "--spread", action="store_true", help="give the weight of tokens without a market to the others"
+    )
     chosen = parser.parse_args(arguments)
     try:
         return _execute(chosen)
@@ -70,6 +82,21 @@ def _execute(chosen: argparse.Namespace) -> int:
         return commands_indices.new_index(chosen.id)
     if chosen.command == "index-schema":
         return commands_indices.write_schema()
+    if chosen.command == "orders":
+        from orchestration import commands_orders
+
+        return commands_orders.plan_index_orders(
+            commands_orders.OrderRequest(
+                index_id=chosen.index,
+                venue=chosen.venue,
+                capital=chosen.capital,
+                holdings=chosen.holdings,
+                quote=chosen.quote,
+                markets=chosen.markets,
+                fee_kind=chosen.fees,
+                is_missing_spread=chosen.spread,
+            )
+        )
     if chosen.command == "docs":
         return commands_docs.write_dbt_docs()
     if chosen.command == "run":

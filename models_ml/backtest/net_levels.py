@@ -33,6 +33,7 @@ import polars as pl
 from models_ml.backtest.costs import DEFAULT_COSTS, TradingCosts
 from models_ml.backtest.errors import BacktestDataError, with_columns_of
 from models_ml.backtest.panel import Goal, Goals, Panel
+from models_ml.backtest.paper_portfolio import WeeklyHoldings
 from models_ml.indices.market import PRICE_SCHEMA, PriceLookup
 from models_ml.indices.state import ONE_DAY
 
@@ -148,6 +149,7 @@ def net_levels(
     rules: TradingRules = DEFAULT_RULES,
     base_level: float | Mapping[str, float] = BASE_LEVEL,
     last_date: dt.date | None = None,
+    holdings: WeeklyHoldings | None = None,
 ) -> pl.DataFrame:
     """Levels after costs of indices that are invested with some capital on their first day.
 
@@ -159,6 +161,7 @@ def net_levels(
         rules: How trades are limited.
         base_level: Level at the close of the first rebalance, one for all or by index_id.
         last_date: Last day to value; the last one with prices where None.
+        holdings: Notes what the portfolios of its capital hold, for whoever wants to know.
 
     Returns:
         One row per index, capital and day from the first rebalance on: date, index_id, capital_usd,
@@ -178,9 +181,19 @@ def net_levels(
     if not goals.by_index:
         return pl.DataFrame(schema=NET_SCHEMA)
     panel = Panel.of(daily, token_ids=goals.token_ids, first=goals.first, last=last, costs=costs)
-    books = _Books(list(goals.by_index.values()), np.array(capitals_usd, dtype=np.float64), panel, rules)
-    figures = books.walk()
+    books = _Books(list(goals.by_index.values()), np.array(capitals_usd, dtype=np.float64), panel, rules, holdings)
     index_ids = list(goals.by_index)
+    if holdings is not None:
+        holdings.begin(
+            index_ids=index_ids,
+            token_ids=goals.token_ids,
+            tokens=books.column,
+            owners=books.owner,
+            began=books.began,
+            first=goals.first,
+            capitals_usd=capitals_usd,
+        )
+    figures = books.walk()
     bases = [_base_of(index_id, base_level) for index_id in index_ids]
     return _as_frame(figures, index_ids, capitals_usd, bases, first=goals.first, began=books.began)
 
@@ -230,6 +243,7 @@ class _Books:
     capitals: Floats
     panel: Panel
     rules: TradingRules
+    holdings: WeeklyHoldings | None = None
     began: Integers = field(init=False)  # row of the first rebalance of each index
 
     def __post_init__(self) -> None:
@@ -269,6 +283,8 @@ class _Books:
                 traded, found = self._trade(row, pairs, prices, worth)
                 for name, values in found.items():
                     figures[name][row][:, traded] = values
+            if self.holdings is not None:
+                self.holdings.note_close(row, units=self.units, prices=prices, cash=self.cash)
         return figures
 
     def _prices(self, row: int) -> Floats:
@@ -324,6 +340,8 @@ class _Books:
         )
         bought = wanted * share[:, owner]
         cost_of_purchases = bought * (linear + impact * np.sqrt(bought))
+        if self.holdings is not None:
+            self.holdings.note_trades(pairs, held=held, sold=sold, bought=bought, cost=cost_of_purchases)
 
         units = units + np.divide(bought - sold, price, out=np.zeros_like(held), where=price > 0)
         self.units[:, pairs] = np.where((basket == 0) & (sold >= held) & (side < 0), 0.0, units)

@@ -1,9 +1,9 @@
 """What each index would have been worth after costs, and its figures beside bitcoin, ether, the market and its passive twin.
 
-Belongs here: reading recorded rebalances and closes, the benchmarks, and the two tables that are written anew every week.
+Belongs here: reading recorded rebalances and closes, the benchmarks, and the tables that are written anew every week.
 Does not: formulas and the walk through trades (`models_ml.backtest`), compositions and levels (`index_weeks.py`).
 
-Both tables follow wholly from the recorded rebalances and today's closes, so they are no versions: what was recorded is the
+All of them follow wholly from the recorded rebalances and today's closes, so they are no versions: what was recorded is the
 rebalances. The gross series is recomputed here without the gaps of weeks in which an index was unavailable.
 """
 
@@ -17,6 +17,7 @@ import polars as pl
 
 from models_ml.backtest.costs import TradingCosts
 from models_ml.backtest.net_levels import gross_levels, net_levels
+from models_ml.backtest.paper_portfolio import WeeklyHoldings
 from models_ml.backtest.statistics import summarise_levels
 from models_ml.indices.definition import IndexDefinition
 
@@ -27,9 +28,12 @@ CREATE_TABLES = (
     """create table if not exists indices.statistics
     (index_id varchar, basis varchar, benchmark varchar, metric varchar, value double, low double, high double,
     first_date date, last_date date)""",
+    """create table if not exists indices.paper_portfolios
+    (as_of_week date, index_id varchar, token_id varchar, units double, price_usd double, value_usd double,
+    weight double, cost_basis_usd double, unrealised_return double)""",
 )
 SMALL_CAPITAL_USD = 1e4
-"""Capital whose net levels the figures after costs are of."""
+"""Capital whose net levels the figures after costs are of, and with which the paper portfolios begin."""
 
 LOOK_BACK = timedelta(days=120)
 """Days before the first rebalance that costs are estimated from."""
@@ -46,10 +50,10 @@ def create_backtest_tables(connection: duckdb.DuckDBPyConnection) -> None:
 def write_backtests(
     connection: duckdb.DuckDBPyConnection, definitions: Sequence[IndexDefinition], *, until: date
 ) -> None:
-    """Write both tables anew.
+    """Write the tables anew.
 
     Args:
-        connection: The warehouse with the recorded rebalances and both tables (`create_backtest_tables`).
+        connection: The warehouse with the recorded rebalances and the tables (`create_backtest_tables`).
         definitions: The indices in force; others that were recorded once have no figures.
         until: As of: closes before it are used.
     """
@@ -61,13 +65,15 @@ def write_backtests(
     ).pl()
     connection.execute("delete from indices.net_levels")
     connection.execute("delete from indices.statistics")
+    connection.execute("delete from indices.paper_portfolios")
     if rebalances.is_empty():
         return
     daily = traded_closes(connection, rebalances, until=until)
     base_levels = {definition.index_id: definition.base.level for definition in definitions}
     last = until - timedelta(days=1)
     gross = gross_levels(rebalances, daily, base_level=base_levels, last_date=last)
-    net = net_levels(rebalances, daily, costs=TradingCosts(), base_level=base_levels, last_date=last)
+    held = WeeklyHoldings(capital_usd=SMALL_CAPITAL_USD)
+    net = net_levels(rebalances, daily, costs=TradingCosts(), base_level=base_levels, last_date=last, holdings=held)
     small = net.filter(pl.col("capital_usd") == SMALL_CAPITAL_USD)
     others = _benchmark_levels(connection, until)
     known = set(others["index_id"].unique())
@@ -76,6 +82,7 @@ def write_backtests(
         for basis, levels in (("gross", gross), ("net_10k", small.select("date", "index_id", level="level_net")))
     ]
     _write(connection, "indices.net_levels", net)
+    _write(connection, "indices.paper_portfolios", held.frame())
     _write(connection, "indices.statistics", pl.concat(figures))
 
 

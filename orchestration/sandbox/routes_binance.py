@@ -233,8 +233,13 @@ class _Binance:
             lowest /= float(self._served.market.panel.highest[market.quote_index])
         return max(8, 5 - math.floor(math.log10(lowest)))
 
+    def _step_decimals(self, market: _Market) -> int:
+        """Decimals of a pair's amounts, so that a step is worth some cents to a few dollars: 5 for bitcoin, none below a dollar."""
+        return min(max(1 + math.floor(math.log10(self._lowest[market.base])), 0), 5)
+
     def _symbol_row(self, market: _Market) -> dict[str, Any]:
         tick = f"{10.0 ** -self._decimals(market):.{self._decimals(market)}f}"
+        step = f"{10.0 ** -self._step_decimals(market):.8f}"
         return {
             "symbol": market.symbol,
             "status": "TRADING" if self._served.is_trading(market.base) else "BREAK",
@@ -254,9 +259,9 @@ class _Binance:
                 {"filterType": "PRICE_FILTER", "minPrice": tick, "maxPrice": "10000000.00000000", "tickSize": tick},
                 {
                     "filterType": "LOT_SIZE",
-                    "minQty": "0.00000100",
+                    "minQty": step,
                     "maxQty": "92000000000.00000000",
-                    "stepSize": "0.00000100",
+                    "stepSize": step,
                 },
                 {"filterType": "NOTIONAL", "minNotional": "5.00000000"},
             ],

@@ -130,6 +130,10 @@ API = {
         **{"date": DAY, "index_id": TEXT},
         **dict.fromkeys(("capital_usd", "level_net", "cost_paid", "turnover", "carried_weight", "cash_weight"), NUMBER),
     },
+    "paper_portfolios": {
+        **{"as_of_week": DAY, "index_id": TEXT, "token_id": TEXT},
+        **dict.fromkeys(("units", "price_usd", "value_usd", "weight", "cost_basis_usd", "unrealised_return"), NUMBER),
+    },
     "index_level_check": {
         **{"date": DAY, "index_id": TEXT},
         **dict.fromkeys(("level", "level_recalculated", "relative_difference"), NUMBER),

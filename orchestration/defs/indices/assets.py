@@ -94,7 +94,9 @@ def index_weeks(
             )
 
 
-NET_LEVELS, STATISTICS = (dg.AssetKey(["indices", name]) for name in ("net_levels", "statistics"))
+NET_LEVELS, STATISTICS, PAPER_PORTFOLIOS = (
+    dg.AssetKey(["indices", name]) for name in ("net_levels", "statistics", "paper_portfolios")
+)
 
 
 @dg.multi_asset(
@@ -119,6 +121,10 @@ NET_LEVELS, STATISTICS = (dg.AssetKey(["indices", name]) for name in ("net_level
                 "Levels after costs for four capitals, from recorded rebalances and today's closes; written anew.",
             ),
             (STATISTICS, "Figures of every index with intervals, alone and against its benchmarks; written anew."),
+            (
+                PAPER_PORTFOLIOS,
+                "What 10,000 USD put into each index at its first trade hold, week by week, after costs; written anew.",
+            ),
         )
     ],
     pool=POOL,
@@ -131,7 +137,7 @@ def index_backtests(
     with warehouse.connect() as connection:
         build = warehouse.build(connection, context.run_id)
         write_backtests(connection, definitions, until=build.as_of_week)
-        for key in (NET_LEVELS, STATISTICS):
+        for key in (NET_LEVELS, STATISTICS, PAPER_PORTFOLIOS):
             yield dg.MaterializeResult(asset_key=key, metadata=table_metadata(connection, ".".join(key.path)))
 
 

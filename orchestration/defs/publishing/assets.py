@@ -24,6 +24,7 @@ API_VIEWS = (
         "index_level_check",
         "index_statistics",
         "index_net_levels",
+        "paper_portfolios",
         "moonshots",
         "bull_bear",
         "model_evaluation",

@@ -138,3 +138,31 @@ def test_without_rebalances_both_tables_are_empty(connection):
 
     assert connection.execute("select count(*) from indices.statistics").fetchone() == (0,)
     assert connection.execute("select count(*) from indices.net_levels").fetchone() == (0,)
+
+
+def test_the_paper_portfolio_is_worth_what_the_net_level_says(connection):
+    write_backtests(connection, [definition("plain"), definition("tilted")], until=UNTIL)
+
+    rows = connection.execute(
+        """
+        select held.as_of_week, held.index_id, sum(held.value_usd) as value_usd,
+            any_value(levels.level_net * (1 - levels.cost_paid)) / 100 * 10000 as worth_usd
+        from indices.paper_portfolios as held
+        inner join indices.net_levels as levels
+            on held.index_id = levels.index_id and held.as_of_week = levels.date + 1 and levels.capital_usd = 10000
+        group by all order by all
+        """
+    ).pl()
+
+    assert rows["as_of_week"].min() == dt.date(2023, 3, 6)  # bought at the close of Tuesday, 2023-02-28
+    assert rows["as_of_week"].max() == UNTIL - dt.timedelta(days=UNTIL.weekday())
+    assert set(rows["index_id"]) == {"plain", "tilted"}
+    assert rows["value_usd"].to_list() == pytest.approx(rows["worth_usd"].to_list())
+
+
+def test_a_paper_portfolio_of_an_index_that_is_defined_no_more_ends(connection):
+    write_backtests(connection, [definition("plain"), definition("tilted")], until=UNTIL)
+
+    write_backtests(connection, [definition("plain")], until=UNTIL)
+
+    assert connection.execute("select distinct index_id from indices.paper_portfolios").fetchall() == [("plain",)]
