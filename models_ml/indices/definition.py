@@ -11,8 +11,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, PlainValidator, StringConstraints, ValidationError, WithJsonSchema, model_validator
+from pydantic import (
+    ConfigDict,
+    Field,
+    PlainValidator,
+    StringConstraints,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 
+from models_ml.indices.component_rules import Component, component_problems, unknown_components
 from models_ml.indices.definition_problems import FieldProblem, FieldProblemsError, YamlSource
 from models_ml.indices.errors import DefinitionError
 from models_ml.indices.strict import TOLERANCE, Amount, Fraction, Strict, Text
@@ -167,24 +176,37 @@ class Base(Strict):
     ] = "auto"
 
 
+NEEDED_WITHOUT_COMPONENTS = ("selection", "minimum_constituents")
+
+
 class IndexDefinition(Strict):
     """One index, as a user writes it in YAML."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [{"required": ["components"]}, {"required": list(NEEDED_WITHOUT_COMPONENTS)}],
+        }
+    )
+
     index_id: Annotated[str, StringConstraints(pattern=INDEX_ID_PATTERN)]
     name: Text
-    kind: Literal["passive", "replica", "thematic", "ai"]
+    kind: Literal["passive", "replica", "thematic", "ai", "composite"]
     methodology: Text
+    components: tuple[Component, ...] = ()
+    """Other indices that this one holds, instead of a selection of tokens."""
     universe: Universe = Universe()
     eligibility: Eligibility = Eligibility()
     ranking: Ranking = Ranking()
-    selection: Selection
+    selection: Selection = Selection(count=1)
+    """Needed, unless there are components."""
     weighting: Weighting = Weighting()
     calendar: Calendar
     rotation: Rotation | None = None
     base: Base = Base()
     twin: Text | None = None
     """index_id of the passive index it is measured against: the same universe and the same ceiling, without the model."""
-    minimum_constituents: int = Field(ge=1)
+    minimum_constituents: int = Field(default=1, ge=1)
+    """Smallest number of constituents with which the index runs; needed, unless there are components."""
     market_cap_half_life_days: float = Field(default=0.0, ge=0, le=365)
     """Half-life of an exponential average of the market cap that stands in for it in ranking and weights; 0 takes the day's own."""
 
@@ -195,7 +217,9 @@ class IndexDefinition(Strict):
 
     @property
     def undated_inputs(self) -> tuple[str, ...]:
-        """Columns the index rests on that may come from undated reference tables: say so wherever it is shown."""
+        """Columns the index itself rests on that may come from undated reference tables: say so wherever it is shown."""
+        if self.components:
+            return ()
         used = {
             "is_stable": self.universe.exclude_stable,
             "is_fiat_backed": self.rotation is not None,
@@ -209,10 +233,26 @@ class IndexDefinition(Strict):
     @model_validator(mode="after")
     def fields_fit_together(self) -> Self:
         """Check between fields; all that is wrong is reported at once."""
-        problems = [*self._weighting_problems(), *self._selection_problems(), *self._timing_problems()]
+        missing = [name for name in NEEDED_WITHOUT_COMPONENTS if name not in self.model_fields_set]
+        if self.components:
+            problems = self._component_problems()
+        elif missing:
+            problems = [FieldProblem(name, "is missing", "add it") for name in missing]
+        else:
+            problems = [*self._weighting_problems(), *self._selection_problems(), *self._timing_problems()]
         if problems:
             raise FieldProblemsError(problems)
         return self
+
+    def _component_problems(self) -> list[FieldProblem]:
+        problems = component_problems(
+            self.components,
+            index_id=self.index_id,
+            given=self.model_fields_set,
+            rule=self.calendar.rule,
+            has_reviews=self.calendar.review_months is not None,
+        )
+        return list(problems)
 
     def _weighting_problems(self) -> list[FieldProblem]:
         count = self.selection.count
@@ -371,6 +411,10 @@ def load_definitions(*folders: Path) -> list[IndexDefinition]:
         for name, definition in found.values()
         if definition.twin is not None and definition.twin not in found
     ]
+    problems += unknown_components(
+        {index_id: definition.components for index_id, (_, definition) in found.items()},
+        file_of={index_id: name for index_id, (name, _) in found.items()},
+    )
     if problems:
         raise DefinitionError(problems)
     return [found[index_id][1] for index_id in sorted(found)]
@@ -379,6 +423,7 @@ def load_definitions(*folders: Path) -> list[IndexDefinition]:
 def _known_keys(path: tuple[Any, ...]) -> list[str]:
     """Keys that the section at `path` takes, for the remedy of an unknown one."""
     sections: dict[tuple[str, ...], type[Strict]] = {
+        ("components",): Component,
         ("universe",): Universe,
         ("eligibility",): Eligibility,
         ("ranking",): Ranking,

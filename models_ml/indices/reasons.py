@@ -96,10 +96,21 @@ def refused(*, error: Exception, day: dt.date) -> str:
     return f"no weights at the close of {day}: {error}"
 
 
+def in_component(index_id: str, *, share: float, reason: str) -> str:
+    """What one index within an index does to a token; `share` is what it makes the token weigh, 0 where it left."""
+    return f"in {index_id} ({percent(share)} of the index): {reason}" if share > 0 else f"in {index_id}: {reason}"
+
+
+def looked_through(clauses: Sequence[str], *, is_set_back: bool) -> str:
+    """A token of an index of indices, from `in_component` of all that hold it or gave it up."""
+    told = clauses or ["left: in no component any more"]
+    return "; ".join(["component weights set back", *told] if is_set_back else told)
+
+
 def held_since(effective_at: dt.datetime, *, reason: str, priced_on: dt.date | None, close_date: dt.date) -> str:
     """A holding that did not trade this week."""
     clauses = [f"held since {effective_at.date()}, weight drifted with prices"]
-    if is_rotation(reason):
+    if ROTATED in reason:  # of the index, or of an index that it holds
         clauses = [f"held since {effective_at.date()}; {reason}"]
     if priced_on != close_date:
         clauses.append(f"{no_price(priced_on)}, valued at its last one")
