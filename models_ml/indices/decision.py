@@ -77,6 +77,11 @@ def decide(
             found=ranked.eligible.height, needed=definition.minimum_constituents, day=snapshot_day
         )
         return Decision(failure=failure)
+    for token_id in definition.weighting.core_weights:
+        if not data.lookup.is_priced(token_id, snapshot_day):
+            since = data.lookup.last_priced(token_id, snapshot_day)
+            return Decision(failure=reasons.unpriced_core(token_id, since))
+    members = _with_core(definition, ranked, members)
     to_stable = Refuge()
     if definition.rotation is not None:
         to_stable = refuge(
@@ -119,7 +124,8 @@ def _members(
     day: dt.date,
     is_review: bool,
 ) -> pl.DataFrame:
-    before = {holding.token_id for holding in held if not holding.is_rotation}
+    core = definition.weighting.core_weights
+    before = {holding.token_id for holding in held if not holding.is_rotation and holding.token_id not in core}
     if not is_review:
         priced = [token_id for token_id in before if data.lookup.is_priced(token_id, day)]
         kept = ranked.still_held(priced, weighting=definition.weighting)
@@ -130,6 +136,14 @@ def _members(
         count = aic_count(ranked.eligible, day=day, prices=data.lookup, most=selection.count)
         selection = selection.model_copy(update={"count": count})
     return choose(ranked.eligible, held=before, selection=selection)
+
+
+def _with_core(definition: IndexDefinition, ranked: Ranked, members: pl.DataFrame) -> pl.DataFrame:
+    """Constituents with the core before them; a token of the core that is no candidate goes by its token_id."""
+    core = pl.DataFrame({"token_id": list(definition.weighting.core_weights)}, schema={"token_id": pl.String})
+    known = core.join(ranked.excluded.drop("exclusion"), on="token_id", how="left", maintain_order="left")
+    rows = known.with_columns(symbol=pl.coalesce("symbol", "token_id"))
+    return pl.concat([rows, members], how="diagonal_relaxed") if definition.weighting.core else members
 
 
 def is_worth_trading(definition: IndexDefinition, *, held: Iterable[Holding], aims: Mapping[str, float]) -> bool:
@@ -225,7 +239,8 @@ def _member_targets(
         (holding for holding in before.values() if holding.token_id not in names),
         key=lambda holding: (ranks.get(holding.token_id, len(ranks) + 1), holding.token_id),
     )
-    entrants = [token_id for token_id in names if token_id not in before]
+    core = definition.weighting.core_weights
+    entrants = [token_id for token_id in names if token_id not in before and token_id not in core]
     # Paired in order, only to tell a story: the best newcomer stands for the best that left.
     pairs = list(zip(entrants, leavers, strict=False))
     replaces = {token_id: holding.symbol for token_id, holding in pairs}
@@ -234,7 +249,9 @@ def _member_targets(
     for token_id in names:
         rank = ranks.get(token_id)
         clauses = [
-            reasons.stays(rank=rank, count=definition.selection.count)
+            reasons.core(core[token_id])
+            if token_id in core
+            else reasons.stays(rank=rank, count=definition.selection.count)
             if token_id in before or rank is None
             else reasons.entered(rank=rank, is_base=not held, replaces=replaces.get(token_id)),
             weights.clauses[token_id],

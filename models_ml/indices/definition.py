@@ -27,6 +27,7 @@ from models_ml.indices.errors import DefinitionError
 from models_ml.indices.strict import TOLERANCE, Amount, Fraction, Strict, Text
 from models_ml.indices.weighting_rules import (
     BlendPart,
+    CoreToken,
     GroupCap,
     GroupCaps,
     LiquidityLimit,
@@ -258,6 +259,15 @@ class IndexDefinition(Strict):
         count = self.selection.count
         fewest = min(self.minimum_constituents, count)
         problems = list(weighting_problems(self.weighting, count=count, fewest=fewest, sector=self.universe.sector))
+        left_out = sorted({*self.universe.exclude_tokens} & self.weighting.core_weights.keys())
+        if left_out:
+            problems.append(
+                FieldProblem(
+                    "weighting.core",
+                    f"universe.exclude_tokens leaves out {left_out[0]}",
+                    "take it out of one of the two; a token of the core is never selected a second time",
+                )
+            )
         if self.weighting.max_turnover is not None and self.calendar.review_months is not None:
             problems.append(
                 FieldProblem(
@@ -430,6 +440,7 @@ def _known_keys(path: tuple[Any, ...]) -> list[str]:
         ("selection",): Selection,
         ("weighting",): Weighting,
         ("weighting", "blend"): BlendPart,
+        ("weighting", "core"): CoreToken,
         ("weighting", "group_caps"): GroupCaps,
         ("weighting", "group_caps", "exceptions"): GroupCap,
         ("weighting", "liquidity"): LiquidityLimit,

@@ -19,6 +19,7 @@ CEILINGS: dict[LimitKind, str] = {
     "cap": "",
     "flexible": ", half way from its present weight to the cap",
     "liquidity": " by its liquidity",
+    "core": "",
 }
 
 
@@ -44,6 +45,16 @@ def stays(*, rank: int | None, count: int) -> str:
     if rank is None:
         return "stays until the next review"
     return f"stays (rank {rank}{', inside the exit buffer' if rank > count else ''})"
+
+
+def core(weight: float) -> str:
+    """A token that the definition names as part of the core."""
+    return f"core, fixed at {percent(weight)}"
+
+
+def unpriced_core(token_id: str, since: dt.date | None) -> str:
+    """A rebalance that could not be made because nobody could buy the core."""
+    return f"core token {token_id}: {no_price(since)}"
 
 
 def left(*, why: str, replaced_by: str | None) -> str:
@@ -128,6 +139,7 @@ def ineligible(code: str, row: Mapping[str, Any], definition: IndexDefinition) -
     limits: Eligibility = definition.eligibility
     cap, volume = row["market_cap_usd"], row["volume_30d_median_usd"]
     texts: dict[str, Callable[[], str]] = {
+        "core": lambda: "it is part of the core",
         "stable": lambda: "it is a stablecoin",
         "wrapped": lambda: "it is a wrapped token",
         "named": lambda: "the methodology names it as left out",
