@@ -15,7 +15,7 @@ DBT_SOURCES := $(shell find dbt_project/models dbt_project/macros dbt_project/se
 PORT ?= 3000
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
-.PHONY: run dev test test-parts test-runs drills check bench evaluate rebuild reproduce verify compact replay clean setup lock fix docs fault-matrix request-budget source-reference feature-reference index-new index-schema
+.PHONY: run dev test test-parts test-runs drills check bench evaluate rebuild reproduce verify compact replay clean setup lock fix docs fault-matrix request-budget source-reference feature-reference index-new index-show index-schema
 
 # What the commands read from the environment.
 export TIDEMARK_SOURCE := $(or $(SOURCE),$(TIDEMARK_SOURCE),simulated)
@@ -105,6 +105,10 @@ evaluate: setup
 # A definition to start from: make index-new ID=my_ten
 index-new: setup
 	@$(BIN)/python -m orchestration.cli index-new --id "$(ID)"
+
+# A definition as it is understood, with what its risk mode sets: make index-show ID=my_ten
+index-show: setup
+	@$(BIN)/python -m orchestration.cli index-show --id "$(ID)"
 
 index-schema: setup
 	@$(BIN)/python -m orchestration.cli index-schema

@@ -24,6 +24,7 @@ from pydantic import (
 from models_ml.indices.component_rules import Component, component_problems, unknown_components
 from models_ml.indices.definition_problems import FieldProblem, FieldProblemsError, YamlSource
 from models_ml.indices.errors import DefinitionError
+from models_ml.indices.risk_modes import RiskMode, expanded, risk_problems
 from models_ml.indices.strict import TOLERANCE, Amount, Fraction, Strict, Text
 from models_ml.indices.weighting_rules import (
     BlendPart,
@@ -155,7 +156,10 @@ HALF_AND_HALF = (
 class Rotation(Strict):
     """Weight moved into the largest fiat-backed stablecoins, by market cap, while BTC closes below its averages; the steps add up."""
 
-    steps: tuple[RotationStep, ...] = Field(default=HALF_AND_HALF, min_length=1)
+    steps: tuple[RotationStep, ...] = HALF_AND_HALF
+    """Fractions of what `floor_share` leaves; may be empty where there is a floor."""
+    floor_share: float = Field(default=0.0, ge=0, lt=1)
+    """Fraction of the index that is in stablecoins whatever Bitcoin does."""
     min_hold_days: int = Field(default=0, ge=0)
     """Least number of days between two changes of the share in stables."""
     peg_tolerance: float = Field(default=0.02, gt=0, lt=1)
@@ -203,6 +207,8 @@ class IndexDefinition(Strict):
     weighting: Weighting = Weighting()
     calendar: Calendar
     rotation: Rotation | None = None
+    risk_mode: RiskMode | None = None
+    """Sets fields of `rotation` and `weighting` (docs/how-to/define-an-index.md); other values of them are refused."""
     base: Base = Base()
     twin: Text | None = None
     """index_id of the passive index it is measured against: the same universe and the same ceiling, without the model."""
@@ -231,6 +237,12 @@ class IndexDefinition(Strict):
         }
         return tuple(column for column, is_used in used.items() if is_used)
 
+    @model_validator(mode="before")
+    @classmethod
+    def risk_mode_is_written_out(cls, content: Any) -> Any:
+        """Fill in what the risk mode stands for."""
+        return expanded(content)
+
     @model_validator(mode="after")
     def fields_fit_together(self) -> Self:
         """Check between fields; all that is wrong is reported at once."""
@@ -241,6 +253,7 @@ class IndexDefinition(Strict):
             problems = [FieldProblem(name, "is missing", "add it") for name in missing]
         else:
             problems = [*self._weighting_problems(), *self._selection_problems(), *self._timing_problems()]
+            problems += self._risk_problems()
         if problems:
             raise FieldProblemsError(problems)
         return self
@@ -254,6 +267,12 @@ class IndexDefinition(Strict):
             has_reviews=self.calendar.review_months is not None,
         )
         return list(problems)
+
+    def _risk_problems(self) -> list[FieldProblem]:
+        if self.risk_mode is None:
+            return []
+        sections = self.model_dump(include={"rotation", "weighting"})
+        return list(risk_problems(self.risk_mode, sections, is_weekly=self.is_model_driven))
 
     def _weighting_problems(self) -> list[FieldProblem]:
         count = self.selection.count
@@ -329,6 +348,14 @@ class IndexDefinition(Strict):
                 )
             )
         if self.rotation is not None:
+            if not self.rotation.steps and not self.rotation.floor_share:
+                problems.append(
+                    FieldProblem(
+                        "rotation.steps",
+                        "there is none, and rotation.floor_share is 0, so nothing would ever be rotated",
+                        "name a step, set a floor_share, or leave the rotation out",
+                    )
+                )
             total = math.fsum(step.share for step in self.rotation.steps)
             if total > 1 + TOLERANCE:
                 problems.append(

@@ -7,6 +7,7 @@ import duckdb
 
 from models_ml.indices.components import undated_inputs
 from models_ml.indices.definition import IndexDefinition, load_definitions
+from models_ml.indices.risk_modes import in_words
 from orchestration.lib.index_backtest import write_backtests
 from orchestration.lib.index_weeks import TABLES, append_indices, compute_indices, read_market
 from orchestration.lib.metadata import lines_plot, table_metadata
@@ -123,6 +124,7 @@ def record_definitions(connection: duckdb.DuckDBPyConnection, definitions: list[
     by_id = {definition.index_id: definition for definition in definitions}
     for definition in definitions:
         undated = undated_inputs(definition, by_id)
+        risk = f" {in_words(definition.risk_mode)}" if definition.risk_mode else ""
         hindsight = f" Rests on undated reference data (hindsight): {', '.join(undated)}." if undated else ""
         connection.execute(
             """
@@ -134,7 +136,7 @@ def record_definitions(connection: duckdb.DuckDBPyConnection, definitions: list[
                 definition.index_id,
                 definition.name,
                 definition.kind,
-                " ".join(definition.methodology.split()) + hindsight,
+                " ".join(definition.methodology.split()) + risk + hindsight,
                 definition.index_id,
             ],
         )
