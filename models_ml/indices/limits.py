@@ -14,11 +14,12 @@ import numpy.typing as npt
 import polars as pl
 
 from models_ml.indices.errors import InfeasibleCapError
+from models_ml.indices.past_returns import Past
 from models_ml.indices.weighting_rules import UNKNOWN_GROUP, Weighting
 
 Floats = npt.NDArray[np.float64]
 Booleans = npt.NDArray[np.bool_]
-LimitKind = Literal["cap", "flexible", "liquidity", "core"]
+LimitKind = Literal["cap", "flexible", "liquidity", "volatility", "core"]
 
 TOLERANCE = 1e-9
 GROUP_TOLERANCE = 1e-12
@@ -57,7 +58,12 @@ class Bounds:
 
 
 def bounds_on(
-    members: pl.DataFrame, shares: pl.Series, weighting: Weighting, *, held: Mapping[str, float] | None = None
+    members: pl.DataFrame,
+    shares: pl.Series,
+    weighting: Weighting,
+    *,
+    held: Mapping[str, float] | None = None,
+    past: Past | None = None,
 ) -> Bounds:
     """The limits of `weighting` for these constituents.
 
@@ -67,18 +73,21 @@ def bounds_on(
         shares: Fractions before limits, in the order of `members`.
         weighting: The section of the definition.
         held: Fractions of the invested part before the rebalance by token_id.
+        past: Gives past returns of the members; needed by `volatility_cap`.
 
     Returns:
         Bounds in the order of `members`. A liquidity limit below the floor takes the place of the floor.
     """
     if not weighting.core:
-        upper, lower, kinds = _own_bounds(members, shares, weighting, held=held)
+        upper, lower, kinds = _own_bounds(members, shares, weighting, held=held, past=past)
         return Bounds(lower, upper, kinds, _groups(members, weighting))
     is_core = core_rows(members, weighting)
     others, shares_of_others = members.filter(pl.Series(~is_core)), shares.filter(pl.Series(~is_core))
     # What is fixed lies between equal bounds, so it stays and still counts in the ceiling of its group.
     upper, lower = shares.to_numpy().copy(), shares.to_numpy().copy()
-    upper[~is_core], lower[~is_core], inner = _own_bounds(others, shares_of_others, weighting, held=held)
+    upper[~is_core], lower[~is_core], inner = _own_bounds(
+        others, shares_of_others, weighting, held=held, past=past_of_others(past, is_core)
+    )
     left = iter(inner)
     kinds = tuple("core" if fixed else next(left) for fixed in is_core)
     return Bounds(lower, upper, kinds, _groups(members, weighting))
@@ -89,6 +98,23 @@ def core_rows(members: pl.DataFrame, weighting: Weighting) -> Booleans:
     if not weighting.core:
         return np.zeros(members.height, dtype=bool)
     return np.asarray(members["token_id"].is_in(list(weighting.core_weights)).to_numpy(), dtype=bool)
+
+
+def past_of_others(past: Past | None, is_core: Booleans) -> Past | None:
+    """Past returns of the constituents that are not the core, from those of all."""
+    if past is None:
+        return None
+    columns = np.flatnonzero(~is_core).tolist()
+    return lambda days: past(days).of(columns)
+
+
+def _calmness(volatilities: Floats) -> Floats:
+    """Median volatility over each one's own, at most 1; 1 where it is not measured."""
+    measured = np.isfinite(volatilities)
+    if not measured.any():
+        return np.ones(len(volatilities))
+    typical = float(np.median(volatilities[measured]))
+    return np.where(measured, np.minimum(1.0, typical / np.where(measured, volatilities, 1.0)), 1.0)
 
 
 def limit(shares: pl.Series, bounds: Bounds) -> pl.Series:
@@ -206,7 +232,12 @@ def checked(weights: pl.Series) -> Floats:
 
 
 def _own_bounds(
-    members: pl.DataFrame, shares: pl.Series, weighting: Weighting, *, held: Mapping[str, float] | None
+    members: pl.DataFrame,
+    shares: pl.Series,
+    weighting: Weighting,
+    *,
+    held: Mapping[str, float] | None,
+    past: Past | None,
 ) -> tuple[Floats, Floats, tuple[LimitKind, ...]]:
     """Ceilings, floors and which limit gives each ceiling, of constituents that are not the core."""
     count = members.height
@@ -216,6 +247,7 @@ def _own_bounds(
         by_size = pl.DataFrame({"share": shares, "token_id": members["token_id"]})
         order = by_size.select(pl.arg_sort_by("share", "token_id", descending=[True, False])).to_series().to_numpy()
         upper[order] = upper.copy()
+    ceilings = upper.copy()
     kinds: list[LimitKind] = ["cap"] * count
     if weighting.capping == "flexible":
         present = np.array([(held or {}).get(token_id, 0.0) for token_id in members["token_id"]])
@@ -227,6 +259,12 @@ def _own_bounds(
         allowed = weighting.liquidity.max_volume_share * volume / weighting.liquidity.capital_usd
         kinds = ["liquidity" if is_less else kind for kind, is_less in zip(kinds, allowed < upper, strict=True)]
         upper = np.minimum(upper, allowed)
+    if weighting.volatility_cap:
+        if past is None:
+            raise ValueError("volatility_cap rests on past returns; hand `past` to bounds_on")
+        lowered = ceilings * _calmness(past(weighting.volatility_days).volatilities())
+        kinds = ["volatility" if is_less else kind for kind, is_less in zip(kinds, lowered < upper, strict=True)]
+        upper = np.minimum(upper, lowered)
     lower = np.minimum(weighting.floor, upper)
     return upper, lower, tuple(kinds)
 

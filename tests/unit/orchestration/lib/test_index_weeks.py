@@ -1,255 +1,154 @@
-"""Indices of indices in a warehouse: computed after what they hold, continued, begun later, corrected and checked in plain SQL."""
+"""The market as indices ask for it: which scores a screened index may know at the close it trades at."""
 
-import datetime as dt
-import re
-from pathlib import Path
+from datetime import UTC, date, datetime, timedelta
 
 import duckdb
-import numpy as np
 import polars as pl
 import pytest
 
 from models_ml.indices.definition import IndexDefinition
-from models_ml.indices.market import CANDIDATE_SCHEMA, PRICE_SCHEMA, MarketData, MarketState
-from orchestration.lib.index_weeks import append_indices, compute_indices
-from orchestration.lib.run_context import RunContext
-from orchestration.lib.versions import create_versioned_tables
+from models_ml.indices.engine import fold
+from models_ml.indices.state import new_state
+from orchestration.lib.index_weeks import PRIOR_SCORE_DAYS, read_market
+from orchestration.lib.run_context import RunContext, units_of
+from orchestration.lib.versioned_tables import DAILY_GRADES
+from orchestration.lib.versions import append_versions, create_versioned_tables
+from orchestration.lib.warehouse import create_schemas
+from orchestration.lib.weeks import WEEK
 
-FIRST, DAYS = dt.date(2024, 1, 1), 7 * 26
-LEVEL_CHECK = Path(__file__).parents[4] / "dbt_project" / "models" / "api" / "index_level_check.sql"
-TOKENS = [f"t{number}" for number in range(8)]
-LAST_WEEK = FIRST + dt.timedelta(days=DAYS)
+TOKENS = [f"t{number}" for number in range(5)]
+DAYS = [date(2024, 1, 1) + timedelta(days=number) for number in range(63)]  # from a Monday, nine weeks
+UNTIL = DAYS[-1] + timedelta(days=1)
+TRADES_AT = date(2024, 1, 31)  # the close that prices the rebalance of 1 February
 
 
-def definition(index_id, **fields):
+def screened_index(**fields):
     content = {
-        "index_id": index_id,
-        "name": index_id,
+        "index_id": "screened",
+        "name": "Screened",
         "kind": "passive",
-        "methodology": "Tokens.",
+        "methodology": "Five without the worst.",
+        "selection": {"count": 5, "leave_out_worst": 0.2},
         "calendar": {"rule": "monthly"},
+        "minimum_constituents": 3,
     }
-    tokens = {"selection": {"count": 3}, "minimum_constituents": 2}
-    return IndexDefinition.model_validate(content | ({} if "components" in fields else tokens) | fields)
+    return IndexDefinition.model_validate(content | fields)
 
 
-TOP = definition("top")
-SCORED = definition("scored", calendar={"rule": "weekly_model"}, ranking={"by": "score"})
-MIX = definition(
-    "a_mix",  # before its components in the alphabet
-    components=[{"index": "scored", "weight": 0.3}, {"index": "top", "weight": 0.7}],
-    calendar={"rule": "monthly", "months": [2, 4]},
-)
-ALL = [MIX, SCORED, TOP]
+def mart(connection, name, frame):
+    connection.register("incoming", frame)
+    connection.execute(f"create table marts.{name} as select * from incoming")
+    connection.unregister("incoming")
 
 
-@pytest.fixture(scope="module")
-def closes():
-    """Random closes: one row per day, one column per token."""
-    steps = np.random.default_rng(7).normal(0, 0.05, size=(DAYS, len(TOKENS)))
-    return 10 * np.exp(np.cumsum(steps, axis=0))
+def grid(days):
+    return pl.DataFrame(
+        [(token, day) for day in days for token in TOKENS],
+        schema={"token_id": pl.String, "market_date": pl.Date},
+        orient="row",
+    )
 
 
-@pytest.fixture(scope="module")
-def scores():
-    """Random scores: one row per week, one column per token."""
-    return np.random.default_rng(8).normal(size=(DAYS // 7 + 1, len(TOKENS)))
-
-
-@pytest.fixture(scope="module")
-def market_of(scores):
-    def make(closes):
-        rows = [
-            (FIRST + dt.timedelta(days=day), token_id, float(closes[day, column]))
-            for day in range(DAYS)
-            for column, token_id in enumerate(TOKENS)
-        ]
-
-        def candidates(day):
-            offset = (day - FIRST).days
-            return pl.DataFrame(
-                [
-                    {
-                        "token_id": token_id,
-                        "symbol": token_id.upper(),
-                        "sector": None,
-                        "is_stable": False,
-                        "is_wrapped": False,
-                        "is_fiat_backed": False,
-                        "price_usd": float(closes[offset, column]),
-                        "market_cap_usd": float(closes[offset, column]) * 1e6,
-                        "volume_30d_median_usd": 1e9,
-                        "age_days": offset,
-                        "trader_grade": 60.0,
-                        "score": float(scores[offset // 7, column]),
-                    }
-                    for column, token_id in enumerate(TOKENS)
-                ],
-                schema=CANDIDATE_SCHEMA,
-            )
-
-        return MarketData(
-            prices=pl.DataFrame(rows, schema=PRICE_SCHEMA, orient="row"),
-            candidates=candidates,
-            market_state=lambda day: MarketState(None),
-        )
-
-    return make
-
-
-@pytest.fixture
-def warehouse(closes):
-    """Opens warehouses in memory with versioned tables and the closes as a mart."""
-    opened = []
-
-    def make():
-        connection = duckdb.connect()
-        opened.append(connection)
-        connection.execute("set TimeZone = 'UTC'")
-        create_versioned_tables(connection)
-        connection.execute("create schema marts")
-        days = [FIRST + dt.timedelta(days=day) for day in range(DAYS)]
-        daily = pl.concat(
-            pl.DataFrame({"market_date": days, "token_id": [token_id] * DAYS, "price_usd": closes[:, column]})
-            for column, token_id in enumerate(TOKENS)
-        )
-        connection.register("daily", daily.to_arrow())
-        connection.execute("create table marts.fct_daily as select *, false as is_carried from daily")
-        return connection
-
-    yield make
-    for connection in opened:
-        connection.close()
-
-
-def build(connection, definitions, market, week, *, changed_from=None, minute=0, weeks_of=None):
-    """One weekly build: compute what it chooses, record it."""
-    recorded_at = dt.datetime(2024, 12, 1, 0, minute, tzinfo=dt.UTC)
+def record_scores(connection, worst_of_day):
+    """Daily scores; each day's worst token scores 0 and the others 1 and more."""
+    rows = grid(list(worst_of_day)).with_columns(
+        as_of_week=pl.col("market_date").dt.truncate("1w") + timedelta(days=7),
+        trader_score=pl.when(pl.col("token_id") == pl.col("market_date").replace_strict(worst_of_day))
+        .then(0.0)
+        .otherwise(pl.col("token_id").str.slice(1).cast(pl.Float64) + 1),
+        model_version=pl.lit("trader-2023-10-02"),
+    )
+    missing = [name for name in DAILY_GRADES.value_columns if name not in rows.columns]
+    rows = rows.with_columns(pl.lit(None, pl.Float64).alias(name) for name in missing)
     context = RunContext(
-        build_id=f"build-{minute}",
-        as_of_week=week,
+        build_id="run",
+        as_of_week=UNTIL,
         data_source="simulated",
-        input_cutoff=recorded_at,
+        input_cutoff=datetime(2024, 3, 4, tzinfo=UTC),
         inputs_hash="in",
         code_version="abc",
-        changed_from=changed_from,
+        changed_from=None,
         rebuild_from=None,
         rebuild_to=None,
         version_reason=None,
         correction_weeks=8,
-        recorded_at=recorded_at,
+        recorded_at=datetime(2024, 3, 4, 1, tzinfo=UTC),
     )
-    computed = compute_indices(connection, definitions, market, context, weeks_of=weeks_of)
-    return computed, append_indices(connection, computed, context)
+    weeks = rows["as_of_week"].unique().sort().to_list()
+    append_versions(connection, DAILY_GRADES, rows, provenance=context.provenance("backfill"), units=units_of(weeks))
 
 
-def rows_of(connection, table, index_id="a_mix"):
-    columns = {
-        "levels": "date, level, status, status_reason",
-        "rebalances": "effective_at, token_id, target_weight, reason",
-        "compositions": "as_of_week, token_id, weight, reason",
-    }[table]
-    return connection.execute(
-        f"select {columns} from indices.{table}_current where index_id = ? order by all", [index_id]
-    ).pl()
+@pytest.fixture
+def warehouse():
+    with duckdb.connect() as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        create_schemas(connection)
+        create_versioned_tables(connection)
+        keys = grid(DAYS)
+        universe = keys.with_columns(
+            price_usd=pl.lit(1.0),
+            market_cap_usd=pl.lit(1e9),
+            volume_30d_median_usd=pl.lit(1e8),
+            age_days=pl.lit(100),
+            is_stable=pl.lit(value=False),
+            is_wrapped=pl.lit(value=False),
+            is_supply_carried=pl.lit(value=False),
+        )
+        mart(connection, "fct_universe_daily", universe)
+        mart(connection, "fct_daily", keys.with_columns(price_usd=pl.lit(1.0), is_carried=pl.lit(value=False)))
+        averages = [pl.lit(1.0).alias(f"btc_{name}_usd") for name in ("price", "sma_100d", "sma_200d")]
+        mart(connection, "feat_market_daily", pl.DataFrame({"market_date": DAYS}).with_columns(averages))
+        tokens = pl.DataFrame({"token_id": TOKENS, "symbol": TOKENS}).with_columns(
+            sector=pl.lit("L1"),
+            is_fiat_backed=pl.lit(value=False),
+            valid_from=pl.lit(date(2020, 1, 1)),
+            valid_to=pl.lit(None, pl.Date),
+        )
+        mart(connection, "dim_tokens", tokens)
+        yield connection
 
 
-def check(connection):
-    """The api's recalculation of every level, with dbt's references resolved."""
-    sql = re.sub(
-        r"\{\{ (source\('indices', '|ref\(')(\w+)'\) \}\}", lambda found: _table(found[2]), LEVEL_CHECK.read_text()
-    )
-    return connection.execute(
-        f"select index_id, count(*) as days, max(abs(relative_difference)) as difference from ({sql}) group by index_id"
-    ).pl()
+def prior_scores(market, day):
+    return dict(market.candidates(day).select("token_id", "prior_score").iter_rows())
 
 
-def _table(name):
-    return f"marts.{name}" if name == "fct_daily" else f"indices.{name}"
+def test_a_snapshot_has_the_scores_of_the_close_before_and_never_its_own(warehouse):
+    record_scores(warehouse, {day: "t0" if day < TRADES_AT else "t1" for day in DAYS})
+
+    market = read_market(warehouse, [screened_index()], until=UNTIL)
+
+    assert prior_scores(market, TRADES_AT) == {"t0": 0.0, "t1": 2.0, "t2": 3.0, "t3": 4.0, "t4": 5.0}
 
 
-def test_an_index_is_computed_after_those_it_holds_and_recorded_with_them(warehouse, market_of, closes):
-    connection = warehouse()
+def test_scores_of_the_trading_close_and_later_change_nothing_of_what_trades_at_it(warehouse):
+    record_scores(warehouse, {day: "t0" if day < TRADES_AT else "t1" for day in DAYS})
+    definition = screened_index()
+    weeks = [DAYS[0] + WEEK * number for number in range(1, 9)]
 
-    computed, appended = build(connection, ALL, market_of(closes), LAST_WEEK)
+    results = list(fold(definition, new_state(definition), weeks, read_market(warehouse, [definition], until=UNTIL)))
 
-    assert [each.definition.index_id for each in computed] == ["a_mix", "scored", "top"]
-    levels = rows_of(connection, "levels").filter(pl.col("level").is_not_null())
-    assert levels["date"].min() == dt.date(2024, 1, 31)  # scored has levels from 8 January on
-    assert levels["level"][0] == 1000
-    assert appended["indices.levels"].new_units > 0
-
-
-def test_every_level_of_a_mix_follows_from_its_rebalances_in_the_sql_of_the_api(warehouse, market_of, closes):
-    connection = warehouse()
-    build(connection, ALL, market_of(closes), LAST_WEEK)
-
-    checked = {row["index_id"]: row for row in check(connection).iter_rows(named=True)}
-
-    assert checked.keys() == {"a_mix", "scored", "top"}
-    assert all(row["difference"] < 1e-9 for row in checked.values())
-    assert checked["a_mix"]["days"] == rows_of(connection, "levels")["level"].drop_nulls().len() - 1
+    worst = pl.concat([result.rebalances for result in results]).filter(pl.col("target_weight") == 0)
+    assert [(at.date(), token) for at, token in worst.select("effective_at", "token_id").iter_rows()] == [
+        (date(2024, 1, 8), "t0"),
+        (date(2024, 2, 1), "t0"),
+    ]
 
 
-def test_a_mix_continued_week_by_week_is_the_one_computed_at_once(warehouse, market_of, closes):
-    market, at_once, weekly = market_of(closes), warehouse(), warehouse()
-    build(at_once, ALL, market, LAST_WEEK)
+def test_all_scores_of_a_snapshot_are_of_the_newest_scored_day_and_none_is_older_than_a_week(warehouse):
+    scored = TRADES_AT - timedelta(days=PRIOR_SCORE_DAYS)
+    record_scores(warehouse, {scored: "t2", scored - timedelta(days=1): "t3", date(2024, 2, 21): "t4"})
 
-    for minute, weeks_before in enumerate((8, 3, 2, 1, 0)):
-        week = LAST_WEEK - dt.timedelta(weeks=weeks_before)
-        build(weekly, ALL, market, week, minute=minute, changed_from=week - dt.timedelta(days=7) if minute else None)
+    market = read_market(warehouse, [screened_index()], until=UNTIL)
 
-    for table in ("levels", "rebalances", "compositions"):
-        expected, found = rows_of(at_once, table), rows_of(weekly, table)
-        numbers = [name for name, dtype in expected.schema.items() if dtype == pl.Float64]
-        assert found.drop(numbers).equals(expected.drop(numbers))
-        for name in numbers:
-            assert found[name].to_list() == pytest.approx(expected[name].to_list(), rel=1e-12)
+    assert prior_scores(market, TRADES_AT)["t2"] == 0
+    assert prior_scores(market, TRADES_AT)["t3"] == 4
+    assert set(prior_scores(market, date(2024, 2, 29)).values()) == {None}  # eight days after the newest score
+    assert prior_scores(market, date(2024, 2, 25))["t4"] == 0
 
 
-def test_a_mix_begun_later_has_the_history_its_components_published(warehouse, market_of, closes):
-    market, together, later = market_of(closes), warehouse(), warehouse()
-    build(together, ALL, market, LAST_WEEK)
-    build(later, [SCORED, TOP], market, LAST_WEEK - dt.timedelta(weeks=1))
+def test_scores_are_not_read_where_no_index_screens_by_them(warehouse):
+    record_scores(warehouse, dict.fromkeys(DAYS, "t0"))
 
-    build(later, ALL, market, LAST_WEEK, minute=1, changed_from=LAST_WEEK - dt.timedelta(days=7))
+    market = read_market(warehouse, [screened_index(selection={"count": 5})], until=UNTIL)
 
-    assert rows_of(later, "levels")["level"].to_list() == pytest.approx(
-        rows_of(together, "levels")["level"].to_list(), rel=1e-12
-    )
-    assert rows_of(later, "rebalances")["reason"].equals(rows_of(together, "rebalances")["reason"])
-
-
-@pytest.mark.parametrize("weeks_before", [1, 5, 9])
-def test_a_week_built_again_from_what_was_recorded_before_it_adds_no_version(
-    weeks_before, warehouse, market_of, closes
-):
-    market, connection = market_of(closes), warehouse()
-    build(connection, ALL, market, LAST_WEEK)
-    week = LAST_WEEK - dt.timedelta(weeks=weeks_before)
-
-    computed, appended = build(connection, ALL, market, week, minute=1, weeks_of=lambda index_id: [week])
-
-    assert [result.as_of_week for result in computed[0].results] == [week]
-    assert computed[0].results[0].compositions.height > 0
-    assert [(each.new_units, each.new_versions) for each in appended.values()] == [(0, 0)] * 3
-    assert appended["indices.levels"].unchanged_units == 3
-
-
-def test_a_corrected_close_gives_the_mix_new_versions_from_its_week_on_and_none_before(warehouse, market_of, closes):
-    connection, corrected = warehouse(), closes.copy()
-    build(connection, ALL, market_of(closes), LAST_WEEK)
-    day = DAYS - 18
-    corrected[day] *= np.linspace(0.8, 1.3, len(TOKENS))
-
-    computed, appended = build(
-        connection, ALL, market_of(corrected), LAST_WEEK, minute=1, changed_from=FIRST + dt.timedelta(days=day)
-    )
-
-    first = min(result.as_of_week for result in computed[0].results)
-    assert first == LAST_WEEK - dt.timedelta(weeks=2)
-    versions = connection.execute(
-        "select distinct as_of_week from indices.levels where index_id = 'a_mix' and version = 2 order by 1"
-    ).fetchall()
-    assert versions[0] == (first,)
-    assert appended["indices.levels"].new_versions >= 1
+    assert set(prior_scores(market, TRADES_AT).values()) == {None}
