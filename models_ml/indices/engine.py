@@ -9,6 +9,7 @@ Treatments, stated because a reader of a level must know them:
 - A rule index that finds too few constituents, or no weights inside its limits, is unavailable until a Monday or month
   on which it finds them; its level then continues from what the old basket has come to. A model-driven index without a
   new target keeps its basket.
+- An index of indices trades what its components trade, at the same closes, and is unavailable where one of them is.
 - A week in which a close has less than 90 % of the weight priced is unavailable as a whole; the level continues after.
 """
 

@@ -24,11 +24,11 @@ MIXED = {"top": 0.4, "scored": 0.35, "parked": 0.25}
 
 @pytest.fixture(scope="session")
 def parts_of(definition_of):
-    """Definitions of three components: by rule, by score, and by score with a rotation into stables."""
+    """Definitions of three components: by rule, by score, and by score with a rotation into stables on any day of the week."""
     return [
         definition_of(index_id="top", weighting={"cap": 0.5}),
         definition_of(index_id="scored", **MODEL),
-        definition_of(index_id="parked", **MODEL, rotation={"min_hold_days": 8}),
+        definition_of(index_id="parked", **MODEL, rotation={"min_hold_days": 8, "trigger": "daily"}),
     ]
 
 
@@ -150,15 +150,18 @@ def test_levels_follow_from_the_published_targets_of_tokens_alone(seed, walk_of,
 
 @MARKETS
 @given(seed=st.integers(0, 10**6), position=st.integers(1, len(WEEKS) - 1))
-def test_a_week_is_continued_and_reproduced_from_published_rows(seed, position, walk_of, parts_of, composite_of):
-    data = walk_of(seed=seed, first=START, days=DAYS).data()
+def test_a_week_is_reproduced_from_what_was_published_and_priced_by_its_end(
+    seed, position, walk_of, parts_of, composite_of
+):
+    market = walk_of(seed=seed, first=START, days=DAYS)
+    data, known = market.data(), market.data(until=WEEKS[position] - dt.timedelta(days=1))
     composite = composite_of(MIXED)
     parts = folded(parts_of, data)
     results = list(fold(composite, new_state(composite), WEEKS, data, components_of(composite, parts_of, parts, data)))
 
     state = state_from_rows(composite, *(rows_of(results, table) for table in TABLES), as_of_week=WEEKS[position - 1])
-    known = {name: each[: position + 1] for name, each in parts.items()}  # nothing later than the week is published yet
-    week = advance(composite, state, WEEKS[position], data, components_of(composite, parts_of, known, data))
+    published = {name: each[: position + 1] for name, each in parts.items()}
+    week = advance(composite, state, WEEKS[position], known, components_of(composite, parts_of, published, known))
 
     assert state == results[position - 1].state
     assert same(week, results[position])
