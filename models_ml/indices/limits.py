@@ -64,6 +64,7 @@ def bounds_on(
     *,
     held: Mapping[str, float] | None = None,
     past: Past | None = None,
+    filled: float = 1.0,
 ) -> Bounds:
     """The limits of `weighting` for these constituents.
 
@@ -74,23 +75,25 @@ def bounds_on(
         weighting: The section of the definition.
         held: Fractions of the invested part before the rebalance by token_id.
         past: Gives past returns of the members; needed by `volatility_cap`.
+        filled: Fraction of the places that the members fill, 0-1. Every limit is one of all places, so among the members it is
+            1 / `filled` as high.
 
     Returns:
         Bounds in the order of `members`. A liquidity limit below the floor takes the place of the floor.
     """
     if not weighting.core:
-        upper, lower, kinds = _own_bounds(members, shares, weighting, held=held, past=past)
-        return Bounds(lower, upper, kinds, _groups(members, weighting))
+        upper, lower, kinds = _own_bounds(members, shares, weighting, held=held, past=past, filled=filled)
+        return Bounds(lower, upper, kinds, _groups(members, weighting, filled=filled))
     is_core = core_rows(members, weighting)
     others, shares_of_others = members.filter(pl.Series(~is_core)), shares.filter(pl.Series(~is_core))
     # What is fixed lies between equal bounds, so it stays and still counts in the ceiling of its group.
     upper, lower = shares.to_numpy().copy(), shares.to_numpy().copy()
     upper[~is_core], lower[~is_core], inner = _own_bounds(
-        others, shares_of_others, weighting, held=held, past=past_of_others(past, is_core)
+        others, shares_of_others, weighting, held=held, past=past_of_others(past, is_core), filled=filled
     )
     left = iter(inner)
     kinds = tuple("core" if fixed else next(left) for fixed in is_core)
-    return Bounds(lower, upper, kinds, _groups(members, weighting))
+    return Bounds(lower, upper, kinds, _groups(members, weighting, filled=filled))
 
 
 def core_rows(members: pl.DataFrame, weighting: Weighting) -> Booleans:
@@ -238,6 +241,7 @@ def _own_bounds(
     *,
     held: Mapping[str, float] | None,
     past: Past | None,
+    filled: float,
 ) -> tuple[Floats, Floats, tuple[LimitKind, ...]]:
     """Ceilings, floors and which limit gives each ceiling, of constituents that are not the core."""
     count = members.height
@@ -265,18 +269,19 @@ def _own_bounds(
         lowered = ceilings * _calmness(past(weighting.volatility_days).volatilities())
         kinds = ["volatility" if is_less else kind for kind, is_less in zip(kinds, lowered < upper, strict=True)]
         upper = np.minimum(upper, lowered)
-    lower = np.minimum(weighting.floor, upper)
+    upper = np.minimum(upper / filled, 1.0)
+    lower = np.minimum(weighting.floor / filled, upper)
     return upper, lower, tuple(kinds)
 
 
-def _groups(members: pl.DataFrame, weighting: Weighting) -> tuple[Group, ...]:
+def _groups(members: pl.DataFrame, weighting: Weighting, *, filled: float) -> tuple[Group, ...]:
     limits = weighting.group_caps
     if limits is None:
         return ()
     names = members[limits.by].fill_null(UNKNOWN_GROUP).to_list()
     shown = {name.casefold(): name for name in sorted(names, reverse=True)}
     folded = np.array([name.casefold() for name in names])
-    groups = [Group(shown[name], limits.cap_of(name), folded == name) for name in sorted(shown)]
+    groups = [Group(shown[name], limits.cap_of(name) / filled, folded == name) for name in sorted(shown)]
     return tuple(group for group in groups if group.cap < 1)
 
 

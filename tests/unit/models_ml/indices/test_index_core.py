@@ -91,6 +91,16 @@ def test_the_core_is_exempt_from_liquidity_and_the_others_are_not():
     assert weights == pytest.approx({"btc": 0.6, "a": 0.15, "b": 0.125, "c": 0.125})
 
 
+def test_a_tilt_leans_the_others_and_leaves_the_core_alone():
+    members = members_of(btc=1.0, a=50.0, b=50.0).with_columns(pl.Series("feature:rsi_14d", [90.0, 80.0, 20.0]))
+
+    weights = weights_of(members, tilt={"features": ["rsi_14d"], "strength": 0.5})
+
+    assert weights["btc"] == pytest.approx(0.6)
+    assert weights["a"] + weights["b"] == pytest.approx(0.4)
+    assert weights["a"] > weights["b"]
+
+
 @settings(max_examples=100, deadline=None)
 @given(
     caps=st.lists(st.floats(1, 1e9), min_size=4, max_size=12),
@@ -215,6 +225,12 @@ def test_a_core_that_stops_trading_suspends_a_rule_index_at_its_next_rebalance(m
             "universe: {exclude_tokens: [bitcoin]}\nselection:",
             "mine.yaml:9: weighting.core: universe.exclude_tokens leaves out bitcoin; take it out of one of the two; "
             "a token of the core is never selected a second time",
+        ),
+        (
+            "count: 4}",
+            "count: 4, empty_places: stablecoins}",
+            "mine.yaml:8: weighting.core: has a fixed share of what is invested, which selection.empty_places stablecoins would "
+            "lower with every empty place; leave one of the two out",
         ),
         (
             "token_id: bitcoin",

@@ -116,8 +116,8 @@ def test_an_aggressive_index_may_trade_monthly_and_has_no_rotation():
         ),
         (
             TEXT.replace("risk_mode: conservative", "rotation: {steps: []}"),
-            "mine.yaml:7: rotation.steps: there is none, and rotation.floor_share is 0, so nothing would ever be rotated; "
-            "name a step, set a floor_share, or leave the rotation out",
+            "mine.yaml:7: rotation.steps: has no step, so nothing is ever moved into stables; add a step, set a floor_share, "
+            "set selection.empty_places to stablecoins, or leave the rotation out",
         ),
     ],
 )
