@@ -65,7 +65,7 @@ def show_index(index_id: str) -> int:
         raise TidemarkError(str(error)) from error
     if index_id not in definitions:
         raise TidemarkError(f"ID={index_id} is no index; there are {', '.join(definitions)}")
-    content = definitions[index_id].model_dump(mode="json", exclude_unset=True)
+    content = definitions[index_id].model_dump(exclude_unset=True)
     print(yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120), end="")
     return 0
 

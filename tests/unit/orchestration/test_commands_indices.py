@@ -5,7 +5,7 @@ import json
 import pytest
 import yaml
 
-from models_ml.indices.definition import DEFINITIONS_FOLDER, load_definitions
+from models_ml.indices.definition import DEFINITIONS_FOLDER, load_definitions, parse_definition
 from orchestration.commands_indices import SCHEMA, new_index, schema_text, show_index
 from orchestration.lib.errors import TidemarkError
 from orchestration.settings import SHIPPED_INDICES, load_settings
@@ -98,3 +98,12 @@ def test_an_index_is_shown_with_what_its_risk_mode_sets(own_folder, capsys):
     assert shown["rotation"]["floor_share"] == 0.25
     with pytest.raises(TidemarkError, match="ID=none is no index"):
         show_index("none")
+
+
+@pytest.mark.parametrize("index_id", ["balanced_mix", "bitwise10", "ai_top100"])
+def test_what_is_shown_of_a_shipped_index_is_a_definition_of_it(own_folder, capsys, index_id):
+    show_index(index_id)
+
+    shown = parse_definition(capsys.readouterr().out, name="shown.yaml")
+
+    assert shown in load_definitions(DEFINITIONS_FOLDER)
