@@ -16,7 +16,7 @@ DBT_SOURCES := $(shell find dbt_project/models dbt_project/macros dbt_project/se
 PORT ?= 3000
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
-.PHONY: run dev test test-parts test-runs drills check bench evaluate rebuild reproduce verify compact replay clean setup lock fix docs fault-matrix request-budget source-reference feature-reference index-new index-schema orders
+.PHONY: run dev test test-parts test-runs drills check bench evaluate rebuild reproduce verify compact replay clean setup lock fix docs fault-matrix request-budget source-reference feature-reference index-new index-show index-schema orders
 
 # What the commands read from the environment.
 export TIDEMARK_SOURCE := $(or $(SOURCE),$(TIDEMARK_SOURCE),simulated)
@@ -114,6 +114,10 @@ orders: setup
 	@$(BIN)/python -m orchestration.cli orders --index "$(INDEX)" --venue "$(VENUE)" $(if $(CAPITAL),--capital "$(CAPITAL)") \
 		$(if $(HOLDINGS),--holdings "$(HOLDINGS)") $(if $(QUOTE),--quote "$(QUOTE)") $(if $(MARKETS),--markets "$(MARKETS)") \
 		$(if $(FEES),--fees "$(FEES)") $(if $(SPREAD),--spread)
+
+# A definition as it is understood, with what its risk mode sets: make index-show ID=my_ten
+index-show: setup
+	@$(BIN)/python -m orchestration.cli index-show --id "$(ID)"
 
 index-schema: setup
 	@$(BIN)/python -m orchestration.cli index-schema

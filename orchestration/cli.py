@@ -50,6 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     replay.add_argument("--dataset", metavar="SOURCE/NAME", help="one dataset, by default all")
     index_new = commands.add_parser("index-new", help="write an index definition to start from")
     index_new.add_argument("--id", required=True, help="index_id of the new index, e.g. my_ten")
+    index_show = commands.add_parser("index-show", help="print an index definition with what its risk mode sets")
+    index_show.add_argument("--id", required=True, help="index_id, e.g. ai_top100")
     commands.add_parser("index-schema", help="write the schema of index definitions that editors read")
     orders = commands.add_parser("orders", help="what to trade on a venue to hold an index; nothing is sent")
     orders.add_argument("--index", required=True, help="index_id, e.g. hodl10")
@@ -80,6 +82,8 @@ def _execute(chosen: argparse.Namespace) -> int:
         return commands_landing.replay(chosen.dataset)
     if chosen.command == "index-new":
         return commands_indices.new_index(chosen.id)
+    if chosen.command == "index-show":
+        return commands_indices.show_index(chosen.id)
     if chosen.command == "index-schema":
         return commands_indices.write_schema()
     if chosen.command == "orders":

@@ -1,4 +1,4 @@
-"""The commands around index definitions: a new one from the template, and the schema that editors read.
+"""The commands around index definitions: a new one from the template, one as it is understood, and the schema that editors read.
 
 Belongs here: where files go and what is said. Does not: the definition language (`models_ml/indices/definition.py`).
 """
@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+
+import yaml
 
 from models_ml.indices.definition import INDEX_ID_PATTERN, IndexDefinition, load_definitions, parse_definition
 from models_ml.indices.errors import IndicesError
@@ -48,6 +50,23 @@ def new_index(index_id: str) -> int:
     print(
         f"Wrote {path}\nEdit it, then make run: it is backtested from its first week on and published with the others."
     )
+    return 0
+
+
+def show_index(index_id: str) -> int:
+    """Print a definition as it is understood: every field that is set, those that a risk mode sets among them.
+
+    Raises:
+        TidemarkError: There is no such index, or a definition is wrong.
+    """
+    try:
+        definitions = {each.index_id: each for each in load_definitions(*load_settings().indices_folders)}
+    except IndicesError as error:
+        raise TidemarkError(str(error)) from error
+    if index_id not in definitions:
+        raise TidemarkError(f"ID={index_id} is no index; there are {', '.join(definitions)}")
+    content = definitions[index_id].model_dump(exclude_unset=True)
+    print(yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120), end="")
     return 0
 
 

@@ -111,6 +111,12 @@ def decide(
         return Decision(
             failure=reasons.nothing_left_out(members.height, share=share, has_scores=has_scores, day=snapshot_day)
         )
+    for token_id in definition.weighting.core_weights:
+        if not is_rotated and not data.lookup.is_priced(token_id, snapshot_day):
+            since = data.lookup.last_priced(token_id, snapshot_day)
+            return Decision(failure=reasons.unpriced_core(token_id, since))
+    chosen = _Chosen(_with_core(definition, ranked, members), chosen.left_out)
+    members = chosen.held
     try:
         weights = (
             _MemberWeights({}, {}, _shares_held(held), {})
@@ -172,7 +178,8 @@ def _members(
     day: dt.date,
     is_review: bool,
 ) -> _Chosen:
-    before = {holding.token_id for holding in held if not holding.is_rotation}
+    core = definition.weighting.core_weights
+    before = {holding.token_id for holding in held if not holding.is_rotation and holding.token_id not in core}
     if not is_review:
         priced = [token_id for token_id in before if data.lookup.is_priced(token_id, day)]
         kept = ranked.still_held(priced, weighting=definition.weighting)
@@ -190,6 +197,14 @@ def _members(
         chosen.filter(~pl.col("token_id").is_in([token_id for token_id, _, _ in worst])),
         [(token_id, symbol, reasons.among_the_worst(share=share, score=score)) for token_id, symbol, score in worst],
     )
+
+
+def _with_core(definition: IndexDefinition, ranked: Ranked, members: pl.DataFrame) -> pl.DataFrame:
+    """Constituents with the core before them; a token of the core that is no candidate goes by its token_id."""
+    core = pl.DataFrame({"token_id": list(definition.weighting.core_weights)}, schema={"token_id": pl.String})
+    known = core.join(ranked.excluded.drop("exclusion"), on="token_id", how="left", maintain_order="left")
+    rows = known.with_columns(symbol=pl.coalesce("symbol", "token_id"))
+    return pl.concat([rows, members], how="diagonal_relaxed") if definition.weighting.core else members
 
 
 def _calls_leave_too_few(definition: IndexDefinition, ranked: Ranked, members: pl.DataFrame) -> str | None:
@@ -264,7 +279,8 @@ def _weigh_members(
         for position, token_id in enumerate(token_ids)
     }
     if weighting.tilt is not None:
-        clauses = _with_tilt(clauses, members, weighting.tilt)
+        others = members.filter(~pl.col("token_id").is_in(list(weighting.core_weights)))
+        clauses |= _with_tilt(clauses, others, weighting.tilt)
     wanted = dict(zip(token_ids, weights.to_list(), strict=True))
     tradable = _shares_held(holding for holding in held if data.lookup.is_priced(holding.token_id, day))
     if weighting.max_turnover is None or not tradable or to_stable.share >= 1 - SAME_SHARE:
@@ -316,7 +332,8 @@ def _member_targets(
         (holding for holding in before.values() if holding.token_id not in names),
         key=lambda holding: (ranks.get(holding.token_id, len(ranks) + 1), holding.token_id),
     )
-    entrants = [token_id for token_id in names if token_id not in before]
+    core = definition.weighting.core_weights
+    entrants = [token_id for token_id in names if token_id not in before and token_id not in core]
     # Paired in order, only to tell a story: the best newcomer stands for the best that left. Where places are empty it had its own.
     unscreened = (each for each in leavers if each.token_id not in worst)
     pairs = [] if _filled(definition, members) < 1 else list(zip(entrants, unscreened, strict=False))
@@ -326,7 +343,9 @@ def _member_targets(
     for token_id in names:
         rank = ranks.get(token_id)
         clauses = [
-            reasons.stays(rank=rank, count=definition.selection.count)
+            reasons.core(core[token_id])
+            if token_id in core
+            else reasons.stays(rank=rank, count=definition.selection.count)
             if token_id in before or rank is None
             else reasons.entered(rank=rank, is_base=not held, replaces=replaces.get(token_id)),
             weights.clauses[token_id],

@@ -11,8 +11,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, PlainValidator, StringConstraints, ValidationError, WithJsonSchema, model_validator
+from pydantic import (
+    ConfigDict,
+    Field,
+    PlainValidator,
+    StringConstraints,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 
+from models_ml.indices.component_rules import Component, component_problems, unknown_components
 from models_ml.indices.definition_problems import FieldProblem, FieldProblemsError, YamlSource
 from models_ml.indices.errors import DefinitionError
 from models_ml.indices.feature_rules import (
@@ -24,9 +33,11 @@ from models_ml.indices.feature_rules import (
     condition_problems,
     feature_column,
 )
+from models_ml.indices.risk_modes import RiskMode, expanded, risk_problems
 from models_ml.indices.strict import TOLERANCE, Amount, Fraction, Strict, Text
 from models_ml.indices.weighting_rules import (
     BlendPart,
+    CoreToken,
     GroupCap,
     GroupCaps,
     LiquidityLimit,
@@ -187,7 +198,10 @@ class Rotation(Strict):
     """Weight moved into the largest fiat-backed stablecoins, by market cap, while BTC closes below its averages; the steps add up."""
 
     steps: tuple[RotationStep, ...] = HALF_AND_HALF
-    """None only where `selection.empty_places` parks weight, for which the other fields then stand."""
+    """Fractions of what `floor_share` leaves; none only where there is a floor, or where `selection.empty_places` parks weight, for which
+    the other fields then stand."""
+    floor_share: float = Field(default=0.0, ge=0, lt=1)
+    """Fraction of the index that is in stablecoins whatever Bitcoin does."""
     min_hold_days: int = Field(default=0, ge=0)
     """Least number of days between two changes of the share in stables."""
     peg_tolerance: float = Field(default=0.02, gt=0, lt=1)
@@ -212,24 +226,39 @@ class Base(Strict):
     ] = "auto"
 
 
+NEEDED_WITHOUT_COMPONENTS = ("selection", "minimum_constituents")
+
+
 class IndexDefinition(Strict):
     """One index, as a user writes it in YAML."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [{"required": ["components"]}, {"required": list(NEEDED_WITHOUT_COMPONENTS)}],
+        }
+    )
+
     index_id: Annotated[str, StringConstraints(pattern=INDEX_ID_PATTERN)]
     name: Text
-    kind: Literal["passive", "replica", "thematic", "ai"]
+    kind: Literal["passive", "replica", "thematic", "ai", "composite"]
     methodology: Text
+    components: tuple[Component, ...] = ()
+    """Other indices that this one holds, instead of a selection of tokens."""
     universe: Universe = Universe()
     eligibility: Eligibility = Eligibility()
     ranking: Ranking = Ranking()
-    selection: Selection
+    selection: Selection = Selection(count=1)
+    """Needed, unless there are components."""
     weighting: Weighting = Weighting()
     calendar: Calendar
     rotation: Rotation | None = None
+    risk_mode: RiskMode | None = None
+    """Sets fields of `rotation` and `weighting` (docs/how-to/define-an-index.md); other values of them are refused."""
     base: Base = Base()
     twin: Text | None = None
     """index_id of the passive index it is measured against: the same universe and the same ceiling, without the model."""
-    minimum_constituents: int = Field(ge=1)
+    minimum_constituents: int = Field(default=1, ge=1)
+    """Smallest number of constituents with which the index runs; needed, unless there are components."""
     market_cap_half_life_days: float = Field(default=0.0, ge=0, le=365)
     """Half-life of an exponential average of the market cap that stands in for it in ranking and weights; 0 takes the day's own."""
 
@@ -260,7 +289,9 @@ class IndexDefinition(Strict):
 
     @property
     def undated_inputs(self) -> tuple[str, ...]:
-        """Columns the index rests on that may come from undated reference tables: say so wherever it is shown."""
+        """Columns the index itself rests on that may come from undated reference tables: say so wherever it is shown."""
+        if self.components:
+            return ()
         used = {
             "is_stable": self.universe.exclude_stable,
             "is_fiat_backed": self.parking is not None,
@@ -272,25 +303,71 @@ class IndexDefinition(Strict):
         }
         return tuple(column for column, is_used in used.items() if is_used)
 
+    @model_validator(mode="before")
+    @classmethod
+    def risk_mode_is_written_out(cls, content: Any) -> Any:
+        """Fill in what the risk mode stands for."""
+        return expanded(content)
+
     @model_validator(mode="after")
     def fields_fit_together(self) -> Self:
         """Check between fields; all that is wrong is reported at once."""
-        problems = [
-            *self._weighting_problems(),
-            *self._selection_problems(),
-            *self._timing_problems(),
-            *self._feature_problems(),
-            *self._empty_place_problems(),
-        ]
+        missing = [name for name in NEEDED_WITHOUT_COMPONENTS if name not in self.model_fields_set]
+        if self.components:
+            problems = self._component_problems()
+        elif missing:
+            problems = [FieldProblem(name, "is missing", "add it") for name in missing]
+        else:
+            problems = [
+                *self._weighting_problems(),
+                *self._selection_problems(),
+                *self._timing_problems(),
+                *self._feature_problems(),
+                *self._empty_place_problems(),
+                *self._risk_problems(),
+            ]
         if problems:
             raise FieldProblemsError(problems)
         return self
+
+    def _component_problems(self) -> list[FieldProblem]:
+        problems = component_problems(
+            self.components,
+            index_id=self.index_id,
+            given=self.model_fields_set,
+            rule=self.calendar.rule,
+            has_reviews=self.calendar.review_months is not None,
+        )
+        return list(problems)
+
+    def _risk_problems(self) -> list[FieldProblem]:
+        if self.risk_mode is None:
+            return []
+        sections = self.model_dump(include={"rotation", "weighting"})
+        return list(risk_problems(self.risk_mode, sections, is_weekly=self.is_model_driven))
 
     def _weighting_problems(self) -> list[FieldProblem]:
         count = self.selection.count
         # Limits are fractions of all places, filled or not, so empty ones make none of them harder to meet.
         fewest = count if self.parks_empty_places else min(self.minimum_constituents, count)
         problems = list(weighting_problems(self.weighting, count=count, fewest=fewest, sector=self.universe.sector))
+        left_out = sorted({*self.universe.exclude_tokens} & self.weighting.core_weights.keys())
+        if left_out:
+            problems.append(
+                FieldProblem(
+                    "weighting.core",
+                    f"universe.exclude_tokens leaves out {left_out[0]}",
+                    "take it out of one of the two; a token of the core is never selected a second time",
+                )
+            )
+        if self.weighting.core and self.parks_empty_places:
+            problems.append(
+                FieldProblem(
+                    "weighting.core",
+                    "has a fixed share of what is invested, which selection.empty_places stablecoins would lower with every empty place",
+                    "leave one of the two out",
+                )
+            )
         if self.weighting.max_turnover is not None and self.calendar.review_months is not None:
             problems.append(
                 FieldProblem(
@@ -391,12 +468,12 @@ class IndexDefinition(Strict):
                 problems.append(
                     FieldProblem("rotation.steps", f"shares add up to {total:g}", "lower them to a sum of 1 or less")
                 )
-            if not self.rotation.steps and not self.parks_empty_places:
+            if not self.rotation.steps and not self.rotation.floor_share and not self.parks_empty_places:
                 problems.append(
                     FieldProblem(
                         "rotation.steps",
                         "has no step, so nothing is ever moved into stables",
-                        "add a step, set selection.empty_places to stablecoins, or leave the rotation out",
+                        "add a step, set a floor_share, set selection.empty_places to stablecoins, or leave the rotation out",
                     )
                 )
         if self.parking is not None and not self.universe.exclude_stable:
@@ -567,6 +644,10 @@ def load_definitions(*folders: Path) -> list[IndexDefinition]:
         for name, definition in found.values()
         if definition.twin is not None and definition.twin not in found
     ]
+    problems += unknown_components(
+        {index_id: definition.components for index_id, (_, definition) in found.items()},
+        file_of={index_id: name for index_id, (name, _) in found.items()},
+    )
     if problems:
         raise DefinitionError(problems)
     return [found[index_id][1] for index_id in sorted(found)]
@@ -575,6 +656,7 @@ def load_definitions(*folders: Path) -> list[IndexDefinition]:
 def _known_keys(path: tuple[Any, ...]) -> list[str]:
     """Keys that the section at `path` takes, for the remedy of an unknown one."""
     sections: dict[tuple[str, ...], type[Strict]] = {
+        ("components",): Component,
         ("universe",): Universe,
         ("eligibility",): Eligibility,
         ("eligibility", "features"): FeatureCondition,
@@ -582,6 +664,7 @@ def _known_keys(path: tuple[Any, ...]) -> list[str]:
         ("selection",): Selection,
         ("weighting",): Weighting,
         ("weighting", "blend"): BlendPart,
+        ("weighting", "core"): CoreToken,
         ("weighting", "group_caps"): GroupCaps,
         ("weighting", "group_caps", "exceptions"): GroupCap,
         ("weighting", "liquidity"): LiquidityLimit,

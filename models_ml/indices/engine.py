@@ -9,6 +9,7 @@ Treatments, stated because a reader of a level must know them:
 - A rule index that finds too few constituents, or no weights inside its limits, is unavailable until a Monday or month
   on which it finds them; its level then continues from what the old basket has come to. A model-driven index without a
   new target keeps its basket.
+- An index of indices trades what its components trade, at the same closes, and is unavailable where one of them is.
 - An index that parks empty places in stablecoins runs with any number of constituents, none among them; it has no new
   target only where too few tokens could be judged or no stablecoin keeps its peg.
 - A week in which a close has less than 90 % of the weight priced is unavailable as a whole; the level continues after.
@@ -22,6 +23,7 @@ from typing import Literal
 import polars as pl
 
 from models_ml.indices import reasons
+from models_ml.indices.components import Components
 from models_ml.indices.decision import Decision, Holding, decide, leave_fallen_stables
 from models_ml.indices.definition import IndexDefinition, Rotation
 from models_ml.indices.errors import StateError
@@ -72,7 +74,13 @@ class WeekResult:
     state: IndexState
 
 
-def advance(definition: IndexDefinition, state: IndexState, week: dt.date, data: MarketData) -> WeekResult:
+def advance(
+    definition: IndexDefinition,
+    state: IndexState,
+    week: dt.date,
+    data: MarketData,
+    components: Components | None = None,
+) -> WeekResult:
     """Carry an index through the closes of market_date `week` - 7 to `week` - 1.
 
     Args:
@@ -80,14 +88,18 @@ def advance(definition: IndexDefinition, state: IndexState, week: dt.date, data:
         state: State after the week before (`new_state`, the last result's, or `state_from_rows`).
         week: The Monday that ends the week, as_of 00:00 UTC.
         data: The market; nothing after `week` - 1 is asked for.
+        components: What the components of an index of indices have published, the week included.
 
     Raises:
-        StateError: `week` is no Monday, or the state belongs to another index or already covers the week.
+        StateError: `week` is no Monday, or the state belongs to another index or already covers the week, or an index of
+            indices comes without its components.
         MarketDataError: A snapshot lacks columns or repeats a token.
     """
     _check(definition, state, week)
     walk = _Walk(definition, state, week, data)
-    if definition.is_model_driven:
+    if definition.components:
+        walk.follow(_given(components, definition))
+    elif definition.is_model_driven:
         walk.trade_pending()
         walk.decide_next()
     else:
@@ -96,11 +108,15 @@ def advance(definition: IndexDefinition, state: IndexState, week: dt.date, data:
 
 
 def fold(
-    definition: IndexDefinition, state: IndexState, weeks: Iterable[dt.date], data: MarketData
+    definition: IndexDefinition,
+    state: IndexState,
+    weeks: Iterable[dt.date],
+    data: MarketData,
+    components: Components | None = None,
 ) -> Iterator[WeekResult]:
-    """Advance week by week, oldest first, handing the state on."""
+    """Advance week by week, oldest first, handing the state on; `components` as in `advance`, of all the weeks."""
     for week in weeks:
-        result = advance(definition, state, week, data)
+        result = advance(definition, state, week, data, components)
         state = result.state
         yield result
 
@@ -258,9 +274,26 @@ class _Walk:
         elif decision.failure is not None:
             self.suspension = decision.failure
 
+    def follow(self, components: Components) -> None:
+        """Trade what the components trade, at the same closes, and set their weights back at the calendar's instants."""
+        for look in components.look_throughs(self.week, is_started=self.state.is_started):
+            close = self._value_until(look.effective_at.date() - ONE_DAY)
+            rebalance = look.rebalance({holding.token_id: holding.symbol for holding in self._held(close)})
+            self.made.append(rebalance)
+            self._trade(rebalance, close)
+        self._value_until(self.last_day)
+        self.closes = [close for close in self.closes if components.have_levels(close.day)]
+        why = components.why_unavailable(self.week)
+        if why is not None:
+            self.failures.append(why)
+        elif self.basket is None:
+            starts = components.next_occasion(midnight(self.week))
+            self.suspension = f"starts at {starts.date()} 00:00 UTC, if all components have levels then"
+
     def result(self) -> WeekResult:
         """The week's rows and the state after it."""
-        self._find_unpriced()
+        if not self.definition.components:  # whose levels say the same of each of them
+            self._find_unpriced()
         reason = self._why_unavailable()
         is_available = reason is None
         levels = {close.day: close.level for close in self.closes} if is_available else {}
@@ -382,6 +415,12 @@ class _Walk:
             return target.reason
         effective_at = self.basket.effective_at if self.basket is not None else midnight(self.week)
         return reasons.held_since(effective_at, reason=target.reason, priced_on=priced_on, close_date=self.last_day)
+
+
+def _given(components: Components | None, definition: IndexDefinition) -> Components:
+    if components is None or components.definition != definition:
+        raise StateError(f"{definition.index_id} holds other indices; pass what these have published (components)")
+    return components
 
 
 def _check(definition: IndexDefinition, state: IndexState, week: dt.date) -> None:

@@ -19,7 +19,7 @@ from models_ml.indices.weighting_rules import UNKNOWN_GROUP, Weighting
 
 Floats = npt.NDArray[np.float64]
 Booleans = npt.NDArray[np.bool_]
-LimitKind = Literal["cap", "flexible", "liquidity", "volatility"]
+LimitKind = Literal["cap", "flexible", "liquidity", "volatility", "core"]
 
 TOLERANCE = 1e-9
 GROUP_TOLERANCE = 1e-12
@@ -69,8 +69,8 @@ def bounds_on(
     """The limits of `weighting` for these constituents.
 
     Args:
-        members: One row per constituent; `token_id` where there are ceilings by rank or `flexible` ones, `sector` where
-            there are group caps, `volume_30d_median_usd` where liquidity is limited (null allows nothing).
+        members: One row per constituent; `token_id` where there are ceilings by rank or `flexible` ones or a core, `sector`
+            where there are group caps, `volume_30d_median_usd` where liquidity is limited (null allows nothing).
         shares: Fractions before limits, in the order of `members`.
         weighting: The section of the definition.
         held: Fractions of the invested part before the rebalance by token_id.
@@ -81,34 +81,34 @@ def bounds_on(
     Returns:
         Bounds in the order of `members`. A liquidity limit below the floor takes the place of the floor.
     """
-    count = members.height
-    before = shares.to_numpy()
-    upper = np.array(weighting.ceilings(count))
-    if weighting.rank_caps:
-        by_size = pl.DataFrame({"share": shares, "token_id": members["token_id"]})
-        order = by_size.select(pl.arg_sort_by("share", "token_id", descending=[True, False])).to_series().to_numpy()
-        upper[order] = upper.copy()
-    ceilings = upper.copy()
-    kinds: list[LimitKind] = ["cap"] * count
-    if weighting.capping == "flexible":
-        present = np.array([(held or {}).get(token_id, 0.0) for token_id in members["token_id"]])
-        is_softened = (before > upper) & (present > upper)
-        upper = np.where(is_softened, (upper + present) / 2, upper)
-        kinds = ["flexible" if softened else "cap" for softened in is_softened]
-    if weighting.liquidity is not None:
-        volume = members["volume_30d_median_usd"].fill_null(0.0).to_numpy()
-        allowed = weighting.liquidity.max_volume_share * volume / weighting.liquidity.capital_usd
-        kinds = ["liquidity" if is_less else kind for kind, is_less in zip(kinds, allowed < upper, strict=True)]
-        upper = np.minimum(upper, allowed)
-    if weighting.volatility_cap:
-        if past is None:
-            raise ValueError("volatility_cap rests on past returns; hand `past` to bounds_on")
-        lowered = ceilings * _calmness(past(weighting.volatility_days).volatilities())
-        kinds = ["volatility" if is_less else kind for kind, is_less in zip(kinds, lowered < upper, strict=True)]
-        upper = np.minimum(upper, lowered)
-    upper = np.minimum(upper / filled, 1.0)
-    lower = np.minimum(weighting.floor / filled, upper)
-    return Bounds(lower, upper, tuple(kinds), _groups(members, weighting, filled=filled))
+    if not weighting.core:
+        upper, lower, kinds = _own_bounds(members, shares, weighting, held=held, past=past, filled=filled)
+        return Bounds(lower, upper, kinds, _groups(members, weighting, filled=filled))
+    is_core = core_rows(members, weighting)
+    others, shares_of_others = members.filter(pl.Series(~is_core)), shares.filter(pl.Series(~is_core))
+    # What is fixed lies between equal bounds, so it stays and still counts in the ceiling of its group.
+    upper, lower = shares.to_numpy().copy(), shares.to_numpy().copy()
+    upper[~is_core], lower[~is_core], inner = _own_bounds(
+        others, shares_of_others, weighting, held=held, past=past_of_others(past, is_core), filled=filled
+    )
+    left = iter(inner)
+    kinds = tuple("core" if fixed else next(left) for fixed in is_core)
+    return Bounds(lower, upper, kinds, _groups(members, weighting, filled=filled))
+
+
+def core_rows(members: pl.DataFrame, weighting: Weighting) -> Booleans:
+    """Which constituents are the core, one entry per row."""
+    if not weighting.core:
+        return np.zeros(members.height, dtype=bool)
+    return np.asarray(members["token_id"].is_in(list(weighting.core_weights)).to_numpy(), dtype=bool)
+
+
+def past_of_others(past: Past | None, is_core: Booleans) -> Past | None:
+    """Past returns of the constituents that are not the core, from those of all."""
+    if past is None:
+        return None
+    columns = np.flatnonzero(~is_core).tolist()
+    return lambda days: past(days).of(columns)
 
 
 def _calmness(volatilities: Floats) -> Floats:
@@ -178,8 +178,9 @@ def limit_once(shares: pl.Series, bounds: Bounds) -> pl.Series:
     values = checked(shares)
     _check_sums(bounds)
     limited = np.clip(values, bounds.lower, bounds.upper)
-    is_free = (values >= bounds.lower) & (values <= bounds.upper)
-    if is_free.all():
+    is_core = np.array([kind == "core" for kind in bounds.kinds])
+    is_free = (values >= bounds.lower) & (values <= bounds.upper) & ~is_core
+    if (is_free | is_core).all():
         return pl.Series("weight", values)
     rest = 1.0 - limited[~is_free].sum()
     if rest <= 0 or not is_free.any():
@@ -231,6 +232,46 @@ def checked(weights: pl.Series) -> Floats:
     if not len(values) or not np.isfinite(values).all() or (values <= 0).any():
         raise ValueError(f"weights must be positive and finite, at least one; got {weights.to_list()[:10]}")
     return np.asarray(values / values.sum(), dtype=np.float64)
+
+
+def _own_bounds(
+    members: pl.DataFrame,
+    shares: pl.Series,
+    weighting: Weighting,
+    *,
+    held: Mapping[str, float] | None,
+    past: Past | None,
+    filled: float,
+) -> tuple[Floats, Floats, tuple[LimitKind, ...]]:
+    """Ceilings, floors and which limit gives each ceiling, of constituents that are not the core."""
+    count = members.height
+    before = shares.to_numpy()
+    upper = np.array(weighting.ceilings(count))
+    if weighting.rank_caps:
+        by_size = pl.DataFrame({"share": shares, "token_id": members["token_id"]})
+        order = by_size.select(pl.arg_sort_by("share", "token_id", descending=[True, False])).to_series().to_numpy()
+        upper[order] = upper.copy()
+    ceilings = upper.copy()
+    kinds: list[LimitKind] = ["cap"] * count
+    if weighting.capping == "flexible":
+        present = np.array([(held or {}).get(token_id, 0.0) for token_id in members["token_id"]])
+        is_softened = (before > upper) & (present > upper)
+        upper = np.where(is_softened, (upper + present) / 2, upper)
+        kinds = ["flexible" if softened else "cap" for softened in is_softened]
+    if weighting.liquidity is not None:
+        volume = members["volume_30d_median_usd"].fill_null(0.0).to_numpy()
+        allowed = weighting.liquidity.max_volume_share * volume / weighting.liquidity.capital_usd
+        kinds = ["liquidity" if is_less else kind for kind, is_less in zip(kinds, allowed < upper, strict=True)]
+        upper = np.minimum(upper, allowed)
+    if weighting.volatility_cap:
+        if past is None:
+            raise ValueError("volatility_cap rests on past returns; hand `past` to bounds_on")
+        lowered = ceilings * _calmness(past(weighting.volatility_days).volatilities())
+        kinds = ["volatility" if is_less else kind for kind, is_less in zip(kinds, lowered < upper, strict=True)]
+        upper = np.minimum(upper, lowered)
+    upper = np.minimum(upper / filled, 1.0)
+    lower = np.minimum(weighting.floor / filled, upper)
+    return upper, lower, tuple(kinds)
 
 
 def _groups(members: pl.DataFrame, weighting: Weighting, *, filled: float) -> tuple[Group, ...]:
@@ -306,6 +347,13 @@ def _check_groups(bounds: Bounds, floor: float) -> None:
     for group in bounds.groups:
         is_free &= ~group.members
         least = float(bounds.lower[group.members].sum())
+        if least > group.cap + TOLERANCE and any(
+            kind == "core" for kind, inside in zip(bounds.kinds, group.members, strict=True) if inside
+        ):
+            raise InfeasibleCapError(
+                f"the core and the floors of sector {group.name} hold {least:g}, but the sector at most {group.cap:g}; raise "
+                "its cap, or lower weighting.core"
+            )
         if least > group.cap + TOLERANCE:
             raise InfeasibleCapError(
                 f"{int(group.members.sum())} constituents of sector {group.name} at the floor {floor:g} hold {least:g}, "

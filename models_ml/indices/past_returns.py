@@ -40,6 +40,10 @@ class PastReturns:
             ]
         )
 
+    def of(self, columns: Sequence[int]) -> "PastReturns":
+        """The same of some of the tokens."""
+        return PastReturns(self.values[:, list(columns)], self.is_measured[list(columns)])
+
     def complete(self, columns: Sequence[int]) -> Floats:
         """Returns of some tokens on the days on which all of them have one."""
         chosen = self.values[:, list(columns)]

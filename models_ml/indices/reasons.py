@@ -25,6 +25,7 @@ CEILINGS: dict[LimitKind, str] = {
     "cap": "",
     "flexible": ", half way from its present weight to the cap",
     "liquidity": " by its liquidity",
+    "core": "",
     "volatility": " by its volatility",
 }
 
@@ -51,6 +52,16 @@ def stays(*, rank: int | None, count: int) -> str:
     if rank is None:
         return "stays until the next review"
     return f"stays (rank {rank}{', inside the exit buffer' if rank > count else ''})"
+
+
+def core(weight: float) -> str:
+    """A token that the definition names as part of the core."""
+    return f"core, fixed at {percent(weight)}"
+
+
+def unpriced_core(token_id: str, since: dt.date | None) -> str:
+    """A rebalance that could not be made because nobody could buy the core."""
+    return f"core token {token_id}: {no_price(since)}"
 
 
 def left(*, why: str, replaced_by: str | None) -> str:
@@ -149,10 +160,21 @@ def refused(*, error: Exception, day: dt.date) -> str:
     return f"no weights at the close of {day}: {error}"
 
 
+def in_component(index_id: str, *, share: float, reason: str) -> str:
+    """What one index within an index does to a token; `share` is what it makes the token weigh, 0 where it left."""
+    return f"in {index_id} ({percent(share)} of the index): {reason}" if share > 0 else f"in {index_id}: {reason}"
+
+
+def looked_through(clauses: Sequence[str], *, is_set_back: bool) -> str:
+    """A token of an index of indices, from `in_component` of all that hold it or gave it up."""
+    told = clauses or ["left: in no component any more"]
+    return "; ".join(["component weights set back", *told] if is_set_back else told)
+
+
 def held_since(effective_at: dt.datetime, *, reason: str, priced_on: dt.date | None, close_date: dt.date) -> str:
     """A holding that did not trade this week."""
     clauses = [f"held since {effective_at.date()}, weight drifted with prices"]
-    if is_rotation(reason):
+    if ROTATED in reason:  # of the index, or of an index that it holds
         clauses = [f"held since {effective_at.date()}; {reason}"]
     if priced_on != close_date:
         clauses.append(f"{no_price(priced_on)}, valued at its last one")
@@ -209,6 +231,7 @@ def ineligible(code: str, row: Mapping[str, Any], definition: IndexDefinition) -
     ranking = definition.ranking
     unranked_by = feature_name(ranking.feature) if ranking.feature is not None else ranking.by
     texts: dict[str, Callable[[], str]] = {
+        "core": lambda: "it is part of the core",
         "stable": lambda: "it is a stablecoin",
         "wrapped": lambda: "it is a wrapped token",
         "named": lambda: "the methodology names it as left out",

@@ -2,7 +2,8 @@
 
 Only stablecoins that an issuer backs with dollars are held, never algorithmic ones: a peg that only a rule keeps fails when it is needed.
 
-Belongs here: the rule on Bitcoin's moving averages, the minimum hold, what empty places park, the choice of stablecoins.
+Belongs here: the permanent share, the rule on Bitcoin's moving averages, the minimum hold, what empty places park, the choice of
+stablecoins.
 Does not: reading prices of Bitcoin (`market.py` takes them ready-made), the weights of constituents (`weighting.py`).
 """
 
@@ -44,7 +45,7 @@ class Refuge:
 
 
 def wanted_share(rotation: Rotation, market: MarketState) -> tuple[float, str]:
-    """Sum of the steps whose average Bitcoin closed below, and the sentence that says so.
+    """The floor and, of what it leaves, the sum of the steps whose average Bitcoin closed below; and the sentence that says so.
 
     An average that is not known, or an unknown price, moves nothing.
     """
@@ -55,9 +56,12 @@ def wanted_share(rotation: Rotation, market: MarketState) -> tuple[float, str]:
         if average is not None and market.btc_price_usd is not None and market.btc_price_usd < average:
             share += step.share
             clauses.append(f"its {step.below_btc_average_days}-day average {usd(average)}")
+    floor = rotation.floor_share
+    always = f"{percent(floor)} always" if floor else None
     if market.btc_price_usd is None or not clauses:
-        return 0.0, "BTC is below none of its averages"
-    return min(share, 1.0), f"BTC {usd(market.btc_price_usd)} is below {' and '.join(clauses)}"
+        return floor, always or "BTC is below none of its averages"
+    below = f"BTC {usd(market.btc_price_usd)} is below {' and '.join(clauses)}"
+    return floor + (1 - floor) * min(share, 1.0), f"{always}, and {below}" if always else below
 
 
 def refuge(

@@ -65,7 +65,7 @@ def missed_rebalance(definition: IndexDefinition, state: IndexState, week: dt.da
     """
     start = midnight(week - ONE_WEEK)
     applied = state.applied(start)
-    if definition.is_model_driven or not applied:
+    if definition.is_model_driven or definition.components or not applied:
         return None
     due = _newest_instant(definition.calendar, start)
     return due if applied[-1].effective_at < due else None
@@ -91,7 +91,12 @@ def is_review(calendar: Calendar, instant: dt.datetime) -> bool:
 
 
 def snapshot_days(definition: IndexDefinition, first: dt.date, until: dt.date) -> list[dt.date]:
-    """Days whose close the index may decide on, from `first` to the day before `until`: Sundays, its calendar's closes, its base."""
+    """Days whose close the index may decide on, from `first` to the day before `until`: Sundays, its calendar's closes, its base.
+
+    An index that holds indices decides on none.
+    """
+    if definition.components:
+        return []
     days = {first + ONE_DAY * offset for offset in range((until - first).days)}
     chosen = {day for day in days if day.weekday() == SATURDAY + 1}
     if not definition.is_model_driven:

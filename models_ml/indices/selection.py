@@ -117,6 +117,7 @@ def judge(definition: IndexDefinition) -> pl.Expr:
     sector = universe.sector.casefold() if universe.sector else ""
     left_out = [name.casefold() for name in universe.exclude_sectors]
     tests = [
+        ("core", pl.col("token_id").is_in(list(definition.weighting.core_weights))),
         ("stable", pl.col("is_stable") & universe.exclude_stable),
         ("wrapped", pl.col("is_wrapped") & universe.exclude_wrapped),
         ("named", pl.col("token_id").is_in(list(universe.exclude_tokens))),

@@ -186,7 +186,7 @@ def state_from_rows(
         rebalance_rows = rebalance_rows.filter(pl.col("effective_at") <= newest)
         level_rows = level_rows.filter(pl.col("date") < as_of_week)
         composition_rows = composition_rows.filter(pl.col("as_of_week") <= as_of_week)
-    history = _rebalances(rebalance_rows)
+    history = rebalances_of(rebalance_rows)
     closes = level_rows.filter(pl.col("date").is_in([rebalance.close_date for rebalance in history]))
     newest_level = level_rows.sort("date").tail(1)
     last_week = composition_rows.filter(pl.col("as_of_week") == pl.col("as_of_week").max())
@@ -233,7 +233,8 @@ def _from_last_known(
     return tuple(filled[known[-1] :]) if known else tuple(filled)
 
 
-def _rebalances(rows: pl.DataFrame) -> tuple[Rebalance, ...]:
+def rebalances_of(rows: pl.DataFrame) -> tuple[Rebalance, ...]:
+    """Rebalances from the published rows of one index (`REBALANCE_SCHEMA`), in order, without levels."""
     found: dict[dt.datetime, list[Target]] = {}
     columns = ("effective_at", "token_id", "symbol", "target_weight", "reason")
     for effective_at, *values in rows.sort("effective_at", "token_id").select(columns).iter_rows():

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from models_ml.indices.errors import InfeasibleCapError
-from models_ml.indices.limits import Bounds, bounds_on, limit, limit_once
+from models_ml.indices.limits import Bounds, bounds_on, core_rows, limit, limit_once, past_of_others
 from models_ml.indices.optimised_weights import optimised_weights
 from models_ml.indices.past_returns import Past, PastReturns
 from models_ml.indices.tilting import tilted
@@ -131,7 +131,7 @@ def weigh(
 
     Args:
         members: One row per constituent with `market_cap_usd` (positive) and `trader_grade`, and what else the methods
-            and limits in use ask for.
+            and limits in use ask for; the core, for which all of that may be null, needs `token_id`.
         weighting: Method or blend, limits and the way they are applied; `max_turnover` is left to `part_of_the_way`.
         past: Gives past returns of the members; needed by the methods that rest on risk.
         held: Fractions of the invested part before the rebalance by token_id, for `capping: flexible`.
@@ -146,7 +146,7 @@ def weigh(
         OptimiserError: An optimiser finds no weights.
         ValueError: A method rests on risk and `past` is not given.
     """
-    shares = tilted(_unlimited(members, weighting, past=past), members, weighting.tilt)
+    shares = _around_core(members, weighting, past=past)
     bounds = bounds_on(members, shares, weighting, held=held, past=past, filled=filled)
     if weighting.capping != "iterative":
         # Where one pass finds no solution the limits may still be feasible: the iterative way settles it, or raises.
@@ -202,6 +202,18 @@ def cap_weights_once(weights: pl.Series, *, cap: float, floor: float = 0.0) -> p
         [0.25, 0.36, 0.21, 0.12, 0.06]
     """
     return limit_once(weights, _uniform(weights, cap=cap, floor=floor))
+
+
+def _around_core(members: pl.DataFrame, weighting: Weighting, *, past: Past | None) -> pl.Series:
+    """Weights before limits, summing to 1: the core's as they are fixed, those of all others by method and tilt on the rest."""
+    if not weighting.core:
+        return tilted(_unlimited(members, weighting, past=past), members, weighting.tilt)
+    is_core = core_rows(members, weighting)
+    rows = members.filter(pl.Series(~is_core))
+    others = tilted(_unlimited(rows, weighting, past=past_of_others(past, is_core)), rows, weighting.tilt)
+    shares = np.array([weighting.core_weights.get(token_id, 0.0) for token_id in members["token_id"]])
+    shares[~is_core] = others.to_numpy() * weighting.rest
+    return pl.Series("weight", shares)
 
 
 def _unlimited(members: pl.DataFrame, weighting: Weighting, *, past: Past | None) -> pl.Series:

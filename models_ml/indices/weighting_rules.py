@@ -78,6 +78,13 @@ class LiquidityLimit(Strict):
     """Largest position in a constituent, as a multiple of the value it trades on a median day of the last 30."""
 
 
+class CoreToken(Strict):
+    """A token that is always a constituent, at a fixed share of the invested part."""
+
+    token_id: Text
+    weight: float = Field(gt=0, lt=1)
+
+
 class Weighting(Strict):
     """How the selected tokens share the invested part of the index.
 
@@ -115,6 +122,19 @@ class Weighting(Strict):
     go part of their way (`limits.part_of_the_way`), and weights may stay outside the other limits until they arrive."""
     tilt: Tilt | None = None
     """Leans the weights towards constituents that stand high in some features, before limits; null for none."""
+    core: tuple[CoreToken, ...] = ()
+    """Constituents whatever the selection says, each at its fixed weight and exempt from all limits but those of groups. All others
+    share the rest by the method; their limits are fractions of the whole, and `selection` and `minimum_constituents` count only them."""
+
+    @property
+    def core_weights(self) -> dict[str, float]:
+        """Fixed fractions of the invested part by token_id."""
+        return {token.token_id: token.weight for token in self.core}
+
+    @property
+    def rest(self) -> float:
+        """Fraction of the invested part that is not the core's."""
+        return 1.0 - math.fsum(token.weight for token in self.core)
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -135,7 +155,8 @@ class Weighting(Strict):
     def may_be_refused(self) -> bool:
         """Whether a rebalance may fail although there are enough constituents: only the market decides."""
         is_optimised = any(method in OPTIMISED_METHODS for method in self.methods)
-        return is_optimised or self.volatility_cap or self.group_caps is not None or self.liquidity is not None
+        is_limited = self.volatility_cap or self.group_caps is not None or self.liquidity is not None
+        return is_optimised or is_limited or bool(self.core)
 
     def ceilings(self, count: int) -> list[float]:
         """Ceilings by the rank of `count` constituents, largest constituent first."""
@@ -151,6 +172,9 @@ def weighting_problems(weighting: Weighting, *, count: int, fewest: int, sector:
         fewest: Smallest number of constituents with which the index runs.
         sector: The only sector that the index takes its constituents from, None for all.
     """
+    yield from _core_problems(weighting)
+    if weighting.rest <= TOLERANCE:
+        return
     yield from _ceiling_problems(weighting, count=count, fewest=fewest)
     yield from _floor_problems(weighting, count=count)
     yield from _method_problems(weighting, count=count)
@@ -164,21 +188,34 @@ def weighting_problems(weighting: Weighting, *, count: int, fewest: int, sector:
         )
 
 
+def _core_problems(weighting: Weighting) -> Iterator[FieldProblem]:
+    names = [token.token_id for token in weighting.core]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        yield FieldProblem("weighting.core", f"{repeated[0]} is there more than once", "name every token once")
+    if weighting.rest <= TOLERANCE:
+        yield FieldProblem(
+            "weighting.core",
+            f"its weights add up to {1 - weighting.rest:g}, which leaves nothing to the selected tokens",
+            "lower them to a sum of less than 1",
+        )
+
+
 def _ceiling_problems(weighting: Weighting, *, count: int, fewest: int) -> Iterator[FieldProblem]:
-    cap = weighting.cap
+    cap, rest = weighting.cap, weighting.rest
     if weighting.rank_caps:
         yield from _rank_cap_problems(weighting, fewest=min(count, fewest))
-    elif count * cap < 1 - TOLERANCE:
+    elif count * cap < rest - TOLERANCE:
         yield FieldProblem(
             "weighting.cap",
-            f"{cap:g} x selection.count {count} = {count * cap:g}, but weights must reach 1",
-            f"raise the cap to at least {1 / count:.4g} or select at least {math.ceil(1 / cap)} tokens",
+            f"{cap:g} x selection.count {count} = {count * cap:g}, but weights must reach {rest:g}",
+            f"raise the cap to at least {rest / count:.4g} or select at least {math.ceil(rest / cap - TOLERANCE)} tokens",
         )
-    elif fewest * cap < 1 - TOLERANCE:
+    elif fewest * cap < rest - TOLERANCE:
         yield FieldProblem(
             "weighting.cap",
-            f"{cap:g} x minimum_constituents {fewest} = {fewest * cap:g}, but weights must reach 1 then, too",
-            f"raise the cap to at least {1 / fewest:.4g} or minimum_constituents to {math.ceil(1 / cap)}",
+            f"{cap:g} x minimum_constituents {fewest} = {fewest * cap:g}, but weights must reach {rest:g} then, too",
+            f"raise the cap to at least {rest / fewest:.4g} or minimum_constituents to {math.ceil(rest / cap - TOLERANCE)}",
         )
 
 
@@ -192,22 +229,24 @@ def _rank_cap_problems(weighting: Weighting, *, fewest: int) -> Iterator[FieldPr
             f"sort them, and set weighting.cap to at most {min(weighting.rank_caps):g}",
         )
     reached = math.fsum(weighting.ceilings(fewest))
-    if reached < 1 - TOLERANCE:
-        needed = len(weighting.rank_caps) + math.ceil((1 - math.fsum(weighting.rank_caps)) / weighting.cap - TOLERANCE)
+    rest = weighting.rest
+    if reached < rest - TOLERANCE:
+        missing = rest - math.fsum(weighting.rank_caps)
+        needed = len(weighting.rank_caps) + math.ceil(missing / weighting.cap - TOLERANCE)
         yield FieldProblem(
             "weighting.rank_caps",
-            f"the ceilings of {fewest} constituents add up to {reached:g}, but weights must reach 1",
+            f"the ceilings of {fewest} constituents add up to {reached:g}, but weights must reach {rest:g}",
             f"raise them or weighting.cap, or set minimum_constituents to at least {needed}",
         )
 
 
 def _floor_problems(weighting: Weighting, *, count: int) -> Iterator[FieldProblem]:
-    floor, cap = weighting.floor, weighting.cap
-    if count * floor > 1 + TOLERANCE:
+    floor, cap, rest = weighting.floor, weighting.cap, weighting.rest
+    if count * floor > rest + TOLERANCE:
         yield FieldProblem(
             "weighting.floor",
-            f"{floor:g} x selection.count {count} = {count * floor:g}, but weights must not exceed 1",
-            f"lower the floor to at most {1 / count:.4g}",
+            f"{floor:g} x selection.count {count} = {count * floor:g}, but weights must not exceed {rest:g}",
+            f"lower the floor to at most {rest / count:.4g}",
         )
     if floor > cap:
         yield FieldProblem("weighting.floor", f"{floor:g} lies above weighting.cap {cap:g}", f"set at most {cap:g}")
@@ -247,19 +286,20 @@ def _group_problems(weighting: Weighting, *, fewest: int, sector: str | None) ->
         yield FieldProblem(
             "weighting.group_caps.exceptions", f"{repeated[0]} is there more than once", "keep one ceiling a group"
         )
-    if sector is not None and limits.cap_of(sector) < 1:
+    rest = weighting.rest
+    if sector is not None and limits.cap_of(sector) < rest:
         yield FieldProblem(
             "weighting.group_caps",
             f"all constituents are of universe.sector {sector}, which may hold only {limits.cap_of(sector):g}",
             "leave the group caps out, or universe.sector",
         )
     highest = max([limits.cap, *(exception.cap for exception in limits.exceptions)])
-    if sector is None and fewest * highest < 1 - TOLERANCE:
+    if sector is None and fewest * highest < rest - TOLERANCE:
         yield FieldProblem(
             "weighting.group_caps.cap",
             f"{highest:g} x minimum_constituents {fewest}, were each of another sector, = {fewest * highest:g}, but "
-            "weights must reach 1",
-            f"raise it to at least {1 / fewest:.4g}",
+            f"weights must reach {rest:g}",
+            f"raise it to at least {rest / fewest:.4g}",
         )
     lowest = min([limits.cap, *(exception.cap for exception in limits.exceptions)])
     if weighting.floor > lowest:

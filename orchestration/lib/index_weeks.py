@@ -6,13 +6,15 @@ Does not: the engine and its definitions (`models_ml.indices`), Dagster.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 import duckdb
 import polars as pl
 
+from models_ml.indices.component_rules import in_order_of_dependency
+from models_ml.indices.components import ComponentHistory, Components
 from models_ml.indices.definition import IndexDefinition
 from models_ml.indices.engine import WeekResult, fold
 from models_ml.indices.feature_rules import FEATURE_MARTS, MARKET_WIDE_FEATURES, feature_column
@@ -189,6 +191,72 @@ def first_market_week(connection: duckdb.DuckDBPyConnection, until: date) -> dat
     return weeks[0] if weeks else None
 
 
+def compute_indices(
+    connection: duckdb.DuckDBPyConnection,
+    definitions: Sequence[IndexDefinition],
+    market: MarketData,
+    context: RunContext,
+    *,
+    weeks_of: Callable[[str], Sequence[date]] | None = None,
+) -> list[IndexWeeks]:
+    """Weeks of all indices that a build has to compute, each index after those that it holds.
+
+    Args:
+        connection: The warehouse with the recorded versions.
+        definitions: All indices in force; components are among them.
+        market: `read_market`.
+        context: The build.
+        weeks_of: Consecutive weeks to compute of an index, instead of those the context chooses.
+
+    Returns:
+        In the order of `definitions`.
+    """
+    by_id = {each.index_id: each for each in definitions}
+    components_of = {each.index_id: each.components for each in definitions}
+    held = {component.index for section in components_of.values() for component in section}
+    computed: dict[str, IndexWeeks] = {}
+    histories: dict[str, ComponentHistory] = {}
+    for index_id in in_order_of_dependency(components_of):
+        definition = by_id[index_id]
+        components = None
+        if definition.components:
+            of_its_own = {each.index: histories[each.index] for each in definition.components}
+            components = Components(definition, of_its_own, market.lookup)
+        weeks = weeks_of(index_id) if weeks_of is not None else None
+        computed[index_id] = compute_index(connection, definition, market, context, weeks=weeks, components=components)
+        if index_id in held:
+            histories[index_id] = _history(connection, computed[index_id])
+    return [computed[each.index_id] for each in definitions]
+
+
+def _history(connection: duckdb.DuckDBPyConnection, index: IndexWeeks) -> ComponentHistory:
+    """All that an index will have published once its computed weeks are recorded: these, and what is recorded before them."""
+    definition, results = index.definition, index.results
+    until = results[0].as_of_week - WEEK if results else date.max
+    reasons = connection.execute(
+        f"""select distinct as_of_week, status_reason from {LEVELS.current_view_sql_name}
+        where index_id = ? and as_of_week <= ? and status = 'unavailable' and status_reason is not null""",
+        [definition.index_id, until],
+    ).fetchall()
+    return ComponentHistory.from_rows(
+        definition,
+        pl.concat(
+            [
+                _recorded_rows(connection, definition, REBALANCES, REBALANCE_SCHEMA, until=until),
+                *(result.rebalances for result in results),
+            ]
+        ),
+        pl.concat(
+            [
+                _recorded_rows(connection, definition, LEVELS, LEVEL_SCHEMA, until=until),
+                *(result.levels for result in results),
+            ]
+        ),
+        unavailable=dict(reasons)
+        | {each.as_of_week: each.reason for each in results if each.status == "unavailable" and each.reason},
+    )
+
+
 def compute_index(
     connection: duckdb.DuckDBPyConnection,
     definition: IndexDefinition,
@@ -196,6 +264,7 @@ def compute_index(
     context: RunContext,
     *,
     weeks: Sequence[date] | None = None,
+    components: Components | None = None,
 ) -> IndexWeeks:
     """Weeks of one index that a build has to compute, continuing from what is recorded before them.
 
@@ -205,6 +274,7 @@ def compute_index(
         market: `read_market`.
         context: The build.
         weeks: Consecutive weeks to compute instead of those the context chooses.
+        components: What the components of an index of indices have published, these weeks included.
     """
     first = first_market_week(connection, context.as_of_week)
     if first is None:
@@ -222,7 +292,7 @@ def compute_index(
         if recorded and min(recorded) < weeks[0]
         else new_state(definition)
     )
-    results = list(fold(definition, state, weeks, market))
+    results = list(fold(definition, state, weeks, market, components))
     while results and not recorded and results[0].status == "unavailable" and not results[0].state.is_started:
         results.pop(0)  # an index has no history before it starts
     return IndexWeeks(definition, tuple(results))
@@ -310,21 +380,30 @@ def _level_rows(result: WeekResult) -> pl.DataFrame:
 def _state_before(connection: duckdb.DuckDBPyConnection, definition: IndexDefinition, week: date) -> IndexState:
     """State of an index at the end of the week before `week`, from the recorded rows."""
     before = week - WEEK
-
-    def rows(table: VersionedTable, schema: dict[str, pl.DataType], condition: str) -> pl.DataFrame:
-        frame = connection.execute(
-            f"select * from {table.current_view_sql_name} where index_id = ? and as_of_week <= ? and {condition}",
-            [definition.index_id, before],
-        ).pl()
-        return frame.select(pl.col(name).cast(dtype) for name, dtype in schema.items())
-
     return state_from_rows(
         definition,
-        rows(REBALANCES, REBALANCE_SCHEMA, "true"),
-        rows(LEVELS, LEVEL_SCHEMA, "level is not null"),
-        rows(COMPOSITIONS, COMPOSITION_SCHEMA, "true"),
+        _recorded_rows(connection, definition, REBALANCES, REBALANCE_SCHEMA, until=before),
+        _recorded_rows(connection, definition, LEVELS, LEVEL_SCHEMA, until=before),
+        _recorded_rows(connection, definition, COMPOSITIONS, COMPOSITION_SCHEMA, until=before),
         as_of_week=before,
     )
+
+
+def _recorded_rows(
+    connection: duckdb.DuckDBPyConnection,
+    definition: IndexDefinition,
+    table: VersionedTable,
+    schema: dict[str, pl.DataType],
+    *,
+    until: date,
+) -> pl.DataFrame:
+    """Current rows of an index up to a week; of levels, those that have one."""
+    condition = "level is not null" if table is LEVELS else "true"
+    frame = connection.execute(
+        f"select * from {table.current_view_sql_name} where index_id = ? and as_of_week <= ? and {condition}",
+        [definition.index_id, until],
+    ).pl()
+    return frame.select(pl.col(name).cast(dtype) for name, dtype in schema.items())
 
 
 def midnight(day: date) -> datetime:

@@ -32,7 +32,7 @@ from orchestration.lib.dbt_translator import DBT_EXECUTABLE, DBT_PROJECT
 from orchestration.lib.errors import TidemarkError
 from orchestration.lib.evaluation_weeks import EVALUATED_HEADS, EVALUATED_TRADER, EvaluatedHead, evaluate
 from orchestration.lib.explained_weeks import EXPLAINED_TABLES, build_explanations
-from orchestration.lib.index_weeks import append_indices, compute_index, read_market
+from orchestration.lib.index_weeks import append_indices, compute_indices, read_market
 from orchestration.lib.monitored_weeks import MONITOR_TABLES, build_monitor
 from orchestration.lib.outcome_weeks import build_outcomes
 from orchestration.lib.registry import ModelRegistry
@@ -284,10 +284,9 @@ def _build(
     else:
         definitions = load_definitions(*load_settings().indices_folders)
         market = read_market(connection, definitions, until=week)
-        computed = [
-            compute_index(connection, each, market, context, weeks=_weeks(connection, each.index_id, week))
-            for each in definitions
-        ]
+        computed = compute_indices(
+            connection, definitions, market, context, weeks_of=lambda index_id: _weeks(connection, index_id, week)
+        )
         append_indices(connection, computed, context)
 
 

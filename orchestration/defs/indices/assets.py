@@ -5,9 +5,11 @@ from collections.abc import Iterator
 import dagster as dg
 import duckdb
 
+from models_ml.indices.components import undated_inputs
 from models_ml.indices.definition import IndexDefinition, load_definitions
+from models_ml.indices.risk_modes import in_words
 from orchestration.lib.index_backtest import write_backtests
-from orchestration.lib.index_weeks import TABLES, append_indices, compute_index, read_market
+from orchestration.lib.index_weeks import TABLES, append_indices, compute_indices, read_market
 from orchestration.lib.metadata import lines_plot, table_metadata
 from orchestration.lib.published_checks import key_of, published_check_spec, published_result
 from orchestration.lib.resources import POOL, RunLease, Warehouse
@@ -79,7 +81,7 @@ def index_weeks(
     with warehouse.connect() as connection:
         build = warehouse.build(connection, context.run_id)
         market = read_market(connection, definitions, until=build.as_of_week)
-        computed = [compute_index(connection, definition, market, build) for definition in definitions]
+        computed = compute_indices(connection, definitions, market, build)
         appended = append_indices(connection, computed, build)
         record_definitions(connection, definitions)
         yield dg.MaterializeResult(asset_key=DEFINITIONS, metadata=table_metadata(connection, "indices.definitions"))
@@ -144,8 +146,10 @@ def index_backtests(
 def record_definitions(connection: duckdb.DuckDBPyConnection, definitions: list[IndexDefinition]) -> None:
     """Replace the table of definitions: what each index is, and since when it has levels."""
     connection.execute("delete from indices.definitions")
+    by_id = {definition.index_id: definition for definition in definitions}
     for definition in definitions:
-        undated = definition.undated_inputs
+        undated = undated_inputs(definition, by_id)
+        risk = f" {in_words(definition.risk_mode)}" if definition.risk_mode else ""
         hindsight = f" Rests on undated reference data (hindsight): {', '.join(undated)}." if undated else ""
         connection.execute(
             """
@@ -157,7 +161,7 @@ def record_definitions(connection: duckdb.DuckDBPyConnection, definitions: list[
                 definition.index_id,
                 definition.name,
                 definition.kind,
-                " ".join(definition.methodology.split()) + hindsight,
+                " ".join(definition.methodology.split()) + risk + hindsight,
                 definition.index_id,
             ],
         )

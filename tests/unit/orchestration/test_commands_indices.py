@@ -3,9 +3,10 @@
 import json
 
 import pytest
+import yaml
 
-from models_ml.indices.definition import DEFINITIONS_FOLDER, load_definitions
-from orchestration.commands_indices import SCHEMA, new_index, schema_text
+from models_ml.indices.definition import DEFINITIONS_FOLDER, load_definitions, parse_definition
+from orchestration.commands_indices import SCHEMA, new_index, schema_text, show_index
 from orchestration.lib.errors import TidemarkError
 from orchestration.settings import SHIPPED_INDICES, load_settings
 
@@ -80,3 +81,29 @@ def test_the_schema_knows_every_field_and_says_what_it_is_for():
     }
     assert "Half-life" in schema["properties"]["market_cap_half_life_days"]["description"]
     assert schema["additionalProperties"] is False
+
+
+def test_an_index_is_shown_with_what_its_risk_mode_sets(own_folder, capsys):
+    new_index("calm")
+    path = own_folder / "calm.yaml"
+    text = path.read_text().replace("rule: monthly", "rule: weekly_model").replace("minimum_constituents: 5", "")
+    text = text.replace("  method: market_cap\n  cap: 0.25\n", "  volatility_days: 60\n")
+    path.write_text(text + "risk_mode: conservative\nminimum_constituents: 10\n")
+    capsys.readouterr()
+
+    assert show_index("calm") == 0
+
+    shown = yaml.safe_load(capsys.readouterr().out)
+    assert shown["weighting"] == {"method": "inverse_volatility", "cap": 0.1, "volatility_days": 60}
+    assert shown["rotation"]["floor_share"] == 0.25
+    with pytest.raises(TidemarkError, match="ID=none is no index"):
+        show_index("none")
+
+
+@pytest.mark.parametrize("index_id", ["balanced_mix", "bitwise10", "ai_top100"])
+def test_what_is_shown_of_a_shipped_index_is_a_definition_of_it(own_folder, capsys, index_id):
+    show_index(index_id)
+
+    shown = parse_definition(capsys.readouterr().out, name="shown.yaml")
+
+    assert shown in load_definitions(DEFINITIONS_FOLDER)

@@ -79,7 +79,7 @@ def test_all_problems_are_told_at_once_with_file_line_field_and_remedy():
         ["mine.yaml:8", "weighting.kap"],
     ]
     assert "lower-case letters" in problems[0]
-    assert "'passive', 'replica', 'thematic' or 'ai'" in problems[1]
+    assert "'passive', 'replica', 'thematic', 'ai' or 'composite'" in problems[1]
     assert "'many'" in problems[2]
     assert "did you mean 'cap'?" in problems[3]
 

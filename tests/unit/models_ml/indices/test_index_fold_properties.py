@@ -15,7 +15,19 @@ START = dt.date(2024, 1, 1)
 WEEKS = [START + dt.timedelta(days=7 * week) for week in range(1, 27)]
 DAYS = 7 * 27
 KINDS = st.sampled_from(
-    ["monthly", "capped", "dated", "model", "rotating", "tilted", "places", "rotating_places", "turning"]
+    [
+        "monthly",
+        "capped",
+        "dated",
+        "model",
+        "rotating",
+        "tilted",
+        "places",
+        "rotating_places",
+        "turning",
+        "core",
+        "floored",
+    ]
 )
 MARKETS = settings(max_examples=25, deadline=None)
 
@@ -42,6 +54,8 @@ def index_of(definition_of):
             "rotating_places": places | {"rotation": {}, "weighting": {"cap": 0.4}},
             "rotating": model | {"rotation": {"min_hold_days": 8}, "selection": {"count": 3, "exit_rank": 5}},
             "turning": model | {"rotation": {"trigger": "daily"}, "weighting": {"volatility_cap": True, "cap": 0.5}},
+            "core": {"weighting": {"core": [{"token_id": "t01", "weight": 0.4}], "cap": 0.4}},
+            "floored": model | {"rotation": {"floor_share": 0.3, "min_hold_days": 8}, "weighting": {"method": "equal"}},
         }
         return definition_of(**fields[kind])
 
