@@ -94,18 +94,18 @@ def decide(
         )
     except (InfeasibleCapError, OptimiserError) as error:
         return Decision(failure=reasons.refused(error=error, day=snapshot_day))
-    targets = [
-        *_member_targets(
-            definition, members, weights, held=held, ranked=ranked, to_stable=to_stable, data=data, day=snapshot_day
-        ),
-        *_stable_targets(held, to_stable=to_stable),
-    ]
     is_share_new = abs(to_stable.share - stance.share) > SAME_SHARE
     aims = weights.aims(invested=1.0 - to_stable.share)
     aims |= {stable.token_id: to_stable.share * stable.share for stable in to_stable.stables}
     is_worthwhile = is_share_new or is_worth_trading(definition, held=held, aims=aims)
     if definition.is_model_driven and not is_worthwhile:
         return Decision(note=to_stable.note)
+    targets = [
+        *_member_targets(
+            definition, members, weights, held=held, ranked=ranked, to_stable=to_stable, data=data, day=snapshot_day
+        ),
+        *_stable_targets(held, to_stable=to_stable),
+    ]
     ordered = tuple(sorted(targets, key=lambda target: target.token_id))
     return Decision(Rebalance(effective_at, ordered), note=to_stable.note)
 
@@ -121,7 +121,7 @@ def _members(
 ) -> pl.DataFrame:
     before = {holding.token_id for holding in held if not holding.is_rotation}
     if not is_review:
-        priced = [token_id for token_id in before if data.lookup.is_priced(token_id, day)]
+        priced = _priced(before, data=data, day=day)
         kept = ranked.still_held(priced, weighting=definition.weighting)
         if kept.height >= definition.minimum_constituents:
             return kept
@@ -184,16 +184,26 @@ def _weigh_members(
     past = functools.partial(past_returns, data.lookup, token_ids, day)
     shares, weights = weigh(members, weighting, past=past, held=before)
     bounds = bounds_on(members, shares, weighting, held=before)
+    unlimited, limited = shares.to_list(), weights.to_list()
     clauses = {
-        token_id: reasons.limited(bounds, position=position, before=shares.to_list(), after=weights.to_list())
+        token_id: reasons.limited(bounds, position=position, before=unlimited, after=limited)
         for position, token_id in enumerate(token_ids)
     }
-    wanted = dict(zip(token_ids, weights.to_list(), strict=True))
-    tradable = _shares_held(holding for holding in held if data.lookup.is_priced(holding.token_id, day))
+    wanted = dict(zip(token_ids, limited, strict=True))
+    priced = _priced((holding.token_id for holding in held), data=data, day=day)
+    tradable = _shares_held(holding for holding in held if holding.token_id in priced)
     if weighting.max_turnover is None or not tradable or invested <= SAME_SHARE:
         return _MemberWeights(wanted, wanted, before, clauses)
     reached = part_of_the_way(tradable, wanted, max_turnover=weighting.max_turnover)
     return _MemberWeights(wanted, reached, tradable, clauses)
+
+
+def _priced(token_ids: Iterable[str], *, data: MarketData, day: dt.date) -> set[str]:
+    """Those with a recent close, without which they cannot be traded."""
+    names = list(token_ids)
+    return {
+        token_id for token_id, has_price in zip(names, data.lookup.are_priced(names, day), strict=True) if has_price
+    }
 
 
 def _shares_held(held: Iterable[Holding]) -> dict[str, float]:
@@ -364,7 +374,7 @@ def _why_left(
         return reasons.no_price(newest)
     if token_id in ranks:
         return f"(rank {ranks[token_id]})"
-    rows = ranked.excluded.filter(pl.col("token_id") == token_id).rows(named=True)
-    if rows:
-        return reasons.ineligible(rows[0]["exclusion"], rows[0], definition)
+    row = ranked.excluded_row(token_id)
+    if row is not None:
+        return reasons.ineligible(row["exclusion"], row, definition)
     return reasons.no_price(newest) if newest < day else f"not among the candidates of {day}"

@@ -5,9 +5,12 @@ Does not: weights (`weighting.py`), stablecoins held by rotation (`rotation.py`)
 """
 
 import datetime as dt
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
 
+import numpy as np
 import polars as pl
 
 from models_ml.indices.definition import IndexDefinition, Selection
@@ -21,11 +24,28 @@ class Ranked:
 
     Attributes:
         eligible: Snapshot rows by `rank` (1 is best), which is counted within the pool of `ranking.among_largest`.
-        excluded: The other rows with `exclusion`, the code of the first test they failed.
+        snapshot: All rows.
+        codes: Code of the first test that each row of the snapshot failed, None where it is eligible.
     """
 
     eligible: pl.DataFrame
-    excluded: pl.DataFrame
+    snapshot: pl.DataFrame
+    codes: list[str | None]
+
+    @cached_property
+    def excluded(self) -> pl.DataFrame:
+        """The rows that are not eligible, with `exclusion`, the code of the first test they failed."""
+        judged = self.snapshot.with_columns(pl.Series("exclusion", self.codes, dtype=pl.String))
+        return judged.filter(pl.col("exclusion").is_not_null())
+
+    def excluded_row(self, token_id: str) -> Mapping[str, Any] | None:
+        """The row of an excluded token, with `exclusion`; None for one that is eligible or no candidate."""
+        position = self._excluded_positions.get(token_id)
+        return None if position is None else self.excluded.row(position, named=True)
+
+    @cached_property
+    def _excluded_positions(self) -> dict[str, int]:
+        return {token_id: position for position, token_id in enumerate(self.excluded["token_id"])}
 
     def still_held(self, held: Collection[str], *, weighting: Weighting) -> pl.DataFrame:
         """Constituents between two reviews: those with a market cap, whatever else they failed; `rank` may be null.
@@ -54,34 +74,31 @@ def rank_candidates(
 
     Args:
         definition: The index.
-        snapshot: Candidates at the close of `close_date` (`MarketData.snapshot`).
+        snapshot: Candidates at the close of `close_date`, the largest first (`MarketData.snapshot`).
         close_date: Day of the snapshot.
         prices: Asked whether a candidate has a recent price, without which nobody could trade it.
     """
-    judged = snapshot.with_columns(exclusion=judge(definition))
-    survivors = judged.filter(pl.col("exclusion").is_null())["token_id"].to_list()
-    unpriced = [token_id for token_id in survivors if not prices.is_priced(token_id, close_date)]
-    least = definition.universe.min_history_days
-    short = [token_id for token_id in survivors if least and prices.closes_until(token_id, close_date) < least]
-    judged = judged.with_columns(
-        exclusion=pl.when(pl.col("exclusion").is_not_null())
-        .then("exclusion")
-        .when(pl.col("token_id").is_in(unpriced))
-        .then(pl.lit("unpriced"))
-        .when(pl.col("token_id").is_in(short))
-        .then(pl.lit("short_history"))
-    )
-    by_size = judged.filter(pl.col("exclusion").is_null()).sort("market_cap_usd", "token_id", descending=[True, False])
-    pool = by_size if definition.ranking.among_largest is None else by_size.head(definition.ranking.among_largest)
-    outside = by_size.tail(by_size.height - pool.height).with_columns(exclusion=pl.lit("outside_pool"))
-    # The pool is sorted by size and token_id, so a stable sort breaks ties by them.
-    eligible = pool.sort(definition.ranking.by, descending=True, maintain_order=True).with_row_index("rank", offset=1)
-    return Ranked(
-        eligible=eligible.drop("exclusion"),
-        excluded=pl.concat([judged.filter(pl.col("exclusion").is_not_null()), outside]),
-    )
+    codes = snapshot.select(exclusion=judge(definition)).to_series().to_list()
+    token_ids = snapshot["token_id"].to_list()
+    survivors = np.array([position for position, code in enumerate(codes) if code is None], dtype=np.int64)
+    names = [token_ids[position] for position in survivors]
+    is_priced = prices.are_priced(names, close_date)
+    is_long = prices.closes_until(names, close_date) >= definition.universe.min_history_days
+    for position in survivors[is_priced & ~is_long]:
+        codes[position] = "short_history"
+    for position in survivors[~is_priced]:
+        codes[position] = "unpriced"
+    by_size = survivors[is_priced & is_long]
+    for position in by_size[definition.ranking.among_largest :] if definition.ranking.among_largest else ():
+        codes[position] = "outside_pool"
+    eligible = snapshot[by_size[: definition.ranking.among_largest]]
+    if definition.ranking.by != "market_cap_usd":
+        # The pool is in the order of size and token_id, so a stable sort breaks ties by them.
+        eligible = eligible.sort(definition.ranking.by, descending=True, maintain_order=True)
+    return Ranked(eligible.with_row_index("rank", offset=1), snapshot, codes)
 
 
+@lru_cache(maxsize=256)
 def judge(definition: IndexDefinition) -> pl.Expr:
     """Code of the first test a candidate fails, null where it passes all (prices are tested by `rank_candidates`)."""
     universe, limits = definition.universe, definition.eligibility
@@ -105,7 +122,18 @@ def judge(definition: IndexDefinition) -> pl.Expr:
         ("unranked", pl.col(definition.ranking.by).is_null()),
         ("ungraded", pl.col("trader_grade").is_null() & definition.weighting.uses_grade),
     ]
-    return pl.coalesce(*(pl.when(fails).then(pl.lit(code)) for code, fails in tests))
+    # Tests that no token can fail cost as much as the others.
+    idle = {
+        "stable": not universe.exclude_stable,
+        "wrapped": not universe.exclude_wrapped,
+        "named": not universe.exclude_tokens,
+        "left_out_sector": not left_out,
+        "sector": not sector,
+        "no_volume": not needs_volume,
+        "zero_volume": not definition.weighting.uses_volume,
+        "ungraded": not definition.weighting.uses_grade,
+    }
+    return pl.coalesce(*(pl.when(fails).then(pl.lit(code)) for code, fails in tests if not idle.get(code, False)))
 
 
 def choose(eligible: pl.DataFrame, *, held: Collection[str], selection: Selection) -> pl.DataFrame:
@@ -121,12 +149,15 @@ def choose(eligible: pl.DataFrame, *, held: Collection[str], selection: Selectio
     Returns:
         At most `count` rows of `eligible`, by rank.
     """
-    exit_rank = selection.exit_rank or selection.count
-    preference = (
-        pl.when(pl.col("rank") <= (selection.entry_rank or 0))
-        .then(0)
-        .when(pl.col("token_id").is_in(list(held)) & (pl.col("rank") <= exit_rank))
-        .then(1)
-        .otherwise(2)
-    )
-    return eligible.sort(preference, "rank").head(selection.count).sort("rank")
+    exit_rank, entry_rank = selection.exit_rank or selection.count, selection.entry_rank or 0
+    ranks, constituents = eligible["rank"].to_list(), set(held)
+
+    def preference(position: int) -> tuple[int, int]:
+        rank = ranks[position]
+        if rank <= entry_rank:
+            return 0, rank
+        return 1 if rank <= exit_rank and token_ids[position] in constituents else 2, rank
+
+    token_ids = eligible["token_id"].to_list()
+    chosen = sorted(range(len(ranks)), key=preference)[: selection.count]
+    return eligible[sorted(chosen, key=ranks.__getitem__)]
