@@ -154,13 +154,16 @@ class PriceLookup:
 
     def last_priced(self, token_id: str, day: dt.date) -> dt.date | None:
         """Newest day up to `day` on which the token has a price."""
-        close = self._closes_on(self._numbers_of([token_id]), np.int64(day_number(day)))
-        number = int(self._days[close[0]])
-        return day_of(number) if number != NEVER else None
+        token, number = self._number.get(token_id), day_number(day)
+        if token is None or number < self._first_day[token]:
+            return None
+        close = self._close[self._entry[token] + min(number, self._last_day[token])]
+        return day_of(self._days[close])
 
     def is_priced(self, token_id: str, day: dt.date) -> bool:
         """Whether the token has a close at most `STALE_AFTER_DAYS` old on `day`."""
-        return bool(self.are_priced([token_id], day)[0])
+        newest = self.last_priced(token_id, day)
+        return newest is not None and (day - newest).days <= STALE_AFTER_DAYS
 
     def _numbers_of(self, token_ids: Sequence[str]) -> Integers:
         known, unknown = self._number, len(self._number)

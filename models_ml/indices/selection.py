@@ -40,12 +40,14 @@ class Ranked:
 
     def excluded_row(self, token_id: str) -> Mapping[str, Any] | None:
         """The row of an excluded token, with `exclusion`; None for one that is eligible or no candidate."""
-        position = self._excluded_positions.get(token_id)
-        return None if position is None else self.excluded.row(position, named=True)
+        position = self._positions.get(token_id)
+        if position is None or self.codes[position] is None:
+            return None
+        return self.snapshot.row(position, named=True) | {"exclusion": self.codes[position]}
 
     @cached_property
-    def _excluded_positions(self) -> dict[str, int]:
-        return {token_id: position for position, token_id in enumerate(self.excluded["token_id"])}
+    def _positions(self) -> dict[str, int]:
+        return {token_id: position for position, token_id in enumerate(self.snapshot["token_id"])}
 
     def still_held(self, held: Collection[str], *, weighting: Weighting) -> pl.DataFrame:
         """Constituents between two reviews: those with a market cap, whatever else they failed; `rank` may be null.
