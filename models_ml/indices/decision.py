@@ -228,9 +228,9 @@ def _member_targets(
     invested = 1.0 - to_stable.share
     if invested <= SAME_SHARE:
         members = members.clear()
-    names = dict(members.select("token_id", "symbol").iter_rows())
+    names = dict(zip(members["token_id"].to_list(), members["symbol"].to_list(), strict=True))
     before = {holding.token_id: holding for holding in held if not holding.is_rotation}
-    ranks = dict(ranked.eligible.select("token_id", "rank").iter_rows())
+    ranks = ranked.ranks
     leavers = sorted(
         (holding for holding in before.values() if holding.token_id not in names),
         key=lambda holding: (ranks.get(holding.token_id, len(ranks) + 1), holding.token_id),

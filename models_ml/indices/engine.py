@@ -192,9 +192,8 @@ class _Walk:
     def _watch_pegs(self) -> None:
         """Trade out of a held stablecoin a day after a close below the limit; the week's last close is `decide_next`'s to judge."""
         rotation = self.definition.rotation
-        day = self.week - ONE_WEEK
-        while rotation is not None and self.basket is not None and day < self.last_day:
-            parked = [holding.token_id for holding in self.basket.holdings if reasons.is_rotation(holding.reason)]
+        day, parked = self.week - ONE_WEEK, self._parked()
+        while rotation is not None and parked and day < self.last_day:
             closes = self.data.lookup.block(parked, day, day).prices_usd[0]
             fallen = [
                 token_id for token_id, price in zip(parked, closes, strict=True) if price < rotation.leave_below_usd
@@ -215,7 +214,13 @@ class _Walk:
                     return
                 self.made.append(decision.rebalance)
                 self._trade(decision.rebalance, close)
+                parked = self._parked()
             day += ONE_DAY
+
+    def _parked(self) -> list[str]:
+        """The stablecoins that the rotation holds."""
+        holdings = self.basket.holdings if self.basket is not None else ()
+        return [holding.token_id for holding in holdings if reasons.is_rotation(holding.reason)]
 
     def decide_next(self) -> None:
         """Set the target that trades one day after as_of; without one the basket stays."""

@@ -243,6 +243,8 @@ def _scaled(values: Floats, lower: Floats, upper: Floats, *, total: float) -> Fl
 
 def _sum(values: Floats) -> float:
     """Sum by distinct value, so that ten times 0.1 is 1."""
+    if (values == values[:1]).all():  # most limits are the same for all
+        return float(values[:1].sum() * len(values))
     distinct, counts = np.unique(values, return_counts=True)
     return float((distinct * counts).sum())
 

@@ -33,6 +33,11 @@ class Ranked:
     codes: list[str | None]
 
     @cached_property
+    def ranks(self) -> dict[str, int]:
+        """Rank of every eligible token."""
+        return dict(zip(self.eligible["token_id"].to_list(), self.eligible["rank"].to_list(), strict=True))
+
+    @cached_property
     def excluded(self) -> pl.DataFrame:
         """The rows that are not eligible, with `exclusion`, the code of the first test they failed."""
         judged = self.snapshot.with_columns(pl.Series("exclusion", self.codes, dtype=pl.String))
@@ -47,7 +52,7 @@ class Ranked:
 
     @cached_property
     def _positions(self) -> dict[str, int]:
-        return {token_id: position for position, token_id in enumerate(self.snapshot["token_id"])}
+        return {token_id: position for position, token_id in enumerate(self.snapshot["token_id"].to_list())}
 
     def still_held(self, held: Collection[str], *, weighting: Weighting) -> pl.DataFrame:
         """Constituents between two reviews: those with a market cap, whatever else they failed; `rank` may be null.
@@ -81,11 +86,10 @@ def rank_candidates(
         prices: Asked whether a candidate has a recent price, without which nobody could trade it.
     """
     codes = snapshot.select(exclusion=judge(definition)).to_series().to_list()
-    token_ids = snapshot["token_id"].to_list()
     survivors = np.array([position for position, code in enumerate(codes) if code is None], dtype=np.int64)
-    names = [token_ids[position] for position in survivors]
-    is_priced = prices.are_priced(names, close_date)
-    is_long = prices.closes_until(names, close_date) >= definition.universe.min_history_days
+    names = snapshot["token_id"][survivors].to_list()
+    is_priced, least = prices.are_priced(names, close_date), definition.universe.min_history_days
+    is_long = prices.closes_until(names, close_date) >= least if least else np.ones(len(names), dtype=bool)
     for position in survivors[is_priced & ~is_long]:
         codes[position] = "short_history"
     for position in survivors[~is_priced]:
@@ -93,11 +97,11 @@ def rank_candidates(
     by_size = survivors[is_priced & is_long]
     for position in by_size[definition.ranking.among_largest :] if definition.ranking.among_largest else ():
         codes[position] = "outside_pool"
-    eligible = snapshot[by_size[: definition.ranking.among_largest]]
+    pool = by_size[: definition.ranking.among_largest]
     if definition.ranking.by != "market_cap_usd":
         # The pool is in the order of size and token_id, so a stable sort breaks ties by them.
-        eligible = eligible.sort(definition.ranking.by, descending=True, maintain_order=True)
-    return Ranked(eligible.with_row_index("rank", offset=1), snapshot, codes)
+        pool = pool[np.argsort(-snapshot[definition.ranking.by].to_numpy()[pool], kind="stable")]
+    return Ranked(snapshot[pool].with_row_index("rank", offset=1), snapshot, codes)
 
 
 @lru_cache(maxsize=256)
@@ -152,7 +156,10 @@ def choose(eligible: pl.DataFrame, *, held: Collection[str], selection: Selectio
         At most `count` rows of `eligible`, by rank.
     """
     exit_rank, entry_rank = selection.exit_rank or selection.count, selection.entry_rank or 0
-    ranks, constituents = eligible["rank"].to_list(), set(held)
+    near = eligible.head(
+        exit_rank + selection.count
+    )  # were all others constituents, the rest would still come from these
+    ranks, token_ids, constituents = near["rank"].to_list(), near["token_id"].to_list(), set(held)
 
     def preference(position: int) -> tuple[int, int]:
         rank = ranks[position]
@@ -160,6 +167,5 @@ def choose(eligible: pl.DataFrame, *, held: Collection[str], selection: Selectio
             return 0, rank
         return 1 if rank <= exit_rank and token_ids[position] in constituents else 2, rank
 
-    token_ids = eligible["token_id"].to_list()
     chosen = sorted(range(len(ranks)), key=preference)[: selection.count]
-    return eligible[sorted(chosen, key=ranks.__getitem__)]
+    return near[sorted(chosen, key=ranks.__getitem__)]
