@@ -83,9 +83,9 @@ class _Figure:
     """A figure that does not depend on the order of days: bounds where it has any, and the share of resamples above 0."""
 
     value: float
-    low: float | None = None
-    high: float | None = None
-    share_above_zero: float | None = None
+    low: float | None
+    high: float | None
+    share_above_zero: float | None
 
 
 def summarise_levels(
@@ -142,33 +142,45 @@ def summarise_levels(
 
 def _order_free_figures(samples: Sequence[_Sample], block: int, draws: int, seed: int) -> list[dict[str, _Figure]]:
     """Figures of each sample; samples of one length share their draws."""
-    found: list[dict[str, _Figure]] = [{} for _ in samples]
+    values: list[dict[str, Floats]] = [{} for _ in samples]
+    resampled: list[dict[str, Floats]] = [{} for _ in samples]
     by_days: dict[int, list[int]] = {}
     for number, sample in enumerate(samples):
         by_days.setdefault(sample.days, []).append(number)
     for days, numbers in by_days.items():
         totals = _Totals.of([samples[number] for number in numbers])
-        values = totals.figures(totals.by_day.sum(axis=0)[None, :])
-        resampled: list[dict[str, Floats]] = [{} for _ in numbers]
-        if days >= FEWEST_BLOCKS * block:
-            drawn = [counts @ totals.by_day for counts in _counts(days, block, draws, seed)]
-            resampled = totals.figures(np.concatenate(drawn))
-        for number, of_days, of_draws in zip(numbers, values, resampled, strict=True):
-            for metric, value in of_days.items():
-                found[number][metric] = _figure(float(value[0]), of_draws.get(metric, np.empty(0)))
+        for number, figures in zip(numbers, totals.figures(totals.by_day.sum(axis=0)[None, :]), strict=True):
+            values[number] = figures
+        if days < FEWEST_BLOCKS * block:
+            continue
+        drawn = np.concatenate([counts @ totals.by_day for counts in _counts(days, block, draws, seed)])
+        for number, figures in zip(numbers, totals.figures(drawn), strict=True):
+            resampled[number] = figures
+    named = [(number, metric) for number, figures in enumerate(values) for metric in figures]
+    found: list[dict[str, _Figure]] = [{} for _ in samples]
+    of_draws = [resampled[number].get(metric, np.empty(0)) for number, metric in named]
+    for (number, metric), interval in zip(named, _intervals(of_draws), strict=True):
+        value = float(values[number][metric][0])
+        low, high = interval[:2] if math.isfinite(value) else (None, None)
+        found[number][metric] = _Figure(value, low, high, interval[2])
     return found
 
 
-def _figure(value: float, drawn: Floats) -> _Figure:
-    is_finite = np.isfinite(drawn)
-    drawn = drawn if is_finite.all() else drawn[is_finite]
-    if not len(drawn):
-        return _Figure(value)
-    share = float((drawn > 0).mean())
-    if not math.isfinite(value):
-        return _Figure(value, share_above_zero=share)
-    low, high = np.quantile(drawn, BOUNDS).tolist()
-    return _Figure(value, low, high, share)
+def _intervals(figures: Sequence[Floats]) -> list[tuple[float | None, float | None, float | None]]:
+    """Bounds of each figure from its resamples, and the share of them above 0; those not defined do not count."""
+    found: list[tuple[float | None, float | None, float | None]] = [(None, None, None)] * len(figures)
+    known = [drawn if is_finite.all() else drawn[is_finite] for drawn in figures for is_finite in (np.isfinite(drawn),)]
+    by_count: dict[int, list[int]] = {}
+    for number, drawn in enumerate(known):
+        by_count.setdefault(len(drawn), []).append(number)
+    for count, numbers in by_count.items():
+        if count:
+            rows = np.stack([known[number] for number in numbers])
+            bounds = np.quantile(rows, BOUNDS, axis=1)  # a call costs more than a row
+            shares = (rows > 0).mean(axis=1)
+            for number, low, high, share in zip(numbers, *bounds.tolist(), shares.tolist(), strict=True):
+                found[number] = (low, high, share)
+    return found
 
 
 @dataclass(frozen=True)

@@ -71,6 +71,7 @@ def resampled_counts(
     is_around = end > weeks
     more = np.concatenate([row + first, row[is_around]])
     less = row + np.where(is_around, end - weeks, end)
-    size = draws * (weeks + 1)
-    changes = np.bincount(more, minlength=size) - np.bincount(less, minlength=size)
-    return np.cumsum(changes.reshape(draws, weeks + 1)[:, :weeks], axis=1, dtype=np.float64)
+    changes = np.zeros(draws * (weeks + 1))
+    np.add.at(changes, more, 1.0)
+    np.subtract.at(changes, less, 1.0)
+    return np.cumsum(changes.reshape(draws, weeks + 1)[:, :weeks], axis=1)
