@@ -1,6 +1,6 @@
 """Which tokens an index may hold, in which order, and which it takes.
 
-Belongs here: eligibility, ranking and the entry and exit buffers.
+Belongs here: eligibility, ranking, the entry and exit buffers, and leaving out the worst of the chosen.
 Does not: weights (`weighting.py`), stablecoins held by rotation (`rotation.py`), wording (`reasons.py`).
 """
 
@@ -13,9 +13,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from models_ml.indices.definition import IndexDefinition, Selection
+from models_ml.indices.definition import IndexDefinition, Selection, number_left_out
 from models_ml.indices.market import PriceLookup
 from models_ml.indices.weighting_rules import Weighting
+
+CALLS = {"bearish": -1, "neutral": 0}
+HELD_CALL = 1  # what a token without a call counts as: nothing speaks against it
 
 
 @dataclass(frozen=True)
@@ -120,11 +123,13 @@ def judge(definition: IndexDefinition) -> pl.Expr:
         ("sector", pl.col("sector").fill_null("").str.to_lowercase().ne(sector) & bool(sector)),
         ("no_market_cap", cap.is_null() | ~cap.is_finite() | (cap <= 0)),
         ("small", cap < limits.min_market_cap_usd),
+        ("large", cap > (limits.max_market_cap_usd or float("inf"))),
         ("no_volume", volume.is_null() & needs_volume),
         ("zero_volume", (volume <= 0) & definition.weighting.uses_volume),
         ("thin", volume < limits.min_volume_30d_usd),
         ("fake_cap", volume < limits.min_volume_to_cap * cap),
         ("young", pl.col("age_days").fill_null(0) < limits.min_price_age_days),
+        *((code, pl.col("signal").fill_null(HELD_CALL) == CALLS[code]) for code in limits.leave_out_calls),
         ("unranked", pl.col(definition.ranking.by).is_null()),
         ("ungraded", pl.col("trader_grade").is_null() & definition.weighting.uses_grade),
     ]
@@ -135,6 +140,7 @@ def judge(definition: IndexDefinition) -> pl.Expr:
         "named": not universe.exclude_tokens,
         "left_out_sector": not left_out,
         "sector": not sector,
+        "large": limits.max_market_cap_usd is None,
         "no_volume": not needs_volume,
         "zero_volume": not definition.weighting.uses_volume,
         "ungraded": not definition.weighting.uses_grade,
@@ -156,9 +162,8 @@ def choose(eligible: pl.DataFrame, *, held: Collection[str], selection: Selectio
         At most `count` rows of `eligible`, by rank.
     """
     exit_rank, entry_rank = selection.exit_rank or selection.count, selection.entry_rank or 0
-    near = eligible.head(
-        exit_rank + selection.count
-    )  # were all others constituents, the rest would still come from these
+    # Were all within the exit rank constituents, the rest would still come from the next `count`.
+    near = eligible.head(exit_rank + selection.count)
     ranks, token_ids, constituents = near["rank"].to_list(), near["token_id"].to_list(), set(held)
 
     def preference(position: int) -> tuple[int, int]:
@@ -169,3 +174,19 @@ def choose(eligible: pl.DataFrame, *, held: Collection[str], selection: Selectio
 
     chosen = sorted(range(len(ranks)), key=preference)[: selection.count]
     return near[sorted(chosen, key=ranks.__getitem__)]
+
+
+def worst_of(chosen: pl.DataFrame, *, share: float) -> pl.DataFrame:
+    """The chosen tokens that a screened index leaves out: a share of all chosen, rounded down, with the lowest `prior_score`.
+
+    Tokens without a score are never among them, so fewer than the share go where too few are scored. Equal scores go by token_id.
+
+    Args:
+        chosen: One row per token with `token_id` and `prior_score` (no unit, null where the model gave none).
+        share: Fraction of `chosen`, 0 to below 1.
+
+    Returns:
+        Rows of `chosen`, the worst first.
+    """
+    scored = chosen.filter(pl.col("prior_score").is_not_null()).sort("prior_score", "token_id")
+    return scored.head(number_left_out(chosen.height, share=share))
