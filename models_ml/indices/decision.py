@@ -165,6 +165,8 @@ def _members(
     before |= {target.token_id for target in left_out}
     chosen = choose(ranked.eligible, held=before, selection=selection)
     share = selection.leave_out_worst
+    if share == 0:
+        return _Chosen(chosen)
     worst = worst_of(chosen, share=share).select("token_id", "symbol", "prior_score").rows()
     return _Chosen(
         chosen.filter(~pl.col("token_id").is_in([token_id for token_id, _, _ in worst])),
@@ -174,7 +176,7 @@ def _members(
 
 def _calls_leave_too_few(definition: IndexDefinition, ranked: Ranked, members: pl.DataFrame) -> str | None:
     """Why all is to be parked: enough tokens pass every test but that of their call. None where that is not so."""
-    left_out = ranked.excluded.filter(pl.col("exclusion").is_in(definition.eligibility.leave_out_calls)).height
+    left_out = sum(code in definition.eligibility.leave_out_calls for code in ranked.codes)
     needed = definition.minimum_constituents
     if members.height >= needed or members.height + left_out < needed:
         return None
