@@ -60,15 +60,14 @@ class Close:
     price_numbers: Integers
 
     @property
-    def weights(self) -> list[float]:
+    def weights(self) -> tuple[float, ...]:
         """Weights in the order of the basket's holdings, summing to 1."""
-        weights: list[float] = (self.values_usd / self.total_usd).tolist()
-        return weights
+        return tuple((self.values_usd / self.total_usd).tolist())
 
     @property
-    def priced_on(self) -> list[dt.date | None]:
+    def priced_on(self) -> tuple[dt.date | None, ...]:
         """From which day each price is (None: never priced)."""
-        return [None if number == NEVER else day_of(number) for number in self.price_numbers.tolist()]
+        return tuple(None if number == NEVER else day_of(number) for number in self.price_numbers.tolist())
 
 
 @dataclass(frozen=True)
