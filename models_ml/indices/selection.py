@@ -5,7 +5,7 @@ Does not: weights (`weighting.py`), stablecoins held by rotation (`rotation.py`)
 """
 
 import datetime as dt
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -14,6 +14,8 @@ import numpy as np
 import polars as pl
 
 from models_ml.indices.definition import IndexDefinition, Selection, number_left_out
+from models_ml.indices.errors import MarketDataError
+from models_ml.indices.feature_rules import FeatureCondition, feature_column
 from models_ml.indices.market import PriceLookup
 from models_ml.indices.weighting_rules import Weighting
 
@@ -29,11 +31,13 @@ class Ranked:
         eligible: Snapshot rows by `rank` (1 is best), which is counted within the pool of `ranking.among_largest`.
         snapshot: All rows.
         codes: Code of the first test that each row of the snapshot failed, None where it is eligible.
+        judged: Size of the pool: `eligible` and those of it that fail a bound on a feature.
     """
 
     eligible: pl.DataFrame
     snapshot: pl.DataFrame
     codes: list[str | None]
+    judged: int
 
     @cached_property
     def ranks(self) -> dict[str, int]:
@@ -87,7 +91,16 @@ def rank_candidates(
         snapshot: Candidates at the close of `close_date`, the largest first (`MarketData.snapshot`).
         close_date: Day of the snapshot.
         prices: Asked whether a candidate has a recent price, without which nobody could trade it.
+
+    Raises:
+        MarketDataError: The candidates lack a feature that the definition rests on.
     """
+    lacking = [name for name in definition.features_used if feature_column(name) not in snapshot.columns]
+    if lacking:
+        raise MarketDataError(
+            f"candidates of {close_date}: {definition.index_id} rests on the features {', '.join(lacking)}, which they lack; "
+            f"hand them in as columns {', '.join(feature_column(name) for name in lacking)}"
+        )
     codes = snapshot.select(exclusion=judge(definition)).to_series().to_list()
     survivors = np.array([position for position, code in enumerate(codes) if code is None], dtype=np.int64)
     names = snapshot["token_id"][survivors].to_list()
@@ -101,15 +114,25 @@ def rank_candidates(
     for position in by_size[definition.ranking.among_largest :] if definition.ranking.among_largest else ():
         codes[position] = "outside_pool"
     pool = by_size[: definition.ranking.among_largest]
-    if definition.ranking.by != "market_cap_usd":
+    size, conditions = len(pool), definition.eligibility.features
+    if conditions:
+        failed = snapshot[pool].select(exclusion=_first_code(_bounds(conditions))).to_series()
+        for position, code in zip(pool, failed.to_list(), strict=True):
+            codes[position] = code
+        pool = pool[failed.is_null().to_numpy()]
+    if definition.ranking.column != "market_cap_usd" or definition.ranking.order != "descending":
         # The pool is in the order of size and token_id, so a stable sort breaks ties by them.
-        pool = pool[np.argsort(-snapshot[definition.ranking.by].to_numpy()[pool], kind="stable")]
-    return Ranked(snapshot[pool].with_row_index("rank", offset=1), snapshot, codes)
+        values = snapshot[definition.ranking.column].to_numpy()[pool]
+        pool = pool[np.argsort(-values if definition.ranking.order == "descending" else values, kind="stable")]
+    return Ranked(snapshot[pool].with_row_index("rank", offset=1), snapshot, codes, size)
 
 
 @lru_cache(maxsize=256)
 def judge(definition: IndexDefinition) -> pl.Expr:
-    """Code of the first test a candidate fails, null where it passes all (prices are tested by `rank_candidates`)."""
+    """Code of the first test a candidate fails, null where it passes all.
+
+    Prices and bounds on features are tested by `rank_candidates`; here it counts only whether a bounded feature is known.
+    """
     universe, limits = definition.universe, definition.eligibility
     cap, volume = pl.col("market_cap_usd"), pl.col("volume_30d_median_usd")
     needs_volume = limits.min_volume_30d_usd > 0 or limits.min_volume_to_cap > 0 or definition.weighting.uses_volume
@@ -130,8 +153,9 @@ def judge(definition: IndexDefinition) -> pl.Expr:
         ("fake_cap", volume < limits.min_volume_to_cap * cap),
         ("young", pl.col("age_days").fill_null(0) < limits.min_price_age_days),
         *((code, pl.col("signal").fill_null(HELD_CALL) == CALLS[code]) for code in limits.leave_out_calls),
-        ("unranked", pl.col(definition.ranking.by).is_null()),
+        ("unranked", pl.col(definition.ranking.column).is_null()),
         ("ungraded", pl.col("trader_grade").is_null() & definition.weighting.uses_grade),
+        *((condition.column, pl.col(condition.column).is_null()) for condition in limits.features),
     ]
     # Tests that no token can fail cost as much as the others.
     idle = {
@@ -145,7 +169,26 @@ def judge(definition: IndexDefinition) -> pl.Expr:
         "zero_volume": not definition.weighting.uses_volume,
         "ungraded": not definition.weighting.uses_grade,
     }
-    return pl.coalesce(*(pl.when(fails).then(pl.lit(code)) for code, fails in tests if not idle.get(code, False)))
+    return _first_code([(code, fails) for code, fails in tests if not idle.get(code, False)])
+
+
+def _bounds(conditions: Iterable[FeatureCondition]) -> list[tuple[str, pl.Expr]]:
+    """Code and test of every bound on a feature; the code is the feature's column."""
+    tests = []
+    for condition in conditions:
+        value = pl.col(condition.column)
+        if condition.at_least is not None:
+            tests.append((condition.column, value < condition.at_least))
+        if condition.at_most is not None:
+            tests.append((condition.column, value > condition.at_most))
+    return tests
+
+
+def _first_code(tests: Sequence[tuple[str, pl.Expr]]) -> pl.Expr:
+    """Code of the first test that a row fails, null where it fails none."""
+    if not tests:
+        return pl.lit(None, pl.String)
+    return pl.coalesce(*(pl.when(fails).then(pl.lit(code)) for code, fails in tests))
 
 
 def choose(eligible: pl.DataFrame, *, held: Collection[str], selection: Selection) -> pl.DataFrame:
