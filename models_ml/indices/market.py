@@ -247,7 +247,8 @@ class MarketData:
     def _with_smoothed_caps(self, day: dt.date, half_life_days: float) -> pl.DataFrame:
         rows = self.snapshot(day)
         averages = self._smoothed_caps(half_life_days)
-        start, end = (averages["market_date"].search_sorted(day, side) for side in ("left", "right"))
+        start = averages["market_date"].search_sorted(day, "left")
+        end = averages["market_date"].search_sorted(day, "right")
         of_day = averages.slice(start, end - start).drop("market_date")
         smoothed = pl.coalesce("smoothed", "market_cap_usd").alias("market_cap_usd")
         return (
