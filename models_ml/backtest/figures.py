@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,8 @@ from models_ml.learning.evaluation.deflated_sharpe import SMALLEST_SPREAD, sharp
 
 Floats = npt.NDArray[np.float64]
 
+SERIES_COLUMNS = 4  # of a series among the totals: returns, their squares, squares of the negative ones, log growth
+PAIR_COLUMNS = 3  # of a series and its benchmark: products, differences, squares of these
 SMALLEST_GROWTH = 1e-300  # a series that lost everything has a logarithm, too
 ROOT_OF_YEAR = math.sqrt(DAYS_A_YEAR)
 
@@ -51,12 +54,20 @@ def totals_by_day(returns: Floats, benchmark: Floats | None = None) -> Floats:
         benchmark: Those of the benchmark on the same days; itself where None.
     """
     other = returns if benchmark is None else benchmark
-    excess = returns - other
-    columns = [np.ones(len(returns))]
-    for values in (returns, other):
-        growth = np.log(np.maximum(1 + values, SMALLEST_GROWTH))
-        columns += [values, values**2, np.minimum(values, 0) ** 2, growth]
-    return np.column_stack([*columns, returns * other, excess, excess**2])
+    ones = np.ones(len(returns))
+    return np.column_stack([ones, series_by_day(returns), series_by_day(other), pair_by_day(returns, other)])
+
+
+def series_by_day(returns: Floats) -> Floats:
+    """What each day of one series adds to the totals: the `SERIES_COLUMNS` of `totals_by_day`, days x 4."""
+    growth = np.log(np.maximum(1 + returns, SMALLEST_GROWTH))
+    return np.column_stack([returns, returns**2, np.minimum(returns, 0) ** 2, growth])
+
+
+def pair_by_day(returns: Floats, benchmark: Floats) -> Floats:
+    """What each day of a series and its benchmark adds to the totals: the `PAIR_COLUMNS` of `totals_by_day`, days x 3."""
+    excess = returns - benchmark
+    return np.column_stack([returns * benchmark, excess, excess**2])
 
 
 def figures_of_totals(totals: Floats) -> dict[str, Floats]:
@@ -86,11 +97,15 @@ def relative_figures_of_totals(totals: Floats) -> dict[str, Floats]:
     Management, 2nd ed., ch. 5).
     beta: covariance of both / variance of the benchmark.
     """
+    own, twin = (figures_of_totals(totals[..., columns]) for columns in ([0, 1, 2, 3, 4], [0, 5, 6, 7, 8]))
+    return relative_figures(own, twin, totals)
+
+
+def relative_figures(own: Mapping[str, Floats], twin: Mapping[str, Floats], totals: Floats) -> dict[str, Floats]:
+    """As `relative_figures_of_totals`, where the figures of both series are known from their own totals."""
     count, total, squares = totals[..., 0], totals[..., 1], totals[..., 2]
     other, other_squares = totals[..., 5], totals[..., 6]
     product, excess, excess_squares = totals[..., 9], totals[..., 10], totals[..., 11]
-    own = figures_of_totals(totals[..., [0, 1, 2, 3, 4]])
-    twin = figures_of_totals(totals[..., [0, 5, 6, 7, 8]])
     with np.errstate(divide="ignore", invalid="ignore"):
         variance = (other_squares - other**2 / count) / (count - 1)
         covariance = (product - total * other / count) / (count - 1)
@@ -138,9 +153,8 @@ def monthly_returns(levels: Floats, *, first: dt.date) -> Floats:
         levels: One a day, without gaps.
         first: Day of the first.
     """
-    days = [first + dt.timedelta(days=offset) for offset in range(len(levels))]
-    ends = [position for position, day in enumerate(days) if (day + dt.timedelta(days=1)).day == 1]
-    closes = levels[ends]
+    months = (np.datetime64(first, "D") + np.arange(len(levels) + 1)).astype("datetime64[M]")
+    closes = levels[months[1:] > months[:-1]]
     return daily_returns(closes) if len(closes) > 1 else np.empty(0)
 
 

@@ -209,25 +209,25 @@ def _as_frame(
 ) -> pl.DataFrame:
     """Arrays of days x capitals x indices as rows."""
     last = first + ONE_DAY * (len(figures["worth"]) - 1)
-    days = pl.date_range(first, last, eager=True)
+    days = np.arange(np.datetime64(first, "D"), np.datetime64(last, "D") + 1)
+    capitals = np.array(capitals_usd, dtype=np.float64)
     parts = []
     for number, (index_id, base) in enumerate(zip(index_ids, bases, strict=True)):
         start = int(began[number])
-        for position, capital in enumerate(capitals_usd):
-            columns = {name: values[start:, position, number] for name, values in figures.items() if name != "worth"}
-            worth = figures["worth"][start:, position, number]
-            parts.append(
-                pl.DataFrame(
-                    {
-                        "date": days[start:],
-                        "index_id": [index_id] * len(worth),
-                        "capital_usd": np.full(len(worth), capital),
-                        "level_net": worth / capital * base,
-                        **columns,
-                    },
-                    schema=NET_SCHEMA,
-                )
+        own = {name: values[start:, :, number].T for name, values in figures.items()}  # capitals x days
+        worth = own.pop("worth")
+        parts.append(
+            pl.DataFrame(
+                {
+                    "date": np.tile(days[start:], len(capitals)),
+                    "index_id": pl.repeat(index_id, worth.size, dtype=pl.String, eager=True),
+                    "capital_usd": np.repeat(capitals, worth.shape[1]),
+                    "level_net": (worth / capitals[:, None] * base).ravel(),
+                    **{name: values.ravel() for name, values in own.items()},
+                },
+                schema=NET_SCHEMA,
             )
+        )
     return pl.concat(parts)
 
 
@@ -265,6 +265,10 @@ class _Books:
         self.cash = np.repeat(self.capitals[:, None], len(self.chains), axis=1)
         self.basket = np.zeros(len(self.owner))  # units of the gross index, which was worth 1 when it bought them
         self.frozen = np.zeros(len(self.chains))  # its weight without a price, as in `indices.levels.Basket`
+        self.prices_usd = self.panel.prices_usd
+        if self.rules.write_off_after_days is not None:
+            is_young = self.panel.price_age_days <= self.rules.write_off_after_days
+            self.prices_usd = np.where(is_young, self.prices_usd, 0.0)
 
     def walk(self) -> dict[str, Floats]:
         """Carry the portfolios from day to day; every array is days x capitals x indices."""
@@ -272,7 +276,7 @@ class _Books:
         names = ("worth", "cost_paid", "turnover", "carried_weight", "cash_weight")
         figures = {name: np.zeros(shape) for name in names}
         for row in range(shape[0]):
-            prices = self._prices(row)
+            prices = self.prices_usd[row, self.column]
             worth = np.add.reduceat(self.units * prices, self.starts, axis=1) + self.cash
             figures["worth"][row] = worth
             figures["cash_weight"][row] = _ratio(self.cash, worth)
@@ -286,12 +290,6 @@ class _Books:
             if self.holdings is not None:
                 self.holdings.note_close(row, units=self.units, prices=prices, cash=self.cash)
         return figures
-
-    def _prices(self, row: int) -> Floats:
-        prices = np.asarray(self.panel.prices_usd[row, self.column], dtype=np.float64)
-        if self.rules.write_off_after_days is None:
-            return prices
-        return np.where(self.panel.price_age_days[row, self.column] <= self.rules.write_off_after_days, prices, 0.0)
 
     def _set_target(self, number: int, pairs: Integers, weights: Floats, prices: Floats, worth: Floats) -> None:
         """Take over the basket of a rebalance and open an order for every token that is held or to be held."""
@@ -311,7 +309,9 @@ class _Books:
             The indices that own the pairs, and figures as arrays of capitals x these indices.
         """
         basket_value = np.add.reduceat(self.basket * prices, self.starts) + self.frozen
-        traded, starts, owner = np.unique(self.owner[pairs], return_index=True, return_inverse=True)
+        is_first = np.diff(self.owner[pairs], prepend=-1) > 0  # pairs of one index lie side by side
+        starts, owner = np.flatnonzero(is_first), np.cumsum(is_first) - 1
+        traded = self.owner[pairs[starts]]
 
         def total(values: Floats) -> Floats:  # of the pairs of each index
             return np.asarray(np.add.reduceat(values, starts, axis=-1))
@@ -323,13 +323,16 @@ class _Books:
         goal = basket * price * _ratio(worth, np.broadcast_to(basket_value[traded], worth.shape))[:, owner]
         lacking = goal - held
         side = np.where(lacking * side > 0, side, 0.0)
-        # Against a constant capital, volumes are as much larger as the portfolio has become.
-        scale = worth / self.capitals[:, None] if self.rules.is_capital_constant else np.ones_like(worth)
-        limit = np.full_like(held, np.inf)
+        limit: Floats | float = np.inf
         if self.rules.share_of_volume is not None:
-            limit = self.rules.share_of_volume * self.panel.volume_usd[row, column] * scale[:, owner]
+            limit = self.rules.share_of_volume * self.panel.volume_usd[row, column]
         linear = self.panel.linear_cost[row, column]
-        impact = self.panel.impact_per_root_usd[row, column] * _ratio(1.0, np.sqrt(scale))[:, owner]
+        impact = self.panel.impact_per_root_usd[row, column]
+        if self.rules.is_capital_constant:
+            # Against a constant capital, volumes are as much larger as the portfolio has become.
+            scale = worth / self.capitals[:, None]
+            limit = limit * scale[:, owner]
+            impact = impact * _ratio(1.0, np.sqrt(scale))[:, owner]
 
         sold = np.where(side < 0, np.minimum(-lacking, limit), 0.0)
         cost_of_sales = np.minimum(sold * (linear + impact * np.sqrt(sold)), sold)
@@ -373,7 +376,9 @@ def _affordable(linear: Floats, impact: Floats, available: Floats, *, above: Flo
     for _ in range(NEWTON_STEPS):
         excess = linear * share + impact * share**1.5 - available
         slope = linear + 1.5 * impact * np.sqrt(share)
-        share = np.clip(share - np.maximum(_ratio(excess, slope), 0.0), 0.0, 1.0)
+        before, share = share, np.clip(share - np.maximum(_ratio(excess, slope), 0.0), 0.0, 1.0)
+        if (share == before).all():
+            break
     share = np.minimum(share, _ratio(available, linear + impact * np.sqrt(share)))
     return np.where(available > above, share, 0.0)
 

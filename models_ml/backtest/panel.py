@@ -160,11 +160,10 @@ class Goals:
 
 
 def _carried(rows: pl.DataFrame, column: str, shape: tuple[int, ...], *, default: float) -> Floats:
-    """Values by day and token, each carried until the next; `default` before the first."""
+    """Values by day and token, each carried until the next; `default` before the first. Rows are by token and day."""
     values = np.full(shape, np.nan)
-    ordered = rows.sort("row")
     # Days before the first row all fall on it, in order, so that the newest of them stays.
-    values[np.maximum(ordered["row"].to_numpy(), 0), ordered["column"].to_numpy()] = ordered[column].to_numpy()
+    values[np.maximum(rows["row"].to_numpy(), 0), rows["column"].to_numpy()] = rows[column].to_numpy()
     is_known = ~np.isnan(values)
     newest = np.maximum.accumulate(np.where(is_known, np.arange(shape[0])[:, None], -1), axis=0)
     taken = np.take_along_axis(values, np.maximum(newest, 0), axis=0)

@@ -22,15 +22,18 @@ import polars as pl
 
 from models_ml.backtest.errors import with_columns_of
 from models_ml.backtest.figures import (
+    PAIR_COLUMNS,
+    SERIES_COLUMNS,
     calmar,
     capture,
     daily_returns,
     figures_of_totals,
     largest_drawdown,
     monthly_returns,
-    relative_figures_of_totals,
+    pair_by_day,
+    relative_figures,
+    series_by_day,
     share_above,
-    totals_by_day,
     worst_year,
 )
 from models_ml.backtest.level_series import LevelSeries, benchmarks_of, series_by_index
@@ -42,6 +45,7 @@ Floats = npt.NDArray[np.float64]
 Row = tuple[str, str | None, str, float | None, float | None, float | None, dt.date, dt.date | None]
 
 BLOCK_DAYS = 60
+BOUNDS = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
 DRAWS_AT_ONCE = 250  # counts of ten years are 7 MB for so many draws
 
 STATISTICS_SCHEMA: dict[str, pl.DataType] = {
@@ -73,12 +77,15 @@ class _Sample:
     def days(self) -> int:
         return len(self.own.levels) - 1
 
-    def totals(self) -> Floats:
-        other = daily_returns(self.benchmark.levels) if self.benchmark is not None else None
-        return totals_by_day(daily_returns(self.own.levels), other)
 
-    def figures(self, totals: Floats) -> dict[str, Floats]:
-        return figures_of_totals(totals) if self.benchmark is None else relative_figures_of_totals(totals)
+@dataclass(frozen=True)
+class _Figure:
+    """A figure that does not depend on the order of days: bounds where it has any, and the share of resamples above 0."""
+
+    value: float
+    low: float | None
+    high: float | None
+    share_above_zero: float | None
 
 
 def summarise_levels(
@@ -122,27 +129,115 @@ def summarise_levels(
     samples = [*alone, *(_Sample(own, other) for own, other in pairs)]
     traded = _turnover_per_year(turnover)
     rows: list[Row] = []
-    for sample, resampled in zip(samples, _resampled(samples, block_days, draws, seed), strict=True):
-        rows += _order_free_rows(sample, resampled)
-        rows += _against_rows(sample) if sample.benchmark is not None else _alone_rows(sample.own, traded)
+    for sample, figures in zip(samples, _order_free_figures(samples, block_days, draws, seed), strict=True):
+        rows += _order_free_rows(sample, figures)
+        if sample.benchmark is not None:
+            rows += _against_rows(sample.own, sample.benchmark)
+        else:
+            rows += _alone_rows(sample.own, figures["annual_return"].value, traded)
     order = pl.col("benchmark").fill_null("")
     table = pl.DataFrame(rows, schema=STATISTICS_SCHEMA, orient="row").sort("index_id", order, maintain_order=True)
     return table.with_columns(pl.col("value", "low", "high").fill_nan(None))
 
 
-def _resampled(samples: Sequence[_Sample], block: int, draws: int, seed: int) -> list[dict[str, Floats] | None]:
-    """Figures of each sample on its resamples, None where it has too few days; samples of one length share their draws."""
-    found: list[dict[str, Floats] | None] = [None] * len(samples)
+def _order_free_figures(samples: Sequence[_Sample], block: int, draws: int, seed: int) -> list[dict[str, _Figure]]:
+    """Figures of each sample; samples of one length share their draws."""
+    values: list[dict[str, Floats]] = [{} for _ in samples]
+    resampled: list[dict[str, Floats]] = [{} for _ in samples]
     by_days: dict[int, list[int]] = {}
     for number, sample in enumerate(samples):
-        if sample.days >= FEWEST_BLOCKS * block:
-            by_days.setdefault(sample.days, []).append(number)
+        by_days.setdefault(sample.days, []).append(number)
     for days, numbers in by_days.items():
-        per_day = [samples[number].totals() for number in numbers]
-        totals = np.concatenate([drawn @ np.hstack(per_day) for drawn in _counts(days, block, draws, seed)])
-        for number, part in zip(numbers, np.split(totals, len(numbers), axis=1), strict=True):
-            found[number] = samples[number].figures(part)
+        totals = _Totals.of([samples[number] for number in numbers])
+        for number, figures in zip(numbers, totals.figures(totals.by_day.sum(axis=0)[None, :]), strict=True):
+            values[number] = figures
+        if days < FEWEST_BLOCKS * block:
+            continue
+        drawn = np.concatenate([counts @ totals.by_day for counts in _counts(days, block, draws, seed)])
+        for number, figures in zip(numbers, totals.figures(drawn), strict=True):
+            resampled[number] = figures
+    named = [(number, metric) for number, figures in enumerate(values) for metric in figures]
+    found: list[dict[str, _Figure]] = [{} for _ in samples]
+    of_draws = [resampled[number].get(metric, np.empty(0)) for number, metric in named]
+    for (number, metric), interval in zip(named, _intervals(of_draws), strict=True):
+        value = float(values[number][metric][0])
+        low, high = interval[:2] if math.isfinite(value) else (None, None)
+        found[number][metric] = _Figure(value, low, high, interval[2])
     return found
+
+
+def _intervals(figures: Sequence[Floats]) -> list[tuple[float | None, float | None, float | None]]:
+    """Bounds of each figure from its resamples, and the share of them above 0; those not defined do not count."""
+    found: list[tuple[float | None, float | None, float | None]] = [(None, None, None)] * len(figures)
+    known = [drawn if is_finite.all() else drawn[is_finite] for drawn in figures for is_finite in (np.isfinite(drawn),)]
+    by_count: dict[int, list[int]] = {}
+    for number, drawn in enumerate(known):
+        by_count.setdefault(len(drawn), []).append(number)
+    for count, numbers in by_count.items():
+        if count:
+            rows = np.stack([known[number] for number in numbers])
+            bounds = np.quantile(rows, BOUNDS, axis=1)  # a call costs more than a row
+            shares = (rows > 0).mean(axis=1)
+            for number, low, high, share in zip(numbers, *bounds.tolist(), shares.tolist(), strict=True):
+                found[number] = (low, high, share)
+    return found
+
+
+@dataclass(frozen=True)
+class _Totals:
+    """What each day adds to the totals of samples of one length; a series that is in many of them is there once.
+
+    Attributes:
+        by_day: One row per day: `SERIES_COLUMNS` columns per series, then `PAIR_COLUMNS` per pair of two series.
+        series: Number of series.
+        pairs: Numbers of both series of each pair.
+        positions: For each sample whether it is a pair, and its number among the series or the pairs.
+    """
+
+    by_day: Floats
+    series: int
+    pairs: list[tuple[int, int]]
+    positions: list[tuple[bool, int]]
+
+    @classmethod
+    def of(cls, samples: Sequence[_Sample]) -> _Totals:
+        """Lay out samples of one length."""
+        numbers: dict[bytes, int] = {}
+        returns: list[Floats] = []
+
+        def number_of(series: LevelSeries) -> int:
+            number = numbers.setdefault(series.levels.tobytes(), len(returns))
+            if number == len(returns):
+                returns.append(daily_returns(series.levels))
+            return number
+
+        pairs: list[tuple[int, int]] = []
+        positions: list[tuple[bool, int]] = []
+        for sample in samples:
+            own = number_of(sample.own)
+            positions.append((False, own) if sample.benchmark is None else (True, len(pairs)))
+            if sample.benchmark is not None:
+                pairs.append((own, number_of(sample.benchmark)))
+        alone = [series_by_day(each) for each in returns]
+        together = [pair_by_day(returns[own], returns[other]) for own, other in pairs]
+        return cls(np.hstack([*alone, *together]), len(returns), pairs, positions)
+
+    def figures(self, totals: Floats) -> list[dict[str, Floats]]:
+        """Figures of each sample, one a row of totals (sums over days of `by_day`)."""
+        rows, days = len(totals), len(self.by_day)
+        columns = np.ascontiguousarray(totals.T)
+        end = self.series * SERIES_COLUMNS
+        series = columns[:end].reshape(self.series, SERIES_COLUMNS, rows)
+        pairs = columns[end:].reshape(len(self.pairs), PAIR_COLUMNS, rows)
+        count = np.full((1, rows), float(days))
+        alone = [figures_of_totals(np.concatenate([count, each]).T) for each in series]
+        together = [
+            relative_figures(
+                alone[own], alone[other], np.concatenate([count, series[own], series[other], pairs[number]]).T
+            )
+            for number, (own, other) in enumerate(self.pairs)
+        ]
+        return [(together if is_pair else alone)[number] for is_pair, number in self.positions]
 
 
 def _counts(days: int, block: int, draws: int, seed: int) -> Iterator[Floats]:
@@ -151,25 +246,18 @@ def _counts(days: int, block: int, draws: int, seed: int) -> Iterator[Floats]:
         yield resampled_counts(days, block=block, draws=min(DRAWS_AT_ONCE, draws - start), seed=seed + number)
 
 
-def _order_free_rows(sample: _Sample, resampled: Mapping[str, Floats] | None) -> Iterator[Row]:
-    benchmark = sample.benchmark.index_id if sample.benchmark is not None else None
-    named = (sample.own.index_id, benchmark)
+def _order_free_rows(sample: _Sample, figures: Mapping[str, _Figure]) -> Iterator[Row]:
+    named = (sample.own.index_id, sample.benchmark.index_id if sample.benchmark is not None else None)
     ends = (sample.own.first, sample.own.last)
-    for metric, values in sample.figures(sample.totals().sum(axis=0)[None, :]).items():
-        drawn = resampled[metric] if resampled is not None else np.empty(0)
-        drawn = drawn[np.isfinite(drawn)]
-        low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]).tolist() if len(drawn) else (None, None)
-        is_defined = math.isfinite(values[0])
-        yield (*named, metric, float(values[0]), low if is_defined else None, high if is_defined else None, *ends)
+    for metric, figure in figures.items():
+        yield (*named, metric, figure.value, figure.low, figure.high, *ends)
         if metric in PROBABILITIES:
-            probability = float((drawn > 0).mean()) if len(drawn) else None
-            yield (*named, PROBABILITIES[metric], probability, None, None, *ends)
+            yield (*named, PROBABILITIES[metric], figure.share_above_zero, None, None, *ends)
 
 
-def _alone_rows(series: LevelSeries, turnover_per_year: Mapping[str, float]) -> Iterable[Row]:
+def _alone_rows(series: LevelSeries, annual_return: float, turnover_per_year: Mapping[str, float]) -> Iterable[Row]:
     levels, ends = series.levels, (series.first, series.last)
     drawdown = largest_drawdown(levels)
-    annual = float(figures_of_totals(totals_by_day(daily_returns(levels)).sum(axis=0))["annual_return"])
     has_fallen = drawdown.depth < 0
     trough = series.day(drawdown.trough)
     recovered = series.day(drawdown.recovery) if drawdown.recovery is not None else None
@@ -180,7 +268,7 @@ def _alone_rows(series: LevelSeries, turnover_per_year: Mapping[str, float]) -> 
         ("recovery_days", (recovered - trough).days if recovered is not None else None, trough, recovered)
         if has_fallen
         else ("recovery_days", None, *ends),
-        ("calmar", calmar(annual, drawdown.depth), *ends),
+        ("calmar", calmar(annual_return, drawdown.depth), *ends),
         ("worst_year", worst[0], series.day(worst[1]), series.day(worst[2])) if worst else ("worst_year", None, *ends),
         ("hit_rate_months", share_above(monthly_returns(levels, first=series.first)), *ends),
         ("turnover_per_year", turnover_per_year.get(series.index_id), *ends),
@@ -188,10 +276,7 @@ def _alone_rows(series: LevelSeries, turnover_per_year: Mapping[str, float]) -> 
     return [(series.index_id, None, metric, value, None, None, first, last) for metric, value, first, last in found]
 
 
-def _against_rows(sample: _Sample) -> Iterable[Row]:
-    own, benchmark = sample.own, sample.benchmark
-    if benchmark is None:
-        return []
+def _against_rows(own: LevelSeries, benchmark: LevelSeries) -> Iterable[Row]:
     months = monthly_returns(own.levels, first=own.first)
     other = monthly_returns(benchmark.levels, first=own.first)
     found = {

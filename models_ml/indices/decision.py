@@ -127,18 +127,18 @@ def decide(
         )
     except (InfeasibleCapError, OptimiserError) as error:
         return Decision(failure=reasons.refused(error=error, day=snapshot_day))
-    targets = [
-        *_member_targets(
-            definition, chosen, weights, held=held, ranked=ranked, to_stable=to_stable, data=data, day=snapshot_day
-        ),
-        *_stable_targets(held, to_stable=to_stable),
-    ]
     is_share_new = abs(to_stable.share - stance.share) > SAME_SHARE
     aims = weights.aims(invested=1.0 - to_stable.share)
     aims |= {stable.token_id: to_stable.share * stable.share for stable in to_stable.stables}
     is_worthwhile = is_share_new or is_worth_trading(definition, held=held, aims=aims)
     if definition.is_model_driven and not is_worthwhile:
         return Decision(note=to_stable.note)
+    targets = [
+        *_member_targets(
+            definition, chosen, weights, held=held, ranked=ranked, to_stable=to_stable, data=data, day=snapshot_day
+        ),
+        *_stable_targets(held, to_stable=to_stable),
+    ]
     ordered = tuple(sorted(targets, key=lambda target: target.token_id))
     return Decision(Rebalance(effective_at, ordered), note=to_stable.note)
 
@@ -181,7 +181,7 @@ def _members(
     core = definition.weighting.core_weights
     before = {holding.token_id for holding in held if not holding.is_rotation and holding.token_id not in core}
     if not is_review:
-        priced = [token_id for token_id in before if data.lookup.is_priced(token_id, day)]
+        priced = _priced(before, data=data, day=day)
         kept = ranked.still_held(priced, weighting=definition.weighting)
         if kept.height >= definition.minimum_constituents:
             return _Chosen(kept, [(target.token_id, target.symbol, None) for target in left_out])
@@ -192,6 +192,8 @@ def _members(
     before |= {target.token_id for target in left_out}
     chosen = choose(ranked.eligible, held=before, selection=selection)
     share = selection.leave_out_worst
+    if share == 0:
+        return _Chosen(chosen)
     worst = worst_of(chosen, share=share).select("token_id", "symbol", "prior_score").rows()
     return _Chosen(
         chosen.filter(~pl.col("token_id").is_in([token_id for token_id, _, _ in worst])),
@@ -209,7 +211,7 @@ def _with_core(definition: IndexDefinition, ranked: Ranked, members: pl.DataFram
 
 def _calls_leave_too_few(definition: IndexDefinition, ranked: Ranked, members: pl.DataFrame) -> str | None:
     """Why all is to be parked: enough tokens pass every test but that of their call. None where that is not so."""
-    left_out = ranked.excluded.filter(pl.col("exclusion").is_in(definition.eligibility.leave_out_calls)).height
+    left_out = sum(code in definition.eligibility.leave_out_calls for code in ranked.codes)
     needed = definition.minimum_constituents
     if definition.parks_empty_places or members.height >= needed or members.height + left_out < needed:
         return None
@@ -282,11 +284,20 @@ def _weigh_members(
         others = members.filter(~pl.col("token_id").is_in(list(weighting.core_weights)))
         clauses |= _with_tilt(clauses, others, weighting.tilt)
     wanted = dict(zip(token_ids, weights.to_list(), strict=True))
-    tradable = _shares_held(holding for holding in held if data.lookup.is_priced(holding.token_id, day))
+    priced = _priced((holding.token_id for holding in held), data=data, day=day)
+    tradable = _shares_held(holding for holding in held if holding.token_id in priced)
     if weighting.max_turnover is None or not tradable or to_stable.share >= 1 - SAME_SHARE:
         return _MemberWeights(wanted, wanted, before, clauses)
     reached = part_of_the_way(tradable, wanted, max_turnover=weighting.max_turnover)
     return _MemberWeights(wanted, reached, tradable, clauses)
+
+
+def _priced(token_ids: Iterable[str], *, data: MarketData, day: dt.date) -> set[str]:
+    """Those with a recent close, without which they cannot be traded."""
+    names = list(token_ids)
+    return {
+        token_id for token_id, has_price in zip(names, data.lookup.are_priced(names, day), strict=True) if has_price
+    }
 
 
 def _with_tilt(clauses: Mapping[str, str | None], members: pl.DataFrame, tilt: Tilt) -> dict[str, str | None]:
@@ -324,10 +335,10 @@ def _member_targets(
     """
     invested = 1.0 - to_stable.share
     members = chosen.held if invested > SAME_SHARE else chosen.held.clear()
-    names = dict(members.select("token_id", "symbol").iter_rows())
+    names = dict(zip(members["token_id"].to_list(), members["symbol"].to_list(), strict=True))
     before = {holding.token_id: holding for holding in held if not holding.is_rotation}
     worst = {token_id: why for token_id, _, why in chosen.left_out}
-    ranks = dict(ranked.eligible.select("token_id", "rank").iter_rows())
+    ranks = ranked.ranks
     leavers = sorted(
         (holding for holding in before.values() if holding.token_id not in names),
         key=lambda holding: (ranks.get(holding.token_id, len(ranks) + 1), holding.token_id),
@@ -491,7 +502,7 @@ def _why_left(
         return reasons.no_price(newest)
     if token_id in ranks:
         return f"(rank {ranks[token_id]})"
-    rows = ranked.excluded.filter(pl.col("token_id") == token_id).rows(named=True)
-    if rows:
-        return reasons.ineligible(rows[0]["exclusion"], rows[0], definition)
+    row = ranked.excluded_row(token_id)
+    if row is not None:
+        return reasons.ineligible(row["exclusion"], row, definition)
     return reasons.no_price(newest) if newest < day else f"not among the candidates of {day}"

@@ -16,8 +16,9 @@ Treatments, stated because a reader of a level must know them:
 """
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Literal
 
 import polars as pl
@@ -35,14 +36,17 @@ from models_ml.indices.state import (
     COMPOSITION_SCHEMA,
     LEVEL_SCHEMA,
     ONE_DAY,
+    REBALANCE_SCHEMA,
     SAME_SHARE,
     IndexState,
     Rebalance,
+    RebalanceRow,
     Target,
     midnight,
     rebalance_rows,
 )
 
+LevelRow = tuple[dt.date, str, float]  # in the order of LEVEL_SCHEMA
 CompositionRow = tuple[dt.date, str, str, str, float, float, str]  # in the order of COMPOSITION_SCHEMA
 
 MIN_PRICED_WEIGHT = 0.9
@@ -58,20 +62,37 @@ class WeekResult:
         as_of_week: The Monday that ends the week.
         status: `unavailable` weeks have no levels and no composition, though they may have rebalances.
         reason: Why it is unavailable; where it is available a remark, or None.
-        rebalances: Rows that took effect in the week (rule indices) or were decided at its end (model-driven).
-        levels: One row per close, seven once the index runs.
-        compositions: Holdings at as_of, weights summing to 1.
+        rebalance_rows: Those that took effect in the week (rule indices) or were decided at its end (model-driven).
+        level_rows: One per close, seven once the index runs.
+        composition_rows: Holdings at as_of, weights summing to 1.
         state: What the next week needs.
+
+    Rows are plain and in the order of their schema: a fold has thousands of weeks, and its caller makes one table of many.
     """
 
     index_id: str
     as_of_week: dt.date
     status: Literal["available", "unavailable"]
     reason: str | None
-    rebalances: pl.DataFrame
-    levels: pl.DataFrame
-    compositions: pl.DataFrame
+    rebalance_rows: Sequence[RebalanceRow]
+    level_rows: Sequence[LevelRow]
+    composition_rows: Sequence[CompositionRow]
     state: IndexState
+
+    @cached_property
+    def rebalances(self) -> pl.DataFrame:
+        """`rebalance_rows` as a frame (`REBALANCE_SCHEMA`)."""
+        return pl.DataFrame(self.rebalance_rows, schema=REBALANCE_SCHEMA, orient="row")
+
+    @cached_property
+    def levels(self) -> pl.DataFrame:
+        """`level_rows` as a frame (`LEVEL_SCHEMA`)."""
+        return pl.DataFrame(self.level_rows, schema=LEVEL_SCHEMA, orient="row")
+
+    @cached_property
+    def compositions(self) -> pl.DataFrame:
+        """`composition_rows` as a frame (`COMPOSITION_SCHEMA`)."""
+        return pl.DataFrame(self.composition_rows, schema=COMPOSITION_SCHEMA, orient="row")
 
 
 def advance(
@@ -132,6 +153,7 @@ class _Walk:
     closes: list[Close] = field(default_factory=list)  # to be published
     made: list[Rebalance] = field(default_factory=list)  # in force within the week, or decided at its end
     traded: Rebalance | None = None  # the newest in force within the week
+    newest: tuple[Basket, Close] | None = None  # the last close at which a basket was valued
     failures: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -229,6 +251,8 @@ class _Walk:
         """Trade out of held stablecoins that closed below the limit; False where no other keeps its peg."""
         basket = self.basket
         parked = [target.token_id for target in basket.holdings if reasons.is_rotation(target.reason)] if basket else []
+        if not parked:
+            return True
         closes = self.data.lookup.block(parked, day, day).prices_usd[0]
         fallen = [token_id for token_id, price in zip(parked, closes, strict=True) if price < rotation.leave_below_usd]
         if not fallen:
@@ -303,13 +327,9 @@ class _Walk:
             as_of_week=self.week,
             status="available" if is_available else "unavailable",
             reason=reason or "; ".join(self.notes) or None,
-            rebalances=rebalance_rows(self.definition.index_id, self.made),
-            levels=pl.DataFrame(
-                [(day, self.definition.index_id, level) for day, level in levels.items()],
-                schema=LEVEL_SCHEMA,
-                orient="row",
-            ),
-            compositions=pl.DataFrame(rows, schema=COMPOSITION_SCHEMA, orient="row"),
+            rebalance_rows=rebalance_rows(self.definition.index_id, self.made),
+            level_rows=[(day, self.definition.index_id, level) for day, level in levels.items()],
+            composition_rows=rows,
             state=self.state.advanced(
                 self.definition,
                 rebalances=self.made,
@@ -327,7 +347,9 @@ class _Walk:
         if self.suspension is None:
             self.closes.extend(closes)
         self.cursor = max(self.cursor, day + ONE_DAY)
-        return closes[-1] if closes else self.basket.closes(self.data.lookup, day, day)[0]
+        close = closes[-1] if closes else self.basket.closes(self.data.lookup, day, day)[0]
+        self.newest = (self.basket, close)
+        return close
 
     def _trade(self, rebalance: Rebalance, close: Close | None) -> None:
         """Swap baskets at a close, at the level of the old one; an index that starts or resumes publishes from here."""
@@ -338,7 +360,7 @@ class _Walk:
         self.traded = rebalance
         if is_resumed:
             after = self.basket.closes(self.data.lookup, rebalance.close_date, rebalance.close_date)[0]
-            self.closes.append(Close(after.day, level, after.weights, after.priced_weight, after.priced_on))
+            self.closes.append(replace(after, level=level))
         if self.suspension is not None and close is not None:
             self.notes.append(f"resumed at {rebalance.effective_at.date()} from the level of the basket held before")
         self.suspension = None
@@ -364,7 +386,11 @@ class _Walk:
     def _close_at_end(self) -> Close | None:
         if self.basket is None:
             return None
-        return self.basket.closes(self.data.lookup, self.last_day, self.last_day)[0]
+        basket, close = self.newest if self.newest is not None else (None, None)
+        if close is None or basket is not self.basket or close.day != self.last_day:
+            close = self.basket.closes(self.data.lookup, self.last_day, self.last_day)[0]
+            self.newest = (self.basket, close)
+        return close
 
     def _note(self, decision: Decision) -> None:
         if decision.note is not None:

@@ -18,6 +18,7 @@ from models_ml.indices.market import NEVER, PriceLookup, day_of
 from models_ml.indices.state import Rebalance, Target
 
 Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
 
 
 def divisor_for(units: Iterable[float], prices_usd: Iterable[float], *, level: float) -> float:
@@ -35,22 +36,38 @@ def index_level(units: Iterable[float], prices_usd: Iterable[float], *, divisor:
 
 def market_value_usd(units: Iterable[float], prices_usd: Iterable[float]) -> float:
     """Sum of units x price."""
-    return _added(np.array([unit * price for unit, price in zip(units, prices_usd, strict=True)]))
+    return float(_added(np.array([unit * price for unit, price in zip(units, prices_usd, strict=True)])))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Close:
     """A basket at a close.
 
-    `weights` are in the order of the basket's holdings and sum to 1; `priced_weight` is the weight of those with a
-    recent price; `priced_on` tells from which day each price is (None: never priced).
+    Attributes:
+        day: The market_date.
+        level: Level of the index.
+        values_usd: What each holding is worth, in the order of the basket's holdings and in units of its divisor.
+        total_usd: Their sum.
+        priced_weight: Weight of the holdings with a recent price.
+        price_numbers: `day_number` of the close that each is valued at, `NEVER` for one that never had any.
     """
 
     day: dt.date
     level: float
-    weights: tuple[float, ...]
+    values_usd: Floats
+    total_usd: float
     priced_weight: float
-    priced_on: tuple[dt.date | None, ...]
+    price_numbers: Integers
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """Weights in the order of the basket's holdings, summing to 1."""
+        return tuple((self.values_usd / self.total_usd).tolist())
+
+    @property
+    def priced_on(self) -> tuple[dt.date | None, ...]:
+        """From which day each price is (None: never priced)."""
+        return tuple(None if number == NEVER else day_of(number) for number in self.price_numbers.tolist())
 
 
 @dataclass(frozen=True)
@@ -81,7 +98,7 @@ class Basket:
             holdings=holdings,
             units=units,
             frozen_usd=np.where(has_price, 0.0, weights),
-            divisor=_added(weights) / level,
+            divisor=float(_added(weights)) / level,
         )
 
     def closes(self, prices: PriceLookup, first: dt.date, last: dt.date) -> list[Close]:
@@ -91,19 +108,14 @@ class Basket:
         block = prices.block([target.token_id for target in self.holdings], first, last)
         values = np.nan_to_num(block.prices_usd) * self.units + self.frozen_usd
         is_priced = block.is_priced() & (self.units > 0)
-        closes = []
-        for row, day in enumerate(block.days):
-            total = _added(values[row])
-            closes.append(
-                Close(
-                    day=day,
-                    level=total / self.divisor,
-                    weights=tuple((values[row] / total).tolist()),
-                    priced_weight=_added(np.where(is_priced[row], values[row], 0.0)) / total,
-                    priced_on=tuple(None if number == NEVER else day_of(number) for number in block.priced_on[row]),
-                )
-            )
-        return closes
+        totals = _added(values)
+        levels = totals / self.divisor
+        priced_weights = _added(np.where(is_priced, values, 0.0)) / totals
+        figures = zip(block.days, levels.tolist(), totals.tolist(), priced_weights.tolist(), strict=True)
+        return [
+            Close(day, level, values[row], total, priced_weight, block.priced_on[row])
+            for row, (day, level, total, priced_weight) in enumerate(figures)
+        ]
 
 
 def basket_at(rebalances: Iterable[Rebalance], *, prices: PriceLookup) -> Basket | None:
@@ -122,6 +134,6 @@ def basket_at(rebalances: Iterable[Rebalance], *, prices: PriceLookup) -> Basket
     return basket
 
 
-def _added(values: Floats) -> float:
-    """Sum from left to right; `numpy.sum` would add in blocks."""
-    return float(np.add.accumulate(values)[-1])
+def _added(values: Floats) -> Floats:
+    """Sums of the last axis from left to right; `numpy.sum` would add in blocks."""
+    return np.asarray(np.add.accumulate(values, axis=-1)[..., -1])

@@ -5,6 +5,7 @@ Does not: weights before limits (`weighting.py`), the limits as a user writes th
 tell of them (`reasons.py`).
 """
 
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -293,8 +294,11 @@ def _scaled(values: Floats, lower: Floats, upper: Floats, *, total: float) -> Fl
         return np.asarray(lower * (total / lower.sum()))
     # The sum of the limited weights grows with the scale and bends only where a weight meets a limit.
     bends = np.unique(np.concatenate([upper / values, lower / values]))
-    sums = np.array([np.clip(bend * values, lower, upper).sum() for bend in bends])
-    above = int(np.searchsorted(sums, total))  # the sum at the last bend is that of `upper`, above `total`
+
+    def limited_sum(bend: float) -> float:
+        return float(np.clip(bend * values, lower, upper).sum())
+
+    above = bisect_left(bends, total, key=limited_sum)  # the sum at the last bend is that of `upper`, above `total`
     inside = bends[above] if above == 0 else (bends[above - 1] + bends[above]) / 2
     at_upper, at_lower = inside * values >= upper, inside * values <= lower
     is_free = ~(at_upper | at_lower)
@@ -307,6 +311,8 @@ def _scaled(values: Floats, lower: Floats, upper: Floats, *, total: float) -> Fl
 
 def _sum(values: Floats) -> float:
     """Sum by distinct value, so that ten times 0.1 is 1."""
+    if (values == values[:1]).all():  # most limits are the same for all
+        return float(values[:1].sum() * len(values))
     distinct, counts = np.unique(values, return_counts=True)
     return float((distinct * counts).sum())
 

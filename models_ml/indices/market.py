@@ -18,6 +18,7 @@ from models_ml.indices.feature_rules import COLUMN_PREFIX
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
+Booleans = npt.NDArray[np.bool_]
 
 EPOCH = dt.date(1970, 1, 1)
 NEVER = -(10**9)  # the last day with a price of a token that has had none
@@ -68,24 +69,29 @@ class MarketState:
 class PriceBlock:
     """Closes of some tokens over consecutive days, the last known one where a day has none.
 
-    `prices_usd` and `priced_on` have one row per day and one column per token; `priced_on` is the day number of the
-    close used. A token without any close so far has NaN and `NEVER`.
+    `prices_usd` and `priced_on` have one row per day and one column per token; `numbers` are the days as `day_number`
+    counts them, and `priced_on` is that of the close used. A token without any close so far has NaN and `NEVER`.
     """
 
-    days: tuple[dt.date, ...]
+    numbers: Integers
     prices_usd: Floats
     priced_on: Integers
 
-    def is_priced(self) -> npt.NDArray[np.bool_]:
+    @property
+    def days(self) -> tuple[dt.date, ...]:
+        """The day of each row."""
+        return tuple(day_of(number) for number in self.numbers.tolist())
+
+    def is_priced(self) -> Booleans:
         """Whether each close is at most `STALE_AFTER_DAYS` old."""
-        numbers = np.array([day_number(day) for day in self.days], dtype=np.int64)
-        return np.asarray(numbers[:, None] - self.priced_on <= STALE_AFTER_DAYS)
+        return np.asarray(self.numbers[:, None] - self.priced_on <= STALE_AFTER_DAYS)
 
 
 class PriceLookup:
-    """Closes as one sorted array a token: built once, then every question is a binary search.
+    """Closes in the order of token and day, and which of them stands on each day: built once, then nothing is searched.
 
-    Memory grows with the rows given rather than with days times tokens, most of which never had a price together.
+    A token has an entry for every day from its first close to its last, so memory grows with what was traded rather than
+    with days times tokens, most of which never had a price together.
     """
 
     def __init__(self, prices: pl.DataFrame) -> None:
@@ -101,47 +107,76 @@ class PriceLookup:
         rows = _with_schema(prices, PRICE_SCHEMA, what="prices")
         is_usable = pl.col("price_usd").is_finite() & (pl.col("price_usd") > 0)
         rows = rows.filter(is_usable).sort("token_id", "market_date")
-        repeated = rows.filter(pl.struct("token_id", "market_date").is_duplicated()).head(1)
-        if repeated.height:
+        days: Integers = rows["market_date"].to_physical().cast(pl.Int64).to_numpy()
+        runs = rows["token_id"].rle()
+        token_ids = runs.struct.field("value").to_list()
+        ends: Integers = runs.struct.field("len").cast(pl.Int64).cum_sum().to_numpy()
+        starts = np.concatenate([[0], ends])[:-1].astype(np.int64)
+        is_repeated = days[1:] == days[:-1]
+        is_repeated[starts[1:] - 1] = False  # the first close of a token is not one of the token before
+        if is_repeated.any():
+            position = int(is_repeated.argmax())
             raise MarketDataError(
-                f"prices: {repeated['token_id'][0]} has more than one price on {repeated['market_date'][0]}; "
+                f"prices: {rows['token_id'][position]} has more than one price on {rows['market_date'][position]}; "
                 "pass one row per token and day"
             )
-        self._days: Integers = rows["market_date"].to_physical().cast(pl.Int64).to_numpy()
-        self._prices: Floats = rows["price_usd"].to_numpy()
-        runs = rows["token_id"].rle()
-        ends = runs.struct.field("len").cast(pl.Int64).cum_sum().to_list()
-        starts = [0, *ends[:-1]]
-        self._spans = dict(zip(runs.struct.field("value").to_list(), zip(starts, ends, strict=True), strict=True))
+        # Last comes what stands for no close: of an unknown token, and of a day before the first one.
+        self._days = np.append(days, NEVER)
+        self._prices: Floats = np.append(rows["price_usd"].to_numpy(), np.nan)
+        self._first_close = np.append(starts, len(days))
+        self._first_day = np.append(days[starts], -NEVER)
+        self._last_day = np.append(days[ends - 1], -NEVER)
+        lengths = self._last_day - self._first_day + 1
+        entries = np.cumsum(lengths) - lengths
+        self._entry = entries - self._first_day  # of day 0, were there one: the entry of a day is that many further on
+        self._nothing = int(entries[-1])
+        self._close = np.zeros(self._nothing + 1, dtype=np.int32)
+        numbers = np.repeat(np.arange(len(token_ids)), ends - starts)
+        self._close[self._entry[numbers] + days] = np.arange(len(days), dtype=np.int32)
+        self._close[-1] = len(days)
+        # Closes are numbered in the order of their entries, so the newest one is the largest number so far.
+        np.maximum.accumulate(self._close, out=self._close)
+        self._number = dict(zip(token_ids, range(len(token_ids)), strict=True))
 
     def block(self, token_ids: Sequence[str], first: dt.date, last: dt.date) -> PriceBlock:
         """Closes of the days `first` to `last`, both included."""
         numbers = np.arange(day_number(first), day_number(last) + 1, dtype=np.int64)
-        prices = np.full((len(numbers), len(token_ids)), np.nan)
-        priced_on = np.full((len(numbers), len(token_ids)), NEVER, dtype=np.int64)
-        for column, token_id in enumerate(token_ids):
-            start, end = self._spans.get(token_id, (0, 0))
-            positions = np.searchsorted(self._days[start:end], numbers, side="right") - 1
-            has_price = positions >= 0
-            prices[has_price, column] = self._prices[start:end][positions[has_price]]
-            priced_on[has_price, column] = self._days[start:end][positions[has_price]]
-        return PriceBlock(tuple(day_of(number) for number in numbers), prices, priced_on)
+        close = self._closes_on(self._numbers_of(token_ids), numbers[:, None])
+        return PriceBlock(numbers, self._prices[close], self._days[close])
+
+    def are_priced(self, token_ids: Sequence[str], day: dt.date) -> Booleans:
+        """Whether each token has a close at most `STALE_AFTER_DAYS` old on `day`."""
+        number = day_number(day)
+        close = self._closes_on(self._numbers_of(token_ids), np.int64(number))
+        return np.asarray(number - self._days[close] <= STALE_AFTER_DAYS)
+
+    def closes_until(self, token_ids: Sequence[str], day: dt.date) -> Integers:
+        """Number of closes each token has had up to `day`."""
+        tokens = self._numbers_of(token_ids)
+        close = self._closes_on(tokens, np.int64(day_number(day)))
+        return np.where(close < len(self._days) - 1, close - self._first_close[tokens] + 1, 0)
 
     def last_priced(self, token_id: str, day: dt.date) -> dt.date | None:
         """Newest day up to `day` on which the token has a price."""
-        start, end = self._spans.get(token_id, (0, 0))
-        position = int(np.searchsorted(self._days[start:end], day_number(day), side="right")) - 1
-        return day_of(self._days[start + position]) if position >= 0 else None
-
-    def closes_until(self, token_id: str, day: dt.date) -> int:
-        """Number of closes the token has had up to `day`."""
-        start, end = self._spans.get(token_id, (0, 0))
-        return int(np.searchsorted(self._days[start:end], day_number(day), side="right"))
+        token, number = self._number.get(token_id), day_number(day)
+        if token is None or number < self._first_day[token]:
+            return None
+        close = self._close[self._entry[token] + min(number, self._last_day[token])]
+        return day_of(self._days[close])
 
     def is_priced(self, token_id: str, day: dt.date) -> bool:
         """Whether the token has a close at most `STALE_AFTER_DAYS` old on `day`."""
         newest = self.last_priced(token_id, day)
         return newest is not None and (day - newest).days <= STALE_AFTER_DAYS
+
+    def _numbers_of(self, token_ids: Sequence[str]) -> Integers:
+        known, unknown = self._number, len(self._number)
+        return np.array([known.get(token_id, unknown) for token_id in token_ids], dtype=np.int64)
+
+    def _closes_on(self, tokens: Integers, days: Integers | np.int64) -> Integers:
+        """Numbers of the newest closes of tokens up to days, broadcast."""
+        entry = self._entry[tokens] + np.minimum(days, self._last_day[tokens])
+        return np.asarray(self._close[np.where(days >= self._first_day[tokens], entry, self._nothing)])
 
 
 @dataclass(frozen=True)
@@ -164,7 +199,9 @@ class MarketData:
     market_caps: pl.DataFrame | None = None
     lookup: PriceLookup = field(init=False, repr=False, compare=False)
     _smoothed: dict[float, pl.DataFrame] = field(default_factory=dict, init=False, repr=False, compare=False)
-    _snapshots: dict[dt.date, pl.DataFrame] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _snapshots: dict[tuple[dt.date, float], pl.DataFrame] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         """Build the lookup once; share one MarketData between indices and weeks."""
@@ -175,6 +212,8 @@ class MarketData:
 
         NaN counts as null, an infinite value of a feature too.
 
+        Rows are ordered by market cap, largest first, then by token_id; those without one come last.
+
         Args:
             day: The day whose close is asked for.
             half_life_days: Half-life of the exponential average that stands in for the market cap; 0 for the day's own.
@@ -182,16 +221,12 @@ class MarketData:
         Raises:
             MarketDataError: A column is missing, a token is there twice, or an average is asked for without `market_caps`.
         """
-        if day not in self._snapshots:  # many indices decide on the same closes
-            self._snapshots[day] = self._clean_candidates(day)
-        rows = self._snapshots[day]
-        if half_life_days == 0:
-            return rows
-        averages = self._smoothed_caps(half_life_days).filter(pl.col("market_date") == day)
-        smoothed = pl.coalesce("smoothed", "market_cap_usd")
-        return rows.join(averages, on="token_id", how="left", maintain_order="left").select(
-            smoothed.alias(name) if name == "market_cap_usd" else name for name in rows.columns
-        )
+        key = (day, half_life_days)
+        if key not in self._snapshots:  # many indices decide on the same closes
+            rows = self._clean_candidates(day) if half_life_days == 0 else self._with_smoothed_caps(day, half_life_days)
+            by_size = ["market_cap_usd", "token_id"]
+            self._snapshots[key] = rows.sort(by_size, descending=[True, False], nulls_last=True)
+        return self._snapshots[key]
 
     def _clean_candidates(self, day: dt.date) -> pl.DataFrame:
         given = self.candidates(day)
@@ -209,8 +244,19 @@ class MarketData:
             pl.col("is_stable", "is_wrapped", "is_fiat_backed").fill_null(value=False),
         )
 
+    def _with_smoothed_caps(self, day: dt.date, half_life_days: float) -> pl.DataFrame:
+        rows = self.snapshot(day)
+        averages = self._smoothed_caps(half_life_days)
+        start = averages["market_date"].search_sorted(day, "left")
+        end = averages["market_date"].search_sorted(day, "right")
+        of_day = averages.slice(start, end - start).drop("market_date")
+        smoothed = pl.coalesce("smoothed", "market_cap_usd").alias("market_cap_usd")
+        return (
+            rows.join(of_day, on="token_id", how="left", maintain_order="left").with_columns(smoothed).drop("smoothed")
+        )
+
     def _smoothed_caps(self, half_life_days: float) -> pl.DataFrame:
-        """Averages of every token and day: token_id, market_date, smoothed. The first cap of a token starts its average."""
+        """Averages of every token and day: token_id, market_date, smoothed, by day. The first cap of a token starts its average."""
         if self.market_caps is None:
             raise MarketDataError(
                 "market caps are to be smoothed, but the market has no market_caps; pass them by day and token"
@@ -221,7 +267,8 @@ class MarketData:
             average = pl.col("market_cap_usd").ewm_mean_by(
                 pl.col("market_date").cast(pl.Datetime("us")), half_life=hours
             )
-            self._smoothed[half_life_days] = caps.select("token_id", "market_date", smoothed=average.over("token_id"))
+            averages = caps.select("token_id", "market_date", smoothed=average.over("token_id"))
+            self._smoothed[half_life_days] = averages.sort("market_date")
         return self._smoothed[half_life_days]
 
 

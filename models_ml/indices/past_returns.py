@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from models_ml.indices.market import PriceLookup, day_number
+from models_ml.indices.market import PriceLookup
 
 Floats = npt.NDArray[np.float64]
 
@@ -61,8 +61,7 @@ def past_returns(prices: PriceLookup, token_ids: Sequence[str], day: dt.date, da
     A token is measured if it has a close of its own on at least 80 % of the `days` + 1 days, and not always the same.
     """
     block = prices.block(token_ids, day - dt.timedelta(days=days), day)
-    numbers = np.array([day_number(date) for date in block.days], dtype=np.int64)
-    closes = (block.priced_on == numbers[:, None]).sum(axis=0)
+    closes = (block.priced_on == block.numbers[:, None]).sum(axis=0)
     values = block.prices_usd[1:] / block.prices_usd[:-1] - 1
     has_moved = np.array([_deviation(column) > 0 for column in values.T], dtype=bool)
     return PastReturns(values, (closes >= math.ceil(LEAST_SHARE_OF_CLOSES * (days + 1))) & has_moved)

@@ -11,6 +11,7 @@ import datetime as dt
 from collections.abc import Collection
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
 
 from models_ml.indices.definition import IndexDefinition, Rotation
@@ -133,7 +134,7 @@ def parking_basket(
 
     Args:
         definition: An index that parks weight in stablecoins.
-        snapshot: Candidates, of `close_date` or of an earlier day.
+        snapshot: Candidates, of `close_date` or of an earlier day, the largest first (`MarketData.snapshot`).
         close_date: The close at which they must be at their peg.
         prices: Closes.
         avoid: token_ids that are not to be held.
@@ -143,18 +144,16 @@ def parking_basket(
         return ()
     large = snapshot.filter(
         pl.col("is_fiat_backed"),
-        ~pl.col("token_id").is_in(list(avoid)),
+        *([~pl.col("token_id").is_in(list(avoid))] if avoid else []),
         pl.col("market_cap_usd") > 0,
         pl.col("volume_30d_median_usd").fill_null(0) >= limits.min_volume_30d_usd,
         pl.col("volume_30d_median_usd").fill_null(0) >= limits.min_volume_to_cap * pl.col("market_cap_usd"),
-    ).sort("market_cap_usd", "token_id", descending=[True, False])
+    )
     names = large["token_id"].to_list()
     close = prices.block(names, close_date, close_date)
     values, is_priced = close.prices_usd[0], close.is_priced()[0]
     is_pegged = is_priced & (abs(values - 1) <= parking.peg_tolerance) & (values >= parking.leave_below_usd)
-    kept = large.filter(pl.Series(is_pegged)).head(parking.stables)
+    kept = large[np.flatnonzero(is_pegged)[: parking.stables]]
     total = kept["market_cap_usd"].sum()
-    return tuple(
-        Stable(token_id, symbol, cap / total)
-        for token_id, symbol, cap in kept.select("token_id", "symbol", "market_cap_usd").iter_rows()
-    )
+    columns = (kept[name].to_list() for name in ("token_id", "symbol", "market_cap_usd"))
+    return tuple(Stable(token_id, symbol, cap / total) for token_id, symbol, cap in zip(*columns, strict=True))

@@ -74,15 +74,14 @@ def missed_rebalance(definition: IndexDefinition, state: IndexState, week: dt.da
 @lru_cache(maxsize=4096)
 def _newest_instant(calendar: Calendar, until: dt.datetime) -> dt.datetime:
     """The calendar's newest instant up to one; there is always one within `LONGEST_PAUSE`."""
-    return calendar_instants(calendar, until - LONGEST_PAUSE, until)[-1]
+    days = (until.date() - ONE_DAY * offset for offset in range(LONGEST_PAUSE.days))
+    return next(midnight(day) for day in days if _is_instant(calendar, day))
 
 
 def calendar_instants(calendar: Calendar, after: dt.datetime, until: dt.datetime) -> list[dt.datetime]:
     """Instants, 00:00 UTC, that a monthly calendar names after one instant and up to another."""
     days = (after.date() + ONE_DAY * offset for offset in range(1, (until - after).days + 1))
-    return [
-        midnight(day) for day in days if _named_day(calendar, day).month in calendar.months and _is_named(calendar, day)
-    ]
+    return [midnight(day) for day in days if _is_instant(calendar, day)]
 
 
 def is_review(calendar: Calendar, instant: dt.datetime) -> bool:
@@ -110,6 +109,10 @@ def snapshot_days(definition: IndexDefinition, first: dt.date, until: dt.date) -
 def _named_day(calendar: Calendar, day: dt.date) -> dt.date:
     """The day the calendar's words are about, for the instant that opens `day`: itself, or the business day that ends then."""
     return day if calendar.day == "first" else day - ONE_DAY
+
+
+def _is_instant(calendar: Calendar, day: dt.date) -> bool:
+    return _named_day(calendar, day).month in calendar.months and _is_named(calendar, day)
 
 
 def _is_named(calendar: Calendar, day: dt.date) -> bool:

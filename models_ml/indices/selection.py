@@ -5,9 +5,12 @@ Does not: weights (`weighting.py`), stablecoins held by rotation (`rotation.py`)
 """
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
 
+import numpy as np
 import polars as pl
 
 from models_ml.indices.definition import IndexDefinition, Selection, number_left_out
@@ -26,13 +29,37 @@ class Ranked:
 
     Attributes:
         eligible: Snapshot rows by `rank` (1 is best), which is counted within the pool of `ranking.among_largest`.
-        excluded: The other rows with `exclusion`, the code of the first test they failed.
+        snapshot: All rows.
+        codes: Code of the first test that each row of the snapshot failed, None where it is eligible.
         judged: Size of the pool: `eligible` and those of it that fail a bound on a feature.
     """
 
     eligible: pl.DataFrame
-    excluded: pl.DataFrame
+    snapshot: pl.DataFrame
+    codes: list[str | None]
     judged: int
+
+    @cached_property
+    def ranks(self) -> dict[str, int]:
+        """Rank of every eligible token."""
+        return dict(zip(self.eligible["token_id"].to_list(), self.eligible["rank"].to_list(), strict=True))
+
+    @cached_property
+    def excluded(self) -> pl.DataFrame:
+        """The rows that are not eligible, with `exclusion`, the code of the first test they failed."""
+        judged = self.snapshot.with_columns(pl.Series("exclusion", self.codes, dtype=pl.String))
+        return judged.filter(pl.col("exclusion").is_not_null())
+
+    def excluded_row(self, token_id: str) -> Mapping[str, Any] | None:
+        """The row of an excluded token, with `exclusion`; None for one that is eligible or no candidate."""
+        position = self._positions.get(token_id)
+        if position is None or self.codes[position] is None:
+            return None
+        return self.snapshot.row(position, named=True) | {"exclusion": self.codes[position]}
+
+    @cached_property
+    def _positions(self) -> dict[str, int]:
+        return {token_id: position for position, token_id in enumerate(self.snapshot["token_id"].to_list())}
 
     def still_held(self, held: Collection[str], *, weighting: Weighting) -> pl.DataFrame:
         """Constituents between two reviews: those with a market cap, whatever else they failed; `rank` may be null.
@@ -61,7 +88,7 @@ def rank_candidates(
 
     Args:
         definition: The index.
-        snapshot: Candidates at the close of `close_date` (`MarketData.snapshot`).
+        snapshot: Candidates at the close of `close_date`, the largest first (`MarketData.snapshot`).
         close_date: Day of the snapshot.
         prices: Asked whether a candidate has a recent price, without which nobody could trade it.
 
@@ -74,38 +101,33 @@ def rank_candidates(
             f"candidates of {close_date}: {definition.index_id} rests on the features {', '.join(lacking)}, which they lack; "
             f"hand them in as columns {', '.join(feature_column(name) for name in lacking)}"
         )
-    judged = snapshot.with_columns(exclusion=judge(definition))
-    survivors = judged.filter(pl.col("exclusion").is_null())["token_id"].to_list()
-    unpriced = [token_id for token_id in survivors if not prices.is_priced(token_id, close_date)]
-    least = definition.universe.min_history_days
-    short = [token_id for token_id in survivors if least and prices.closes_until(token_id, close_date) < least]
-    judged = judged.with_columns(
-        exclusion=pl.when(pl.col("exclusion").is_not_null())
-        .then("exclusion")
-        .when(pl.col("token_id").is_in(unpriced))
-        .then(pl.lit("unpriced"))
-        .when(pl.col("token_id").is_in(short))
-        .then(pl.lit("short_history"))
-    )
-    by_size = judged.filter(pl.col("exclusion").is_null()).sort("market_cap_usd", "token_id", descending=[True, False])
-    pool = by_size if definition.ranking.among_largest is None else by_size.head(definition.ranking.among_largest)
-    outside = by_size.tail(by_size.height - pool.height).with_columns(exclusion=pl.lit("outside_pool"))
-    pool = pool.with_columns(exclusion=_first_code(_bounds(definition.eligibility.features)))
-    # The pool is sorted by size and token_id, so a stable sort breaks ties by them.
-    eligible = (
-        pool.filter(pl.col("exclusion").is_null())
-        .sort(definition.ranking.column, descending=definition.ranking.order == "descending", maintain_order=True)
-        .with_row_index("rank", offset=1)
-    )
-    return Ranked(
-        eligible=eligible.drop("exclusion"),
-        excluded=pl.concat(
-            [frame.filter(pl.col("exclusion").is_not_null()) for frame in (judged, outside, pool)], how="vertical"
-        ),
-        judged=pool.height,
-    )
+    codes = snapshot.select(exclusion=judge(definition)).to_series().to_list()
+    survivors = np.array([position for position, code in enumerate(codes) if code is None], dtype=np.int64)
+    names = snapshot["token_id"][survivors].to_list()
+    is_priced, least = prices.are_priced(names, close_date), definition.universe.min_history_days
+    is_long = prices.closes_until(names, close_date) >= least if least else np.ones(len(names), dtype=bool)
+    for position in survivors[is_priced & ~is_long]:
+        codes[position] = "short_history"
+    for position in survivors[~is_priced]:
+        codes[position] = "unpriced"
+    by_size = survivors[is_priced & is_long]
+    for position in by_size[definition.ranking.among_largest :] if definition.ranking.among_largest else ():
+        codes[position] = "outside_pool"
+    pool = by_size[: definition.ranking.among_largest]
+    size, conditions = len(pool), definition.eligibility.features
+    if conditions:
+        failed = snapshot[pool].select(exclusion=_first_code(_bounds(conditions))).to_series()
+        for position, code in zip(pool, failed.to_list(), strict=True):
+            codes[position] = code
+        pool = pool[failed.is_null().to_numpy()]
+    if definition.ranking.column != "market_cap_usd" or definition.ranking.order != "descending":
+        # The pool is in the order of size and token_id, so a stable sort breaks ties by them.
+        values = snapshot[definition.ranking.column].to_numpy()[pool]
+        pool = pool[np.argsort(-values if definition.ranking.order == "descending" else values, kind="stable")]
+    return Ranked(snapshot[pool].with_row_index("rank", offset=1), snapshot, codes, size)
 
 
+@lru_cache(maxsize=256)
 def judge(definition: IndexDefinition) -> pl.Expr:
     """Code of the first test a candidate fails, null where it passes all.
 
@@ -136,7 +158,19 @@ def judge(definition: IndexDefinition) -> pl.Expr:
         ("ungraded", pl.col("trader_grade").is_null() & definition.weighting.uses_grade),
         *((condition.column, pl.col(condition.column).is_null()) for condition in limits.features),
     ]
-    return _first_code(tests)
+    # Tests that no token can fail cost as much as the others.
+    idle = {
+        "stable": not universe.exclude_stable,
+        "wrapped": not universe.exclude_wrapped,
+        "named": not universe.exclude_tokens,
+        "left_out_sector": not left_out,
+        "sector": not sector,
+        "large": limits.max_market_cap_usd is None,
+        "no_volume": not needs_volume,
+        "zero_volume": not definition.weighting.uses_volume,
+        "ungraded": not definition.weighting.uses_grade,
+    }
+    return _first_code([(code, fails) for code, fails in tests if not idle.get(code, False)])
 
 
 def _bounds(conditions: Iterable[FeatureCondition]) -> list[tuple[str, pl.Expr]]:
@@ -171,15 +205,19 @@ def choose(eligible: pl.DataFrame, *, held: Collection[str], selection: Selectio
     Returns:
         At most `count` rows of `eligible`, by rank.
     """
-    exit_rank = selection.exit_rank or selection.count
-    preference = (
-        pl.when(pl.col("rank") <= (selection.entry_rank or 0))
-        .then(0)
-        .when(pl.col("token_id").is_in(list(held)) & (pl.col("rank") <= exit_rank))
-        .then(1)
-        .otherwise(2)
-    )
-    return eligible.sort(preference, "rank").head(selection.count).sort("rank")
+    exit_rank, entry_rank = selection.exit_rank or selection.count, selection.entry_rank or 0
+    # Were all within the exit rank constituents, the rest would still come from the next `count`.
+    near = eligible.head(exit_rank + selection.count)
+    ranks, token_ids, constituents = near["rank"].to_list(), near["token_id"].to_list(), set(held)
+
+    def preference(position: int) -> tuple[int, int]:
+        rank = ranks[position]
+        if rank <= entry_rank:
+            return 0, rank
+        return 1 if rank <= exit_rank and token_ids[position] in constituents else 2, rank
+
+    chosen = sorted(range(len(ranks)), key=preference)[: selection.count]
+    return near[sorted(chosen, key=ranks.__getitem__)]
 
 
 def worst_of(chosen: pl.DataFrame, *, share: float) -> pl.DataFrame:

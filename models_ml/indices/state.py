@@ -12,6 +12,7 @@ rewritten when prices before it are corrected.
 import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import polars as pl
 
@@ -30,6 +31,7 @@ REBALANCE_SCHEMA: dict[str, pl.DataType] = {
     "target_weight": pl.Float64(),
     "reason": pl.String(),
 }
+RebalanceRow = tuple[str, dt.datetime, str, str, float, str]  # in the order of REBALANCE_SCHEMA
 LEVEL_SCHEMA: dict[str, pl.DataType] = {"date": pl.Date(), "index_id": pl.String(), "level": pl.Float64()}
 COMPOSITION_SCHEMA: dict[str, pl.DataType] = {
     "as_of_week": pl.Date(),
@@ -68,7 +70,7 @@ class Rebalance:
         """The market_date whose close prices the trades."""
         return self.effective_at.date() - ONE_DAY
 
-    @property
+    @cached_property
     def held(self) -> tuple[Target, ...]:
         """Targets with weight, in the order of their token_id."""
         return tuple(target for target in self.targets if target.weight > 0)
@@ -204,17 +206,13 @@ def state_from_rows(
     )
 
 
-def rebalance_rows(index_id: str, rebalances: Iterable[Rebalance]) -> pl.DataFrame:
+def rebalance_rows(index_id: str, rebalances: Iterable[Rebalance]) -> list[RebalanceRow]:
     """Rebalances as published rows, one per token and rebalance."""
-    return pl.DataFrame(
-        [
-            (index_id, rebalance.effective_at, target.token_id, target.symbol, target.weight, target.reason)
-            for rebalance in rebalances
-            for target in rebalance.targets
-        ],
-        schema=REBALANCE_SCHEMA,
-        orient="row",
-    )
+    return [
+        (index_id, rebalance.effective_at, target.token_id, target.symbol, target.weight, target.reason)
+        for rebalance in rebalances
+        for target in rebalance.targets
+    ]
 
 
 def midnight(day: dt.date) -> dt.datetime:
@@ -226,11 +224,15 @@ def _from_last_known(
     rebalances: tuple[Rebalance, ...], *, levels: Mapping[dt.date, float], root_level: float | None
 ) -> tuple[Rebalance, ...]:
     """Fill in levels that are published, then drop what lies before the last rebalance with a level."""
-    filled = [replace(each, level=levels.get(each.close_date, each.level)) for each in rebalances]
+    filled = [_with_level(each, levels.get(each.close_date, each.level)) for each in rebalances]
     if filled and filled[0].level is None:
-        filled[0] = replace(filled[0], level=root_level)
+        filled[0] = _with_level(filled[0], root_level)
     known = [position for position, each in enumerate(filled) if each.level is not None]
     return tuple(filled[known[-1] :]) if known else tuple(filled)
+
+
+def _with_level(rebalance: Rebalance, level: float | None) -> Rebalance:
+    return rebalance if rebalance.level == level else replace(rebalance, level=level)
 
 
 def rebalances_of(rows: pl.DataFrame) -> tuple[Rebalance, ...]:

@@ -40,6 +40,15 @@ PRIOR_SCORE_DAYS = 7  # an older score counts as none
 
 SNAPSHOT_SCHEMA = CANDIDATE_SCHEMA | {"signal": pl.Int64(), "prior_score": pl.Float64()}
 
+STATED_LEVEL_SCHEMA: dict[str, pl.DataType] = {
+    "as_of_week": pl.Date(),
+    "index_id": pl.String(),
+    "date": pl.Date(),
+    "level": pl.Float64(),
+    "status": pl.String(),
+    "status_reason": pl.String(),
+}
+
 
 @dataclass(frozen=True)
 class IndexWeeks:
@@ -335,8 +344,10 @@ def _frames(
     units = pl.DataFrame({"as_of_week": weeks}, schema={"as_of_week": pl.Date}).with_columns(
         index_id=pl.lit(definition.index_id)
     )
-    rebalances = pl.concat(
-        [result.rebalances.with_columns(as_of_week=pl.lit(result.as_of_week)) for result in results], how="vertical"
+    rebalances = pl.DataFrame(
+        [(*row, result.as_of_week) for result in results for row in result.rebalance_rows],
+        schema=REBALANCE_SCHEMA | {"as_of_week": pl.Date()},
+        orient="row",
     )
     # A rebalance that a correction undoes stays as a unit without rows.
     undone = (
@@ -355,26 +366,26 @@ def _frames(
         .unique("effective_at", keep="first", maintain_order=True)
         .with_columns(index_id=pl.lit(definition.index_id))
     )
-    levels = pl.concat([_level_rows(result) for result in results])
+    levels = pl.DataFrame(
+        [row for result in results for row in _level_rows(result)], schema=STATED_LEVEL_SCHEMA, orient="row"
+    )
+    compositions = pl.DataFrame(
+        [row for result in results for row in result.composition_rows], schema=COMPOSITION_SCHEMA, orient="row"
+    )
     return {
-        COMPOSITIONS: (pl.concat([result.compositions for result in results]), units),
+        COMPOSITIONS: (compositions, units),
         REBALANCES: (rebalances, rebalance_units),
         LEVELS: (levels, units),
     }
 
 
-def _level_rows(result: WeekResult) -> pl.DataFrame:
+def _level_rows(result: WeekResult) -> list[tuple[date, str, date, float | None, str, str | None]]:
     """Levels of a week with their status; an unavailable week has seven rows without a level, which say why."""
+    week, index_id = result.as_of_week, result.index_id
     if result.status == "available":
-        rows = result.levels.with_columns(status=pl.lit("available"), status_reason=pl.lit(None, pl.String))
-    else:
-        days = [result.as_of_week - timedelta(days=back) for back in range(7, 0, -1)]
-        rows = pl.DataFrame({"index_id": [result.index_id] * 7, "date": days}).with_columns(
-            level=pl.lit(None, pl.Float64), status=pl.lit("unavailable"), status_reason=pl.lit(result.reason, pl.String)
-        )
-    return rows.with_columns(as_of_week=pl.lit(result.as_of_week)).select(
-        "as_of_week", "index_id", "date", "level", "status", "status_reason"
-    )
+        return [(week, index_id, day, level, "available", None) for day, _, level in result.level_rows]
+    days = [week - timedelta(days=back) for back in range(7, 0, -1)]
+    return [(week, index_id, day, None, "unavailable", result.reason) for day in days]
 
 
 def _state_before(connection: duckdb.DuckDBPyConnection, definition: IndexDefinition, week: date) -> IndexState:

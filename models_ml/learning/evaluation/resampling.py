@@ -57,11 +57,21 @@ def resampled_counts(
         blocks = -(-weeks // block)
         starts = generator.integers(0, weeks - block + 1, size=(draws, blocks))
         positions = (starts[:, :, None] + np.arange(block)).reshape(draws, -1)[:, :weeks]
-    else:
-        starts = generator.integers(0, weeks, size=(draws, weeks))
-        is_new = generator.random((draws, weeks)) < 1 / block
-        is_new[:, 0] = True
-        begun = np.maximum.accumulate(np.where(is_new, np.arange(weeks), 0), axis=1)
-        positions = (np.take_along_axis(starts, begun, axis=1) + np.arange(weeks) - begun) % weeks
-    offsets = positions + np.arange(draws)[:, None] * weeks
-    return np.bincount(offsets.ravel(), minlength=draws * weeks).reshape(draws, weeks).astype(np.float64)
+        offsets = positions + np.arange(draws)[:, None] * weeks
+        return np.bincount(offsets.ravel(), minlength=draws * weeks).reshape(draws, weeks).astype(np.float64)
+    starts = generator.integers(0, weeks, size=(draws, weeks))
+    is_new = generator.random((draws, weeks)) < 1 / block
+    is_new[:, 0] = True
+    # A run counts its weeks by one more from its first on and one less behind its last: there are few runs, and many weeks.
+    begun = np.flatnonzero(is_new)
+    lengths = np.diff(begun, append=draws * weeks)  # every draw begins a run, so none reaches into the next draw
+    first = starts.ravel()[begun]
+    end = first + lengths
+    row = begun // weeks * (weeks + 1)
+    is_around = end > weeks
+    more = np.concatenate([row + first, row[is_around]])
+    less = row + np.where(is_around, end - weeks, end)
+    changes = np.zeros(draws * (weeks + 1))
+    np.add.at(changes, more, 1.0)
+    np.subtract.at(changes, less, 1.0)
+    return np.cumsum(changes.reshape(draws, weeks + 1)[:, :weeks], axis=1)

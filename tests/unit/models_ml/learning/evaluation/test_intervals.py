@@ -195,3 +195,18 @@ def test_the_cumulative_mean_is_that_of_the_weeks_so_far_in_each_group():
     assert cumulative["group"].to_list() == ["a", "a", "b", "b", "b"]
     assert cumulative["cumulative_mean"].to_list() == pytest.approx([1.0, 0.5, 0.3, 0.2, 0.2])
     assert with_cumulative_mean(series.tail(2))["cumulative_mean"].to_list() == pytest.approx([1.0, 0.5])
+
+
+@pytest.mark.parametrize(("weeks", "block"), [(1, 1), (7, 7), (9, 1), (40, 6), (200, 60)])
+def test_a_stationary_resample_is_the_one_that_walking_week_by_week_draws(weeks, block):
+    generator = np.random.default_rng(11)
+    starts = generator.integers(0, weeks, size=(30, weeks))
+    is_new = generator.random((30, weeks)) < 1 / block
+    expected = np.zeros((30, weeks))
+    for draw in range(30):
+        position = 0
+        for week in range(weeks):
+            position = starts[draw, week] if week == 0 or is_new[draw, week] else (position + 1) % weeks
+            expected[draw, position] += 1
+
+    assert (resampled_counts(weeks, block=block, draws=30, seed=11) == expected).all()
