@@ -130,7 +130,6 @@ def methodology_document(definition: IndexDefinition, *, log: Sequence[Change], 
             f"- `{field.path}`: {' '.join(shown(field.value).split())}" for field in fields if field.path in IDENTITY
         ),
         *_rules(definition),
-        *_rules(definition),
         "## Determination, announcement, effective time",
         *_timetable(definition, year),
         "## Treatments",
