@@ -1,9 +1,9 @@
 """What each index would have been worth after costs, and its figures beside bitcoin, ether, the market and its passive twin.
 
-Belongs here: reading recorded rebalances and closes, the benchmarks, and the two tables that are written anew every week.
+Belongs here: reading recorded rebalances and closes, the benchmarks, and the tables that are written anew every week.
 Does not: formulas and the walk through trades (`models_ml.backtest`), compositions and levels (`index_weeks.py`).
 
-Both tables follow wholly from the recorded rebalances and today's closes, so they are no versions: what was recorded is the
+All follow wholly from the recorded rebalances and today's closes, so they are no versions: what was recorded is the
 rebalances. The gross series is recomputed here without the gaps of weeks in which an index was unavailable.
 """
 
@@ -19,6 +19,7 @@ from models_ml.backtest.costs import TradingCosts
 from models_ml.backtest.net_levels import gross_levels, net_levels
 from models_ml.backtest.statistics import summarise_levels
 from models_ml.indices.definition import IndexDefinition
+from orchestration.lib import index_prospects
 
 CREATE_TABLES = (
     """create table if not exists indices.net_levels
@@ -27,6 +28,7 @@ CREATE_TABLES = (
     """create table if not exists indices.statistics
     (index_id varchar, basis varchar, benchmark varchar, metric varchar, value double, low double, high double,
     first_date date, last_date date)""",
+    *index_prospects.CREATE_TABLES,
 )
 SMALL_CAPITAL_USD = 1e4
 """Capital whose net levels the figures after costs are of."""
@@ -46,10 +48,10 @@ def create_backtest_tables(connection: duckdb.DuckDBPyConnection) -> None:
 def write_backtests(
     connection: duckdb.DuckDBPyConnection, definitions: Sequence[IndexDefinition], *, until: date
 ) -> None:
-    """Write both tables anew.
+    """Write all tables anew.
 
     Args:
-        connection: The warehouse with the recorded rebalances and both tables (`create_backtest_tables`).
+        connection: The warehouse with the recorded rebalances and the tables (`create_backtest_tables`).
         definitions: The indices in force; others that were recorded once have no figures.
         until: As of: closes before it are used.
     """
@@ -61,6 +63,7 @@ def write_backtests(
     ).pl()
     connection.execute("delete from indices.net_levels")
     connection.execute("delete from indices.statistics")
+    index_prospects.clear_prospects(connection)
     if rebalances.is_empty():
         return
     first: date = rebalances.select(pl.col("effective_at").dt.date().min()).item()
@@ -78,12 +81,20 @@ def write_backtests(
     small = net.filter(pl.col("capital_usd") == SMALL_CAPITAL_USD)
     others = _benchmark_levels(connection, until)
     known = set(others["index_id"].unique())
+    small_levels = small.select("date", "index_id", level="level_net")
     figures = [
         _figures(levels, small, others, definitions, known).with_columns(basis=pl.lit(basis))
-        for basis, levels in (("gross", gross), ("net_10k", small.select("date", "index_id", level="level_net")))
+        for basis, levels in (("gross", gross), ("net_10k", small_levels))
     ]
     _write(connection, "indices.net_levels", net)
     _write(connection, "indices.statistics", pl.concat(figures))
+    index_prospects.write_prospects(
+        connection,
+        definitions,
+        net=net,
+        levels=pl.concat([small_levels, others.select(small_levels.columns)]),
+        benchmarks=_benchmarks(definitions, known, present=set(small_levels["index_id"].unique())),
+    )
 
 
 def _figures(
@@ -93,8 +104,17 @@ def _figures(
     definitions: Sequence[IndexDefinition],
     known: set[str],
 ) -> pl.DataFrame:
-    present = set(levels["index_id"].unique())
-    benchmarks = {
+    benchmarks = _benchmarks(definitions, known, present=set(levels["index_id"].unique()))
+    return summarise_levels(
+        pl.concat([levels, others.select(levels.columns)]),
+        benchmarks,
+        turnover=small.select("date", "index_id", "turnover"),
+    )
+
+
+def _benchmarks(definitions: Sequence[IndexDefinition], known: set[str], *, present: set[str]) -> dict[str, list[str]]:
+    """What each index that has levels is set against: those of `BENCHMARKS` that are known, and its twin."""
+    return {
         definition.index_id: [
             *(name for name in BENCHMARKS if name in known),
             *([definition.twin] if definition.twin is not None and definition.twin in present else []),
@@ -102,11 +122,6 @@ def _figures(
         for definition in definitions
         if definition.index_id in present
     }
-    return summarise_levels(
-        pl.concat([levels, others.select(levels.columns)]),
-        benchmarks,
-        turnover=small.select("date", "index_id", "turnover"),
-    )
 
 
 def _benchmark_levels(connection: duckdb.DuckDBPyConnection, until: date) -> pl.DataFrame:
