@@ -130,6 +130,47 @@ API = {
         **{"date": DAY, "index_id": TEXT},
         **dict.fromkeys(("capital_usd", "level_net", "cost_paid", "turnover", "carried_weight", "cash_weight"), NUMBER),
     },
+    "index_methodology": {
+        **dict.fromkeys(("index_id", "version", "content_hash", "changes", "definition_yaml", "document"), TEXT),
+        **{"is_in_force": FLAG, "first_week": DAY, "recorded_at": INSTANT},
+    },
+    "index_pro_forma": {
+        **dict.fromkeys(("index_id", "status", "token_id", "symbol", "reason"), TEXT),
+        **dict.fromkeys(("determined_at", "announced_from", "effective_at"), INSTANT),
+        **{"target_weight": NUMBER, "weight_change": NUMBER},
+    },
+    "index_coverage": {
+        **{"index_id": TEXT, "first_level_date": DAY, "last_level_date": DAY, "unavailable_reason": TEXT},
+        **dict.fromkeys(("weeks_available", "weeks_unavailable", "unavailable_reason_weeks"), COUNT),
+        **dict.fromkeys(("median_members", "mean_priced_weight", "least_priced_weight"), NUMBER),
+        "undated_inputs": TEXT,
+    },
+    "index_fact_sheet": {
+        **dict.fromkeys(("index_id", "name", "kind", "methodology_version", "twin", "largest"), TEXT),
+        **{"base_date": DAY, "composition_week": DAY, "last_date": DAY, "members": COUNT},
+        **dict.fromkeys(("base_level", "stables_weight", "last_level", "volatility", "max_drawdown"), NUMBER),
+        **dict.fromkeys((f"return_{period}" for period in ("1w", "1m", "3m", "ytd", "1y", "since_base")), NUMBER),
+        **dict.fromkeys(("annual_return", "annual_return_net", "sharpe", "sharpe_low", "sharpe_high"), NUMBER),
+        **dict.fromkeys(("turnover_per_year", "annual_return_over_twin", "annual_return_over_bitcoin"), NUMBER),
+    },
+    "index_capacity": {
+        **{"index_id": TEXT, "twin_id": TEXT, "reason": TEXT, "first_date": DAY, "last_date": DAY},
+        **dict.fromkeys(("capacity_usd", "twin_annual_return", "smallest_annual_return"), NUMBER),
+    },
+    "index_start_dates": {
+        **dict.fromkeys(("index_id", "benchmark", "metric"), TEXT),
+        **{
+            "median": NUMBER,
+            "percentile_10": NUMBER,
+            "percentile_90": NUMBER,
+            "share_above_0": NUMBER,
+            "starts": COUNT,
+        },
+    },
+    "index_plans": {
+        **{"index_id": TEXT, "plan": TEXT, "contributions": COUNT, "first_date": DAY, "last_date": DAY},
+        **dict.fromkeys(("paid_in_usd", "final_value_usd", "money_weighted_return"), NUMBER),
+    },
     "index_level_check": {
         **{"date": DAY, "index_id": TEXT},
         **dict.fromkeys(("level", "level_recalculated", "relative_difference"), NUMBER),
