@@ -6,6 +6,7 @@ import dagster as dg
 import duckdb
 
 from models_ml.indices.definition import IndexDefinition, load_definitions
+from orchestration.defs.indices.plots import index_plots
 from orchestration.lib.index_backtest import write_backtests
 from orchestration.lib.index_kit import record_versions, write_methodologies, write_pro_forma
 from orchestration.lib.index_weeks import TABLES, append_indices, compute_index, read_market
@@ -140,8 +141,10 @@ def index_backtests(
     with warehouse.connect() as connection:
         build = warehouse.build(connection, context.run_id)
         write_backtests(connection, definitions, until=build.as_of_week)
+        plots = index_plots(connection, definitions, warehouse.settings.source)
         for key in BACKTESTED:
-            yield dg.MaterializeResult(asset_key=key, metadata=table_metadata(connection, ".".join(key.path)))
+            shown = plots if key == NET_LEVELS else {}
+            yield dg.MaterializeResult(asset_key=key, metadata=table_metadata(connection, ".".join(key.path)) | shown)
 
 
 def record_definitions(connection: duckdb.DuckDBPyConnection, definitions: list[IndexDefinition]) -> None:
