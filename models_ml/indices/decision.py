@@ -20,7 +20,7 @@ from models_ml.indices.market import STALE_AFTER_DAYS, MarketData
 from models_ml.indices.member_count import aic_count
 from models_ml.indices.past_returns import past_returns
 from models_ml.indices.rotation import Refuge, parking_basket, refuge
-from models_ml.indices.selection import Ranked, choose, rank_candidates
+from models_ml.indices.selection import Ranked, choose, rank_candidates, worst_of
 from models_ml.indices.state import SAME_SHARE, Rebalance, Stance, Target
 from models_ml.indices.weighting import weigh
 
@@ -57,6 +57,8 @@ def decide(
     held: Sequence[Holding],
     stance: Stance,
     is_review: bool = True,
+    market_day: dt.date | None = None,
+    left_out: Sequence[Target] = (),
 ) -> Decision:
     """Set target weights from what was known at the close of `snapshot_day`.
 
@@ -68,35 +70,54 @@ def decide(
         held: Holdings at that close, empty at the base.
         stance: What the rotation holds, and since when.
         is_review: Whether members are chosen anew. Between reviews those held are weighted anew, unless fewer than the minimum are left.
+        market_day: A later close that the rotation rests on, None for `snapshot_day`.
+        left_out: Tokens that the rebalance before chose and left out as the worst; to the exit buffer they count as constituents, so
+            that a screened index chooses from the members of its twin.
     """
+    market_day = market_day or snapshot_day
     snapshot = data.snapshot(snapshot_day, half_life_days=definition.market_cap_half_life_days)
     ranked = rank_candidates(definition, snapshot, close_date=snapshot_day, prices=data.lookup)
-    members = _members(definition, ranked, held=held, data=data, day=snapshot_day, is_review=is_review)
-    if members.height < definition.minimum_constituents:
-        failure = reasons.too_few(
-            found=ranked.eligible.height, needed=definition.minimum_constituents, day=snapshot_day
-        )
-        return Decision(failure=failure)
+    chosen = _members(
+        definition, ranked, held=held, left_out=left_out, data=data, day=snapshot_day, is_review=is_review
+    )
+    members = chosen.held
+    screens = definition.selection.leave_out_worst > 0
+    if screens and not held and members.height and members["prior_score"].is_null().all():
+        return Decision(failure=reasons.no_scores(day=snapshot_day))
     to_stable = Refuge()
     if definition.rotation is not None:
         to_stable = refuge(
             definition,
             snapshot,
-            market=data.market_state(snapshot_day),
+            market=data.market_state(market_day),
             stance=stance,
             effective_at=effective_at,
-            close_date=snapshot_day,
+            close_date=market_day,
             prices=data.lookup,
+            forced_by=_calls_leave_too_few(definition, ranked, members) if held else None,
         )
+    is_parked = to_stable.share >= 1 - SAME_SHARE
+    if members.height < definition.minimum_constituents and not (held and is_parked):
+        failure = reasons.too_few(
+            found=ranked.eligible.height,
+            needed=definition.minimum_constituents,
+            day=snapshot_day,
+            left_out=len(chosen.left_out),
+        )
+        return Decision(failure=failure)
     try:
-        weights = _weigh_members(
-            definition, members, held=held, invested=1.0 - to_stable.share, data=data, day=snapshot_day
+        weights = (
+            _MemberWeights({}, {}, _shares_held(held), {})
+            if is_parked
+            else _weigh_members(
+                definition, members, held=held, invested=1.0 - to_stable.share, data=data, day=snapshot_day
+            )
         )
     except (InfeasibleCapError, OptimiserError) as error:
         return Decision(failure=reasons.refused(error=error, day=snapshot_day))
     targets = [
         *_member_targets(
-            definition, members, weights, held=held, ranked=ranked, to_stable=to_stable, data=data, day=snapshot_day
+            definition, chosen, weights, held=held, ranked=ranked, to_stable=to_stable, data=data, day=snapshot_day
         ),
         *_stable_targets(held, to_stable=to_stable),
     ]
@@ -110,26 +131,56 @@ def decide(
     return Decision(Rebalance(effective_at, ordered), note=to_stable.note)
 
 
+@dataclass(frozen=True)
+class _Chosen:
+    """Snapshot rows of the tokens to hold, and (token_id, symbol, why) of those that were chosen and left out as the worst.
+
+    `why` is None for a token left out at a review before.
+    """
+
+    held: pl.DataFrame
+    left_out: Sequence[tuple[str, str, str | None]] = ()
+
+
 def _members(
     definition: IndexDefinition,
     ranked: Ranked,
     *,
     held: Sequence[Holding],
+    left_out: Sequence[Target],
     data: MarketData,
     day: dt.date,
     is_review: bool,
-) -> pl.DataFrame:
+) -> _Chosen:
     before = {holding.token_id for holding in held if not holding.is_rotation}
     if not is_review:
         priced = [token_id for token_id in before if data.lookup.is_priced(token_id, day)]
         kept = ranked.still_held(priced, weighting=definition.weighting)
         if kept.height >= definition.minimum_constituents:
-            return kept
+            return _Chosen(kept, [(target.token_id, target.symbol, None) for target in left_out])
     selection = definition.selection
     if selection.count_rule == "aic":
         count = aic_count(ranked.eligible, day=day, prices=data.lookup, most=selection.count)
         selection = selection.model_copy(update={"count": count})
-    return choose(ranked.eligible, held=before, selection=selection)
+    before |= {target.token_id for target in left_out}
+    chosen = choose(ranked.eligible, held=before, selection=selection)
+    share = selection.leave_out_worst
+    worst = worst_of(chosen, share=share).select("token_id", "symbol", "prior_score").rows()
+    return _Chosen(
+        chosen.filter(~pl.col("token_id").is_in([token_id for token_id, _, _ in worst])),
+        [(token_id, symbol, reasons.among_the_worst(share=share, score=score)) for token_id, symbol, score in worst],
+    )
+
+
+def _calls_leave_too_few(definition: IndexDefinition, ranked: Ranked, members: pl.DataFrame) -> str | None:
+    """Why all is to be parked: enough tokens pass every test but that of their call. None where that is not so."""
+    left_out = ranked.excluded.filter(pl.col("exclusion").is_in(definition.eligibility.leave_out_calls)).height
+    needed = definition.minimum_constituents
+    if members.height >= needed or members.height + left_out < needed:
+        return None
+    return reasons.too_few_by_calls(
+        found=members.height, needed=needed, left_out=left_out, calls=definition.eligibility.leave_out_calls
+    )
 
 
 def is_worth_trading(definition: IndexDefinition, *, held: Iterable[Holding], aims: Mapping[str, float]) -> bool:
@@ -183,7 +234,7 @@ def _weigh_members(
     before = _shares_held(held)
     past = functools.partial(past_returns, data.lookup, token_ids, day)
     shares, weights = weigh(members, weighting, past=past, held=before)
-    bounds = bounds_on(members, shares, weighting, held=before)
+    bounds = bounds_on(members, shares, weighting, held=before, past=past)
     clauses = {
         token_id: reasons.limited(bounds, position=position, before=shares.to_list(), after=weights.to_list())
         for position, token_id in enumerate(token_ids)
@@ -205,7 +256,7 @@ def _shares_held(held: Iterable[Holding]) -> dict[str, float]:
 
 def _member_targets(
     definition: IndexDefinition,
-    members: pl.DataFrame,
+    chosen: _Chosen,
     weights: _MemberWeights,
     *,
     held: Sequence[Holding],
@@ -214,12 +265,15 @@ def _member_targets(
     data: MarketData,
     day: dt.date,
 ) -> list[Target]:
-    """Targets of constituents, and of those that leave: zero, unless the turnover limit lets them go only in part."""
+    """Targets of constituents, and of those that leave: zero, unless the turnover limit lets them go only in part.
+
+    Tokens left out as the worst have a target of zero, too, whether or not they were held.
+    """
     invested = 1.0 - to_stable.share
-    if invested <= SAME_SHARE:
-        members = members.clear()
+    members = chosen.held if invested > SAME_SHARE else chosen.held.clear()
     names = dict(members.select("token_id", "symbol").iter_rows())
     before = {holding.token_id: holding for holding in held if not holding.is_rotation}
+    worst = {token_id: why for token_id, _, why in chosen.left_out}
     ranks = dict(ranked.eligible.select("token_id", "rank").iter_rows())
     leavers = sorted(
         (holding for holding in before.values() if holding.token_id not in names),
@@ -227,7 +281,7 @@ def _member_targets(
     )
     entrants = [token_id for token_id in names if token_id not in before]
     # Paired in order, only to tell a story: the best newcomer stands for the best that left.
-    pairs = list(zip(entrants, leavers, strict=False))
+    pairs = list(zip(entrants, (each for each in leavers if each.token_id not in worst), strict=False))
     replaces = {token_id: holding.symbol for token_id, holding in pairs}
     replaced_by = {holding.token_id: names[token_id] for token_id, holding in pairs}
     targets = []
@@ -247,20 +301,27 @@ def _member_targets(
         why = (
             reasons.ROTATED
             if invested <= SAME_SHARE
-            else _why_left(definition, holding.token_id, ranks=ranks, ranked=ranked, data=data, day=day)
+            else worst.get(holding.token_id)
+            or _why_left(definition, holding.token_id, ranks=ranks, ranked=ranked, data=data, day=day)
         )
         rest = weights.reached.get(holding.token_id, 0.0) if invested > SAME_SHARE else 0.0
-        reason = (
-            reasons.leaves_in_part(
+        if rest > 0:
+            reason = reasons.leaves_in_part(
                 before=weights.before[holding.token_id],
                 after=rest,
                 why=why,
                 max_turnover=definition.weighting.max_turnover or 1.0,
             )
-            if rest > 0
-            else reasons.left(why=why, replaced_by=replaced_by.get(holding.token_id))
-        )
+        elif holding.token_id in worst and invested > SAME_SHARE:
+            reason = reasons.left_out(why=why)
+        else:
+            reason = reasons.left(why=why, replaced_by=replaced_by.get(holding.token_id))
         targets.append(Target(holding.token_id, holding.symbol, rest * invested, reason))
+    targets += [
+        Target(token_id, symbol, 0.0, reasons.left_out(why=why))
+        for token_id, symbol, why in chosen.left_out
+        if token_id not in before
+    ]
     return targets
 
 

@@ -78,11 +78,15 @@ class Eligibility(Strict):
     """What a token must show at a rebalance, all from that day's snapshot."""
 
     min_market_cap_usd: Amount = 0.0
+    max_market_cap_usd: Annotated[float, Field(gt=0)] | None = None
+    """Largest market cap a constituent may have; null for no limit."""
     min_volume_30d_usd: Amount = 0.0
     min_volume_to_cap: Fraction = 0.0002
     """Median 30-day volume over market cap; without it a coin with a fake cap takes the index."""
     min_price_age_days: int = Field(default=0, ge=0)
     """Least number of days since the token's first price."""
+    leave_out_calls: tuple[Literal["bearish", "neutral"], ...] = ()
+    """`weekly_model` only. Tokens with such a call are not held; without a call a token passes."""
 
 
 class Ranking(Strict):
@@ -91,6 +95,11 @@ class Ranking(Strict):
     by: Literal["market_cap_usd", "trader_grade", "score"] = "market_cap_usd"
     among_largest: int | None = Field(default=None, ge=1)
     """Rank only so many of the largest eligible tokens by market cap; null for all."""
+
+
+def number_left_out(chosen: int, *, share: float) -> int:
+    """How many of so many chosen tokens a share of them is, rounded down; 0.29 of 100 is 29, whatever a float makes of it."""
+    return math.floor(share * chosen + TOLERANCE)
 
 
 class Selection(Strict):
@@ -104,6 +113,14 @@ class Selection(Strict):
     count_rule: Literal["fixed", "aic"] = "fixed"
     """`aic` holds as few of the largest, in steps of 5 and at most `count`, as stand for the whole universe: the number at which
     Akaike's criterion first stops falling (`member_count.py`)."""
+    leave_out_worst: float = Field(default=0.0, ge=0, lt=1)
+    """`monthly` only. Share of the chosen tokens, rounded down, that is left out again: those with the lowest score of the model at the
+    close before the one the index trades at. Chosen tokens without a score stay. An index does not start before scores are known."""
+
+    @property
+    def smallest_count(self) -> int:
+        """How many of `count` chosen tokens are held where all of them have a score."""
+        return self.count - number_left_out(self.count, share=self.leave_out_worst)
 
 
 class Calendar(Strict):
@@ -154,6 +171,9 @@ class Rotation(Strict):
     """How many stablecoins are held, fewer where fewer keep their peg."""
     leave_below_usd: float = Field(default=0.985, gt=0, lt=1)
     """A held stablecoin that closes below it is left for the others at the next close, in the middle of the week too."""
+    trigger: Literal["weekly", "daily"] = "weekly"
+    """`daily` follows BTC in the middle of the week, too (`weekly_model` only): where a close asks for another share in stables, all
+    is decided anew from the newest Sunday's scores and traded one day after that close."""
 
 
 class Base(Strict):
@@ -232,12 +252,22 @@ class IndexDefinition(Strict):
     def _selection_problems(self) -> list[FieldProblem]:
         selection, pool = self.selection, self.ranking.among_largest
         problems = []
-        if self.minimum_constituents > selection.count:
+        if self.minimum_constituents > selection.smallest_count:
+            left = " less those left out as the worst" if selection.smallest_count < selection.count else ""
             problems.append(
                 FieldProblem(
                     "minimum_constituents",
-                    f"{self.minimum_constituents} exceeds selection.count {selection.count}, so the index never starts",
-                    f"set at most {selection.count}",
+                    f"{self.minimum_constituents} exceeds selection.count {selection.count}{left}, so the index never starts",
+                    f"set at most {selection.smallest_count}",
+                )
+            )
+        limits = self.eligibility
+        if limits.max_market_cap_usd is not None and limits.max_market_cap_usd <= limits.min_market_cap_usd:
+            problems.append(
+                FieldProblem(
+                    "eligibility.max_market_cap_usd",
+                    f"{limits.max_market_cap_usd:g} is not above min_market_cap_usd {limits.min_market_cap_usd:g}",
+                    "raise it, lower the other, or leave it out",
                 )
             )
         if selection.exit_rank is not None and selection.exit_rank < selection.count:
@@ -278,7 +308,23 @@ class IndexDefinition(Strict):
                     f"set {monday}, or auto",
                 )
             )
+        if self.eligibility.leave_out_calls and not self.is_model_driven:
+            problems.append(
+                FieldProblem(
+                    "eligibility.leave_out_calls",
+                    "calls are known a day after the close they rest on, but calendar.rule monthly trades at that close",
+                    "set calendar.rule to weekly_model, or leave it out",
+                )
+            )
         if self.rotation is not None:
+            if self.rotation.trigger == "daily" and not self.is_model_driven:
+                problems.append(
+                    FieldProblem(
+                        "rotation.trigger",
+                        "daily needs a close between decision and trade, but calendar.rule monthly trades at the close it decides on",
+                        "set calendar.rule to weekly_model, or rotation.trigger to weekly",
+                    )
+                )
             total = math.fsum(step.share for step in self.rotation.steps)
             if total > 1 + TOLERANCE:
                 problems.append(
@@ -304,6 +350,14 @@ class IndexDefinition(Strict):
                     "calendar.review_months",
                     f"{unknown} are not in calendar.months {list(calendar.months)}, so nothing is reviewed then",
                     "name only months in which the index trades",
+                )
+            )
+        if self.is_model_driven and self.selection.leave_out_worst > 0:
+            problems.append(
+                FieldProblem(
+                    "selection.leave_out_worst",
+                    "belongs to rule monthly, but calendar.rule is weekly_model, which can rank by the score itself",
+                    "set ranking.by to score, or calendar.rule to monthly",
                 )
             )
         if self.is_model_driven and (calendar.months, calendar.review_months, calendar.day) != (

@@ -48,6 +48,9 @@ CANDIDATE_SCHEMA: dict[str, pl.DataType] = {
 }
 OPTIONAL_CANDIDATE_SCHEMA: dict[str, pl.DataType] = {
     "free_float_share": pl.Float64(),
+    "signal": pl.Int64(),
+    # Score of the model at the newest close before the snapshot's: the snapshot's own is known only after the index has traded.
+    "prior_score": pl.Float64(),
 }
 
 
@@ -142,13 +145,14 @@ class PriceLookup:
 
 @dataclass(frozen=True)
 class MarketData:
-    """Everything `advance` reads. The two functions are asked at rebalances only, weekly for model-driven indices.
+    """Everything `advance` reads. Candidates are asked for at rebalances only, weekly for model-driven indices.
 
     Attributes:
         prices: One row per token and day (`PRICE_SCHEMA`); `price_usd` is the close of `market_date`, 24:00 UTC.
         candidates: The tokens known at the close of a day, one row each (`CANDIDATE_SCHEMA`, of
             `OPTIONAL_CANDIDATE_SCHEMA` what is known, further columns ignored); `sector`, `is_stable`, `is_wrapped`,
-            `is_fiat_backed`, `trader_grade`, `score` and any figure may be null.
+            `is_fiat_backed`, `trader_grade`, `score` and any figure may be null; `signal` is the call of the week, -1 bearish,
+            0 neutral, 1 bullish.
         market_state: Bitcoin at the close of a day.
         market_caps: One row per token and day (`CAP_SCHEMA`), needed where a definition smooths market caps.
     """

@@ -14,11 +14,15 @@ from models_ml.indices.definition import Eligibility, IndexDefinition, Universe
 from models_ml.indices.limits import Bounds, Group, LimitKind
 
 ROTATED = "rotated into stables"  # opens the reason of a stablecoin held by rotation; `is_rotation` reads it back
+LEFT_OUT = (
+    "left out"  # opens the reason of a chosen token that a screened index does not hold; `is_left_out` reads it back
+)
 SAME_WEIGHT = 1e-9
 CEILINGS: dict[LimitKind, str] = {
     "cap": "",
     "flexible": ", half way from its present weight to the cap",
     "liquidity": " by its liquidity",
+    "volatility": " by its volatility",
 }
 
 
@@ -50,6 +54,21 @@ def left(*, why: str, replaced_by: str | None) -> str:
     """A token that goes."""
     clause = f"left {why}" if why.startswith("(") else f"left: {why}"
     return clause + (f", replaced by {replaced_by}" if replaced_by else "")
+
+
+def is_left_out(reason: str) -> bool:
+    """Whether a target's reason says that its token was chosen and then left out as one of the worst."""
+    return reason.startswith(LEFT_OUT)
+
+
+def among_the_worst(*, share: float, score: float) -> str:
+    """Why a chosen token is left out of a screened index."""
+    return f"among the worst-graded {percent(share)} of the chosen (score {score:.4g} at the close before)"
+
+
+def left_out(*, why: str | None) -> str:
+    """A chosen token that a screened index does not hold; without a reason it was left out at a review before and waits for the next."""
+    return f"{LEFT_OUT}: {why}" if why else f"{LEFT_OUT} until the next review"
 
 
 def no_price(since: dt.date | None) -> str:
@@ -106,9 +125,20 @@ def held_since(effective_at: dt.datetime, *, reason: str, priced_on: dt.date | N
     return "; ".join(clauses)
 
 
-def too_few(*, found: int, needed: int, day: dt.date) -> str:
+def too_few(*, found: int, needed: int, day: dt.date, left_out: int = 0) -> str:
     """A rebalance that could not be made."""
-    return f"{found} eligible constituents at the close of {day}, at least {needed} needed"
+    worst = f", {left_out} of them left out as the worst-graded" if left_out else ""
+    return f"{found} eligible constituents at the close of {day}{worst}, at least {needed} needed"
+
+
+def no_scores(*, day: dt.date) -> str:
+    """A screened index that could leave nothing out and therefore does not start."""
+    return f"no scores known before the close of {day}, with which the worst-graded could be left out"
+
+
+def too_few_by_calls(*, found: int, needed: int, left_out: int, calls: Sequence[str]) -> str:
+    """An index that goes into stablecoins because of its tokens' calls."""
+    return f"{left_out} of its tokens are called {' or '.join(calls)}, which leaves {found}, at least {needed} needed"
 
 
 def ineligible(code: str, row: Mapping[str, Any], definition: IndexDefinition) -> str:
@@ -124,12 +154,15 @@ def ineligible(code: str, row: Mapping[str, Any], definition: IndexDefinition) -
         "sector": lambda: f"its sector is {row['sector'] or 'unknown'}, not {universe.sector}",
         "no_market_cap": lambda: "its market cap is unknown",
         "small": lambda: f"market cap {usd(cap)} below {usd(limits.min_market_cap_usd)}",
+        "large": lambda: f"market cap {usd(cap)} above {usd(limits.max_market_cap_usd or 0.0)}",
         "no_volume": lambda: "its volume is unknown",
         "zero_volume": lambda: "it has no volume",
         "thin": lambda: f"30-day volume {usd(volume)} below {usd(limits.min_volume_30d_usd)}",
         "fake_cap": lambda: f"volume over market cap {volume / cap:.2g} below {limits.min_volume_to_cap:g}",
         "young": lambda: f"first price {row['age_days'] or 0} days ago, {limits.min_price_age_days} needed",
         "short_history": lambda: f"fewer than {universe.min_history_days} daily closes",
+        "bearish": lambda: "it turned bearish",
+        "neutral": lambda: "it is no longer called bullish",
         "unranked": lambda: f"it has no {definition.ranking.by}",
         "ungraded": lambda: "it has no trader_grade",
         "outside_pool": lambda: f"not among the {definition.ranking.among_largest} largest",

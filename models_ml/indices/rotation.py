@@ -63,15 +63,27 @@ def refuge(
     effective_at: dt.datetime,
     close_date: dt.date,
     prices: PriceLookup,
+    forced_by: str | None = None,
 ) -> Refuge:
-    """What the rotation asks for at a rebalance; nothing for an index without rotation."""
+    """What the rotation asks for at a rebalance; nothing for an index without rotation.
+
+    Args:
+        definition: The index.
+        snapshot: Candidates.
+        market: Bitcoin at the close the rotation rests on.
+        stance: What is held in stablecoins, and since when.
+        effective_at: When the rebalance takes effect.
+        close_date: The close at which stablecoins must be at their peg.
+        prices: Closes.
+        forced_by: Why all is to be parked whatever Bitcoin does; the minimum hold does not stand against it.
+    """
     if definition.rotation is None:
         return Refuge()
-    share, because = wanted_share(definition.rotation, market)
-    hold = dt.timedelta(days=definition.rotation.min_hold_days)
-    if stance.since is not None and abs(share - stance.share) > SAME_SHARE and effective_at < stance.since + hold:
+    share, because = (1.0, forced_by) if forced_by is not None else wanted_share(definition.rotation, market)
+    until = _held_until(definition.rotation, stance)
+    if forced_by is None and until is not None and abs(share - stance.share) > SAME_SHARE and effective_at < until:
         share = stance.share
-        because = f"kept until {(stance.since + hold).date()} (minimum hold {hold.days} days), though {because}"
+        because = f"kept until {until.date()} (minimum hold {definition.rotation.min_hold_days} days), though {because}"
     if share == 0:
         return Refuge(note=f"no rotation: {because}" if because.startswith("kept") else None)
     stables = parking_basket(definition, snapshot, close_date=close_date, prices=prices)
@@ -79,6 +91,16 @@ def refuge(
         tolerance = percent(definition.rotation.peg_tolerance)
         return Refuge(note=f"no rotation: no eligible stablecoin within {tolerance} of 1 USD on {close_date}")
     return Refuge(share=share, stables=stables, because=because)
+
+
+def is_held_on(rotation: Rotation, stance: Stance, effective_at: dt.datetime) -> bool:
+    """Whether the minimum hold forbids to change the share in stables at an instant."""
+    until = _held_until(rotation, stance)
+    return until is not None and effective_at < until
+
+
+def _held_until(rotation: Rotation, stance: Stance) -> dt.datetime | None:
+    return stance.since + dt.timedelta(days=rotation.min_hold_days) if stance.since is not None else None
 
 
 def parking_basket(

@@ -1,6 +1,6 @@
 """Which tokens an index may hold, in which order, and which it takes.
 
-Belongs here: eligibility, ranking and the entry and exit buffers.
+Belongs here: eligibility, ranking, the entry and exit buffers, and leaving out the worst of the chosen.
 Does not: weights (`weighting.py`), stablecoins held by rotation (`rotation.py`), wording (`reasons.py`).
 """
 
@@ -10,9 +10,12 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from models_ml.indices.definition import IndexDefinition, Selection
+from models_ml.indices.definition import IndexDefinition, Selection, number_left_out
 from models_ml.indices.market import PriceLookup
 from models_ml.indices.weighting_rules import Weighting
+
+CALLS = {"bearish": -1, "neutral": 0}
+HELD_CALL = 1  # what a token without a call counts as: nothing speaks against it
 
 
 @dataclass(frozen=True)
@@ -97,11 +100,13 @@ def judge(definition: IndexDefinition) -> pl.Expr:
         ("sector", pl.col("sector").fill_null("").str.to_lowercase().ne(sector) & bool(sector)),
         ("no_market_cap", cap.is_null() | ~cap.is_finite() | (cap <= 0)),
         ("small", cap < limits.min_market_cap_usd),
+        ("large", cap > (limits.max_market_cap_usd or float("inf"))),
         ("no_volume", volume.is_null() & needs_volume),
         ("zero_volume", (volume <= 0) & definition.weighting.uses_volume),
         ("thin", volume < limits.min_volume_30d_usd),
         ("fake_cap", volume < limits.min_volume_to_cap * cap),
         ("young", pl.col("age_days").fill_null(0) < limits.min_price_age_days),
+        *((code, pl.col("signal").fill_null(HELD_CALL) == CALLS[code]) for code in limits.leave_out_calls),
         ("unranked", pl.col(definition.ranking.by).is_null()),
         ("ungraded", pl.col("trader_grade").is_null() & definition.weighting.uses_grade),
     ]
@@ -130,3 +135,19 @@ def choose(eligible: pl.DataFrame, *, held: Collection[str], selection: Selectio
         .otherwise(2)
     )
     return eligible.sort(preference, "rank").head(selection.count).sort("rank")
+
+
+def worst_of(chosen: pl.DataFrame, *, share: float) -> pl.DataFrame:
+    """The chosen tokens that a screened index leaves out: a share of all chosen, rounded down, with the lowest `prior_score`.
+
+    Tokens without a score are never among them, so fewer than the share go where too few are scored. Equal scores go by token_id.
+
+    Args:
+        chosen: One row per token with `token_id` and `prior_score` (no unit, null where the model gave none).
+        share: Fraction of `chosen`, 0 to below 1.
+
+    Returns:
+        Rows of `chosen`, the worst first.
+    """
+    scored = chosen.filter(pl.col("prior_score").is_not_null()).sort("prior_score", "token_id")
+    return scored.head(number_left_out(chosen.height, share=share))

@@ -15,10 +15,8 @@ import polars as pl
 from models_ml.indices.errors import InfeasibleCapError
 from models_ml.indices.limits import Bounds, bounds_on, limit, limit_once
 from models_ml.indices.optimised_weights import optimised_weights
-from models_ml.indices.past_returns import PastReturns
+from models_ml.indices.past_returns import Past, PastReturns
 from models_ml.indices.weighting_rules import OPTIMISED_METHODS, OptimisedMethod, Weighting
-
-Past = Callable[[int], PastReturns]  # the constituents' returns over so many days, columns in the order of their rows
 
 NEUTRAL_GRADE = 50.0  # a grade is a percentile: half of all earlier scores lie below 50
 LEAST_CONVICTION = 1.0  # a selected token graded 50 or less still holds one point's worth
@@ -146,7 +144,7 @@ def weigh(
         ValueError: A method rests on risk and `past` is not given.
     """
     shares = _unlimited(members, weighting, past=past)
-    bounds = bounds_on(members, shares, weighting, held=held)
+    bounds = bounds_on(members, shares, weighting, held=held, past=past)
     if weighting.capping != "iterative":
         # Where one pass finds no solution the limits may still be feasible: the iterative way settles it, or raises.
         with suppress(InfeasibleCapError):

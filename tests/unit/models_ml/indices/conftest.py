@@ -45,6 +45,8 @@ class FakeMarket:
         self.bitcoin: Callable[[dt.date], MarketState] = lambda day: MarketState(None)
         self.asked: list[dt.date] = []
         self.scores: Callable[[str, dt.date], float | None] = lambda token_id, day: None
+        self.calls: Callable[[str, dt.date], int | None] = lambda token_id, day: None
+        self.prior_scores: Callable[[str, dt.date], float | None] = lambda token_id, day: None
         rows = [(day, token_id, price) for token_id, days in prices.items() for day, price in days.items()]
         self.prices = pl.DataFrame(rows, schema=PRICE_SCHEMA, orient="row")
 
@@ -72,12 +74,14 @@ class FakeMarket:
                 "age_days": (day - min(days)).days,
                 "trader_grade": 60.0,
                 "score": self.scores(token_id, day),
+                "signal": self.calls(token_id, day),
             }
             row |= {
                 name: values[token_id] for name, values in self.columns.items() if token_id in values and name in row
             }
+            row["prior_score"] = self.prior_scores(token_id, day)
             rows.append(row)
-        return pl.DataFrame(rows, schema=CANDIDATE_SCHEMA)
+        return pl.DataFrame(rows, schema=CANDIDATE_SCHEMA | {"signal": pl.Int64(), "prior_score": pl.Float64()})
 
 
 @pytest.fixture(scope="session")

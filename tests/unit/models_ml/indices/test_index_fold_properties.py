@@ -14,7 +14,7 @@ from models_ml.indices.state import new_state, state_from_rows
 START = dt.date(2024, 1, 1)
 WEEKS = [START + dt.timedelta(days=7 * week) for week in range(1, 27)]
 DAYS = 7 * 27
-KINDS = st.sampled_from(["monthly", "capped", "dated", "model", "rotating"])
+KINDS = st.sampled_from(["monthly", "capped", "dated", "model", "rotating", "turning"])
 MARKETS = settings(max_examples=25, deadline=None)
 
 
@@ -30,6 +30,7 @@ def index_of(definition_of):
             "dated": {"base": {"date": "2024-01-17"}, "weighting": {"method": "equal"}},
             "model": model,
             "rotating": model | {"rotation": {"min_hold_days": 8}, "selection": {"count": 3, "exit_rank": 5}},
+            "turning": model | {"rotation": {"trigger": "daily"}, "weighting": {"volatility_cap": True, "cap": 0.5}},
         }
         return definition_of(**fields[kind])
 
