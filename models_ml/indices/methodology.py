@@ -20,6 +20,7 @@ from models_ml.indices.market import STALE_AFTER_DAYS
 from models_ml.indices.reasons import percent, usd
 from models_ml.indices.state import midnight
 from models_ml.indices.timetable import Timing, timings
+from models_ml.indices.weighting_rules import OPTIMISED_METHODS
 
 Sentence = Callable[[Any, IndexDefinition], str | None]
 
@@ -192,6 +193,13 @@ def _timetable(definition: IndexDefinition, year: int) -> list[str]:
     said = (
         "Decided on Monday 00:00 UTC from what was known then, announced by the run of that Monday, effective at Tuesday 00:00 UTC; "
         "trades are priced at the close that ends then."
+        + (
+            " Between two Mondays it may leave a stablecoin that lost its peg"
+            + (" or follow Bitcoin" if definition.rotation.trigger == "daily" else "")
+            + ": determined at a close, effective at the next one, announced by the run of the Monday after."
+            if definition.rotation is not None
+            else ""
+        )
         if definition.is_model_driven
         else "Determined and effective at the same close: the trades are priced at the close that the decision rests on. Announced by the "
         "weekly run of the Monday on or after it; the pro-forma composition shows before it what the newest close would give."
@@ -272,17 +280,19 @@ def _blend(parts: Sequence[Mapping[str, Any]], _definition: IndexDefinition) -> 
 def _capping(capping: str, definition: IndexDefinition) -> str | None:
     weighting = definition.weighting
     is_limited = (
-        weighting.cap < 1 or weighting.floor > 0 or weighting.rank_caps or weighting.group_caps or weighting.liquidity
+        weighting.cap < 1
+        or weighting.floor > 0
+        or weighting.rank_caps
+        or weighting.volatility_cap
+        or weighting.group_caps
+        or weighting.liquidity
     )
     return f"{CAPPING.get(capping, capping)}." if is_limited else None
 
 
-def _look_back(methods: Sequence[str], what: str) -> Sentence:
-    def sentence(days: int, definition: IndexDefinition) -> str | None:
-        is_used = any(method in methods for method in definition.weighting.methods)
-        return f"The {what} is that of {days} daily returns up to the snapshot." if is_used else None
-
-    return sentence
+def _covariance_days(days: int, definition: IndexDefinition) -> str | None:
+    is_used = any(method in OPTIMISED_METHODS for method in definition.weighting.methods)
+    return f"The covariance is that of {days} daily returns up to the snapshot." if is_used else None
 
 
 def _group_cap(cap: float, _definition: IndexDefinition) -> str:
@@ -335,6 +345,10 @@ SENTENCES: Mapping[str, Sentence] = {
         "Its median 30-day volume is at least {} of its market cap, which keeps fake caps out."
     ),
     "eligibility.min_price_age_days": _when("Its first price is at least {} days old."),
+    "eligibility.max_market_cap_usd": _usd("A constituent has a market cap of at most {}."),
+    "eligibility.leave_out_calls": _when(
+        "Tokens that the Trader model calls {} are not held; one without a call passes."
+    ),
     "ranking.by": lambda value, _: (
         f"Eligible tokens are ranked by {RANKED_BY.get(value, value)}; ties by market cap, then by token_id."
     ),
@@ -353,12 +367,20 @@ SENTENCES: Mapping[str, Sentence] = {
         if value == "aic"
         else None
     ),
+    "selection.leave_out_worst": lambda value, _: (
+        f"Of the chosen tokens {percent(value)}, rounded down, are left out again: those with the lowest score of the model at the close "
+        "before the one the index trades at. Tokens without a score stay."
+        if value
+        else None
+    ),
     "weighting.method": _method,
     "weighting.blend": _blend,
-    "weighting.volatility_days": _look_back(("inverse_volatility",), "standard deviation"),
-    "weighting.covariance_days": _look_back(
-        ("risk_parity", "hierarchical_risk_parity", "minimum_variance"), "covariance"
+    "weighting.volatility_days": lambda value, definition: (
+        f"Volatility is that of {value} daily returns up to the snapshot."
+        if "inverse_volatility" in definition.weighting.methods or definition.weighting.volatility_cap
+        else None
     ),
+    "weighting.covariance_days": _covariance_days,
     "weighting.cap": lambda value, _: (
         f"No constituent weighs more than {percent(value)}." if value < 1 else "No ceiling on a constituent."
     ),
@@ -367,6 +389,9 @@ SENTENCES: Mapping[str, Sentence] = {
         f"The largest constituents have ceilings of their own, in their order: {', '.join(percent(cap) for cap in value)}."
         if value
         else None
+    ),
+    "weighting.volatility_cap": lambda value, _: (
+        "The ceiling of a constituent that moves more than the median one is lowered in proportion." if value else None
     ),
     "weighting.capping": _capping,
     "weighting.group_caps.by": lambda value, _: (
@@ -426,6 +451,12 @@ SENTENCES: Mapping[str, Sentence] = {
     ),
     "rotation": lambda _, __: None,
     "rotation.steps": _rotation_steps,
+    "rotation.trigger": lambda value, _: (
+        "Bitcoin is followed in the middle of the week, too: where a close asks for another share, all is decided anew from the newest "
+        "Sunday's scores and traded one day after that close."
+        if value == "daily"
+        else "The share in stablecoins is decided with the rest, once a week or at each rebalance."
+    ),
     "rotation.min_hold_days": _when("A share in stablecoins is kept for at least {} days."),
     "rotation.peg_tolerance": lambda value, _: (
         f"A stablecoin is bought only while it closes within {percent(value)} of 1 USD."

@@ -75,10 +75,21 @@ def pro_forma(definition: IndexDefinition, state: IndexState, week: dt.date, dat
         held=held,
         stance=state.stance,
         is_review=timing.is_review,
+        left_out=_left_out(state),
     )
     if decision.rebalance is None:
         return ProForma(definition.index_id, "none", timing, (), now, decision.failure or decision.note)
     return ProForma(definition.index_id, "indicative", timing, decision.rebalance.targets, now, decision.note)
+
+
+def _left_out(state: IndexState) -> list[Target]:
+    """What the newest rebalance chose and left out as the worst, as the engine hands it on."""
+    return [
+        target
+        for rebalance in state.rebalances[-1:]
+        for target in rebalance.targets
+        if target.weight == 0 and reasons.is_left_out(target.reason)
+    ]
 
 
 def _held(state: IndexState, as_of: dt.datetime, data: MarketData) -> list[Holding]:

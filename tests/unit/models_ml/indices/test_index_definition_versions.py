@@ -80,7 +80,7 @@ def test_a_section_that_comes_or_goes_is_a_change_even_if_all_of_it_is_at_its_de
 class LargerSelection(Selection):
     """A selection that has learnt a field."""
 
-    leave_out_worst: float = Field(default=0.0)
+    skip_noisiest: float = Field(default=0.0)
 
 
 class LargerDefinition(IndexDefinition):
@@ -92,10 +92,10 @@ class LargerDefinition(IndexDefinition):
 def test_a_field_that_the_language_learns_is_a_change_only_where_it_is_used(definition_of):
     before, content = definition_of(), definition_of().model_dump(exclude_unset=True)
     unused = LargerDefinition.model_validate(content)
-    used = LargerDefinition.model_validate({**content, "selection": {"count": 3, "leave_out_worst": 0.1}})
+    used = LargerDefinition.model_validate({**content, "selection": {"count": 3, "skip_noisiest": 0.1}})
 
     assert version_after(before, unused) is None
-    assert version_after(before, used).changes == ("selection.leave_out_worst: none -> 0.1",)
+    assert version_after(before, used).changes == ("selection.skip_noisiest: none -> 0.1",)
 
 
 def test_a_field_that_the_language_loses_is_a_change(definition_of):
@@ -103,5 +103,5 @@ def test_a_field_that_the_language_loses_is_a_change(definition_of):
     before = values(LargerDefinition.model_validate(content))
 
     assert changes_since(before, definition_of()) == {
-        "selection.leave_out_worst": "selection.leave_out_worst: 0.0, no field of the language any more"
+        "selection.skip_noisiest": "selection.skip_noisiest: 0.0, no field of the language any more"
     }

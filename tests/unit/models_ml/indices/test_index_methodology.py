@@ -15,7 +15,13 @@ SHIPPED = load_definitions(DEFINITIONS_FOLDER)
 
 EVERYTHING = {
     "universe": {"exclude_sectors": ["Meme"], "exclude_tokens": ["dogecoin"], "min_history_days": 45},
-    "eligibility": {"min_market_cap_usd": 12_000_000, "min_volume_30d_usd": 345_000, "min_price_age_days": 67},
+    "eligibility": {
+        "min_market_cap_usd": 12_000_000,
+        "min_volume_30d_usd": 345_000,
+        "min_price_age_days": 67,
+        "max_market_cap_usd": 99_000_000_000,
+        "leave_out_calls": ["bearish"],
+    },
     "ranking": {"by": "trader_grade", "among_largest": 89},
     "selection": {"count": 12, "entry_rank": 7, "exit_rank": 23},
     "weighting": {
@@ -28,9 +34,16 @@ EVERYTHING = {
         "group_caps": {"cap": 0.61, "exceptions": [{"group": "L1", "cap": 0.83}]},
         "liquidity": {"capital_usd": 7_000_000, "max_volume_share": 0.13},
         "max_turnover": 0.29,
+        "volatility_cap": True,
     },
     "calendar": {"rule": "weekly_model", "retrade_band": 0.043},
-    "rotation": {"min_hold_days": 9, "peg_tolerance": 0.017, "stables": 3, "leave_below_usd": 0.971},
+    "rotation": {
+        "min_hold_days": 9,
+        "peg_tolerance": 0.017,
+        "stables": 3,
+        "leave_below_usd": 0.971,
+        "trigger": "daily",
+    },
     "base": {"level": 500, "date": "2020-01-06"},
     "twin": "other",
     "market_cap_half_life_days": 5,
@@ -73,8 +86,8 @@ def test_the_words_are_about_fields_that_exist(definition_of):
 class LargerSelection(Selection):
     """A selection with a rule that no sentence was written for."""
 
-    leave_out_worst: float = PydanticField(default=0.0)
-    """Share of the candidates with the lowest score that is never held."""
+    skip_noisiest: float = PydanticField(default=0.0)
+    """Share of the candidates that move most and are never held."""
 
 
 class LargerDefinition(IndexDefinition):
@@ -96,10 +109,10 @@ def learnt(definition_of):
 
 
 def test_a_field_without_a_sentence_is_shown_with_its_value_and_what_the_language_says_of_it(learnt):
-    text = document(learnt(selection={"count": 3, "leave_out_worst": 0.2}, risk_mode="calm"))
+    text = document(learnt(selection={"count": 3, "skip_noisiest": 0.2}, risk_mode="calm"))
 
     assert (
-        "Leave out worst is 0.2. Share of the candidates with the lowest score that is never held. (`selection.leave_out_worst`: 0.2)"
+        "Skip noisiest is 0.2. Share of the candidates that move most and are never held. (`selection.skip_noisiest`: 0.2)"
         in text
     )
     assert "Risk mode is calm. How much risk the holder bears. (`risk_mode`: calm)" in text
@@ -108,7 +121,7 @@ def test_a_field_without_a_sentence_is_shown_with_its_value_and_what_the_languag
 def test_a_field_without_a_sentence_that_is_at_its_default_is_not_used(learnt):
     unused = document(learnt()).split("## Not used")[1]
 
-    assert "`selection.leave_out_worst` (0), " in unused or "`selection.leave_out_worst` (0)." in unused
+    assert "`selection.skip_noisiest` (0), " in unused or "`selection.skip_noisiest` (0)." in unused
     assert "`risk_mode` (none)" in unused
 
 

@@ -76,9 +76,19 @@ def test_a_model_driven_index_that_decided_not_to_trade_keeps_what_it_holds(defi
     assert (found.status, weights(found.targets)) == ("unchanged", found.held)
 
 
-def test_the_indicative_basket_is_the_one_that_follows_if_nothing_moves_until_then(definition_of, walk_of):
-    definition, monday = definition_of(), dt.date(2024, 6, 24)
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"calendar": {"rule": "monthly", "review_months": [1, 6, 12]}},
+        {"selection": {"count": 4, "exit_rank": 6, "leave_out_worst": 0.25}},
+    ],
+    ids=["plain", "between reviews", "screened"],
+)
+def test_the_indicative_basket_is_the_one_that_follows_if_nothing_moves_until_then(definition_of, walk_of, fields):
+    definition, monday = definition_of(**fields), dt.date(2024, 6, 24)
     market = walk_of(seed=5, first=FIRST, days=300)
+    market.prior_scores = lambda token_id, day: float(sum(map(ord, token_id)) % 7)
     for prices in market.by_token.values():  # from the last Sunday on every price stays where it is
         sunday = prices.get(dt.date(2024, 6, 23))
         for day in [day for day in prices if day > dt.date(2024, 6, 23)]:
