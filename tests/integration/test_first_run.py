@@ -319,6 +319,42 @@ def test_every_index_has_figures_before_and_after_costs_against_its_benchmarks(f
     }
 
 
+def test_every_index_has_a_methodology_beside_the_copy_and_a_pro_forma_that_sums_to_one(first):
+    indices = set(first.query("select index_id from api.indices")["index_id"])
+    documents = dict(first.query("select index_id, document from api.index_methodology where is_in_force").rows())
+    pro_forma = first.query(
+        """select index_id, any_value(status) as status, count(token_id) as tokens, sum(target_weight) as weight,
+        min(effective_at)::date as effective from api.index_pro_forma group by index_id"""
+    )
+
+    files = {path.stem: path.read_text() for path in (first.published / "methodology").iterdir()}
+
+    assert set(documents) == indices == set(pro_forma["index_id"])
+    assert files == documents
+    composed = pro_forma.filter(pl.col("tokens") > 0)
+    assert composed.height > 0.9 * len(indices)
+    assert composed["weight"].to_list() == pytest.approx([1.0] * composed.height)
+    assert (pro_forma["effective"] > date.fromisoformat(WEEK)).all()
+    assert set(pro_forma["status"]) <= {"decided", "unchanged", "indicative", "none"}
+
+
+def test_a_fact_sheet_says_what_the_published_tables_do(first):
+    sheet = first.query("select * from api.index_fact_sheet where index_id = 'ai_top100'").row(0, named=True)
+    level = first.query(
+        "select max_by(level, date) / min_by(level, date) - 1 from api.index_levels where index_id = 'ai_top100' and level is not null"
+    ).item()
+    holdings = first.query(
+        "select symbol, weight from api.index_compositions where index_id = 'ai_top100' and as_of_week = ? order by weight desc, token_id",
+        WEEK,
+    )
+
+    assert sheet["return_since_base"] == pytest.approx(level)
+    assert sheet["members"] == holdings.height
+    assert [part.split()[0] for part in sheet["largest"].split(", ")] == holdings["symbol"].to_list()[:5]
+    assert sheet["twin"] == "hodl100_capped"
+    assert sheet["annual_return_net"] < sheet["annual_return"]
+
+
 def test_every_level_follows_from_published_rebalances_and_closes_in_plain_sql(first):
     checked = first.query(
         """select index_id, count(*) as days, max(abs(relative_difference)) as difference from api.index_level_check group by index_id"""
