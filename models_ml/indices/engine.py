@@ -9,6 +9,8 @@ Treatments, stated because a reader of a level must know them:
 - A rule index that finds too few constituents, or no weights inside its limits, is unavailable until a Monday or month
   on which it finds them; its level then continues from what the old basket has come to. A model-driven index without a
   new target keeps its basket.
+- An index that parks empty places in stablecoins runs with any number of constituents, none among them; it has no new
+  target only where too few tokens could be judged or no stablecoin keeps its peg.
 - A week in which a close has less than 90 % of the weight priced is unavailable as a whole; the level continues after.
 """
 
@@ -177,7 +179,7 @@ class _Walk:
 
     def _watch_market(self) -> None:
         """Trade in the middle of the week, a day after the close that asks for it; the week's last close is `decide_next`'s to judge."""
-        rotation = self.definition.rotation
+        rotation = self.definition.parking
         day = self.week - ONE_WEEK
         is_stuck = False
         while rotation is not None and self.basket is not None and day < self.last_day:

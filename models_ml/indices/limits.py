@@ -64,6 +64,7 @@ def bounds_on(
     *,
     held: Mapping[str, float] | None = None,
     past: Past | None = None,
+    filled: float = 1.0,
 ) -> Bounds:
     """The limits of `weighting` for these constituents.
 
@@ -74,6 +75,8 @@ def bounds_on(
         weighting: The section of the definition.
         held: Fractions of the invested part before the rebalance by token_id.
         past: Gives past returns of the members; needed by `volatility_cap`.
+        filled: Fraction of the places that the members fill, 0-1. Every limit is one of all places, so among the members it is
+            1 / `filled` as high.
 
     Returns:
         Bounds in the order of `members`. A liquidity limit below the floor takes the place of the floor.
@@ -103,8 +106,9 @@ def bounds_on(
         lowered = ceilings * _calmness(past(weighting.volatility_days).volatilities())
         kinds = ["volatility" if is_less else kind for kind, is_less in zip(kinds, lowered < upper, strict=True)]
         upper = np.minimum(upper, lowered)
-    lower = np.minimum(weighting.floor, upper)
-    return Bounds(lower, upper, tuple(kinds), _groups(members, weighting))
+    upper = np.minimum(upper / filled, 1.0)
+    lower = np.minimum(weighting.floor / filled, upper)
+    return Bounds(lower, upper, tuple(kinds), _groups(members, weighting, filled=filled))
 
 
 def _calmness(volatilities: Floats) -> Floats:
@@ -229,14 +233,14 @@ def checked(weights: pl.Series) -> Floats:
     return np.asarray(values / values.sum(), dtype=np.float64)
 
 
-def _groups(members: pl.DataFrame, weighting: Weighting) -> tuple[Group, ...]:
+def _groups(members: pl.DataFrame, weighting: Weighting, *, filled: float) -> tuple[Group, ...]:
     limits = weighting.group_caps
     if limits is None:
         return ()
     names = members[limits.by].fill_null(UNKNOWN_GROUP).to_list()
     shown = {name.casefold(): name for name in sorted(names, reverse=True)}
     folded = np.array([name.casefold() for name in names])
-    groups = [Group(shown[name], limits.cap_of(name), folded == name) for name in sorted(shown)]
+    groups = [Group(shown[name], limits.cap_of(name) / filled, folded == name) for name in sorted(shown)]
     return tuple(group for group in groups if group.cap < 1)
 
 

@@ -11,6 +11,7 @@ from typing import Literal, get_args
 from pydantic import Field
 
 from models_ml.indices.definition_problems import FieldProblem
+from models_ml.indices.feature_rules import Tilt, tilt_problems
 from models_ml.indices.strict import TOLERANCE, Share, Strict, Text
 
 OptimisedMethod = Literal["risk_parity", "hierarchical_risk_parity", "minimum_variance"]
@@ -112,6 +113,8 @@ class Weighting(Strict):
     max_turnover: Share | None = None
     """Largest sum of |new - old| / 2 of one rebalance; null for no limit. Leaving tokens are then sold first, the others
     go part of their way (`limits.part_of_the_way`), and weights may stay outside the other limits until they arrive."""
+    tilt: Tilt | None = None
+    """Leans the weights towards constituents that stand high in some features, before limits; null for none."""
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -152,6 +155,7 @@ def weighting_problems(weighting: Weighting, *, count: int, fewest: int, sector:
     yield from _floor_problems(weighting, count=count)
     yield from _method_problems(weighting, count=count)
     yield from _group_problems(weighting, fewest=fewest, sector=sector)
+    yield from tilt_problems(weighting.tilt)
     if weighting.liquidity is not None and weighting.capping != "iterative":
         yield FieldProblem(
             "weighting.liquidity",

@@ -235,9 +235,14 @@ def insurance_verdict(found: Study) -> str:
         ).filter(pl.col("benchmark") == UNROTATED)
         row = against.filter(pl.col("metric") == "sharpe_difference").row(0, named=True)
         cut = 1 - depths[found.chosen] / depths[UNROTATED]
+        difference = (
+            "not defined"
+            if row["value"] is None or row["low"] is None
+            else f"{row['value']:+.2f} ({row['low']:+.2f} to {row['high']:+.2f}, 95 %)"
+        )
         lines.append(
             f"- {title}: largest drawdown {depths[UNROTATED]:.1%} without and {depths[found.chosen]:.1%} with it, cut by {cut:.0%}; "
-            f"difference of the Sharpe ratios {row['value']:+.2f} ({row['low']:+.2f} to {row['high']:+.2f}, 95 %)"
+            f"difference of the Sharpe ratios {difference}"
         )
     return "\n".join(lines)
 

@@ -15,6 +15,7 @@ import polars as pl
 
 from models_ml.indices.definition import IndexDefinition
 from models_ml.indices.engine import WeekResult, fold
+from models_ml.indices.feature_rules import FEATURE_MARTS, MARKET_WIDE_FEATURES, feature_column
 from models_ml.indices.market import CANDIDATE_SCHEMA, MarketData, MarketState
 from models_ml.indices.schedule import snapshot_days
 from models_ml.indices.state import (
@@ -57,7 +58,8 @@ def read_market(
     """The market of a warehouse as the engine asks for it for some definitions, up to the close before Monday `until`.
 
     A token whose price is carried counts as without a price that day: the engine has its own rule for halts. Market caps that
-    are hindsight (is_supply_carried) make no candidate. Candidates have a `prior_score` where a definition screens by it.
+    are hindsight (is_supply_carried) make no candidate. Candidates have a `prior_score` where a definition screens by it, and those
+    features of the catalogue that a definition names.
     """
     first = first_market_week(connection, until)
     days = {day for each in definitions for day in snapshot_days(each, first - WEEK, until)} if first else set()
@@ -88,11 +90,15 @@ def read_market(
         how="left",
         maintain_order="left",
     )
+    features = sorted({name for each in definitions for name in each.features_used})
+    schema = SNAPSHOT_SCHEMA | {feature_column(name): pl.Float64() for name in features}
     by_day = {
-        day: frame.select(pl.col(name).cast(dtype) for name, dtype in SNAPSHOT_SCHEMA.items())
-        for (day,), frame in snapshots.partition_by("market_date", as_dict=True, include_key=False).items()
+        day: frame.select(pl.col(name).cast(dtype) for name, dtype in schema.items())
+        for (day,), frame in _with_features(connection, snapshots, features)
+        .partition_by("market_date", as_dict=True, include_key=False)
+        .items()
     }
-    nothing = pl.DataFrame(schema=SNAPSHOT_SCHEMA)
+    nothing = pl.DataFrame(schema=schema)
     prices = connection.execute(
         """
         select market_date, token_id, price_usd from marts.fct_daily
@@ -153,6 +159,25 @@ def _prior_scores(connection: duckdb.DuckDBPyConnection, days: Sequence[date]) -
         """,
         [list(days)],
     ).pl()
+
+
+def _with_features(
+    connection: duckdb.DuckDBPyConnection, snapshots: pl.DataFrame, features: Sequence[str]
+) -> pl.DataFrame:
+    """Snapshots with a column a feature (`feature_column`), as they were at the close of the row's day; one query a mart.
+
+    The marts hold each input on the day at whose close it was known, so a row of a day knows nothing later.
+    """
+    days = snapshots["market_date"].unique().to_list()
+    for mart in sorted({FEATURE_MARTS[name] for name in features}):
+        names = [name for name in features if FEATURE_MARTS[name] == mart]
+        key = ["market_date"] if set(names) <= set(MARKET_WIDE_FEATURES) else ["market_date", "token_id"]
+        columns = ", ".join([*key, *(f'{name} as "{feature_column(name)}"' for name in names)])
+        rows = connection.execute(
+            f"select {columns} from marts.{mart} where market_date in (select unnest(?::date[]))", [days]
+        ).pl()
+        snapshots = snapshots.join(rows, on=key, how="left", maintain_order="left", validate="m:1")
+    return snapshots
 
 
 def first_market_week(connection: duckdb.DuckDBPyConnection, until: date) -> date | None:

@@ -33,7 +33,17 @@ DEPS = [
     key_of(TRADER_GRADES),
     key_of(TRADING_SIGNALS),
     key_of(DAILY_GRADES),
-    *(dg.AssetKey(["marts", name]) for name in ("fct_daily", "fct_universe_daily", "dim_tokens", "feat_market_daily")),
+    *(
+        dg.AssetKey(["marts", name])
+        for name in (
+            "fct_daily",
+            "fct_universe_daily",
+            "dim_tokens",
+            "feat_market_daily",
+            "feat_token_daily",
+            "feat_token_relative_daily",
+        )
+    ),
 ]
 
 PREVIEW_ORDER = {

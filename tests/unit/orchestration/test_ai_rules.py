@@ -48,7 +48,7 @@ def test_candidates_of_rotation_differ_in_nothing_else(flagship):
     candidates = rotation_candidates(flagship)
 
     assert candidates[UNROTATED].rotation is None
-    assert len({each.model_copy(update={"rotation": None}).model_dump_json() for each in candidates.values()}) == 1
+    assert len({repr(each.model_copy(update={"rotation": None})) for each in candidates.values()}) == 1
     assert {each.ranking.by for each in candidates.values()} == {"market_cap_usd"}
 
 

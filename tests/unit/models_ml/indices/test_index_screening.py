@@ -107,6 +107,17 @@ def test_a_screened_index_starts_with_the_first_scores_and_says_why_it_has_not(m
     assert results[1].levels.rows() == [(day(13), "screened", 1000.0)]
 
 
+def test_an_index_too_small_to_leave_one_out_does_not_start(market_of, definition_of):
+    definition = screened(definition_of)
+    market = market_of({name: flat(10, start=0 if name < "e" else 10) for name in "abcde"})
+    market.prior_scores = lambda name, day_: float(ord(name))
+
+    results = list(fold(definition, new_state(definition), mondays(2), market.data()))
+
+    assert [result.status for result in results] == ["unavailable", "available"]
+    assert results[0].reason == "20.0 % of the 4 tokens chosen at the close of 2024-01-07 is less than one to leave out"
+
+
 def test_scores_that_cease_later_leave_nothing_out(market_of, definition_of):
     definition = screened(definition_of)
     market = five_tokens(market_of)
@@ -200,6 +211,7 @@ def test_a_screened_index_holds_what_its_twin_holds_less_the_worst_and_continues
         (("rule: monthly", "rule: weekly_model"), "selection.leave_out_worst", "belongs to rule monthly"),
         (("minimum_constituents: 3", "minimum_constituents: 5"), "minimum_constituents", "set at most 4"),
         (("leave_out_worst: 0.2", "leave_out_worst: 1"), "selection.leave_out_worst", "less than 1"),
+        (("leave_out_worst: 0.2", "leave_out_worst: 0.19"), "selection.leave_out_worst", "raise it to at least 0.2"),
     ],
 )
 def test_a_screen_that_cannot_work_is_refused(change, field, expected):
