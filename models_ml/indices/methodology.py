@@ -61,9 +61,10 @@ CAPPING = {
     "flexible": "An excess is shared once, and a constituent above its ceiling goes only half way down from its present weight",
 }
 RANKED_BY = {
-    "market_cap_usd": "market cap, largest first",
-    "trader_grade": "Trader Grade, best first",
-    "score": "the Trader model's score, best first",
+    "market_cap_usd": "market cap",
+    "trader_grade": "Trader Grade",
+    "score": "the Trader model's score",
+    "feature": "a feature of the catalogue",
 }
 DAYS = {
     "first": "at 00:00 UTC of the first day of the month",
@@ -303,7 +304,23 @@ def _group_cap(cap: float, _definition: IndexDefinition) -> str:
     )
 
 
+def _leaning(definition: IndexDefinition) -> str:
+    tilt = definition.weighting.tilt
+    return "low" if tilt is not None and tilt.order == "ascending" else "high"
+
+
+def _condition(condition: Mapping[str, Any]) -> str:
+    """One bound on a feature: the values that the definition gives, in its own words."""
+    return ", ".join(
+        f"{name.replace('_', ' ')} {shown(value)}" for name, value in condition.items() if value is not None
+    )
+
+
 def _rotation_steps(steps: Sequence[Mapping[str, Any]], _definition: IndexDefinition) -> str:
+    if not steps:
+        return (
+            "Nothing is moved into stablecoins because of Bitcoin; what follows holds for the places that are parked."
+        )
     said = ", and ".join(
         f"{percent(step['share'])} while it closes below its {step['below_btc_average_days']}-day average"
         for step in steps
@@ -345,6 +362,11 @@ SENTENCES: Mapping[str, Sentence] = {
         "Its median 30-day volume is at least {} of its market cap, which keeps fake caps out."
     ),
     "eligibility.min_price_age_days": _when("Its first price is at least {} days old."),
+    "eligibility.features": lambda value, _: (
+        f"Of the tokens that the ranking looks at, those are held of which this is known and holds: {'; '.join(map(_condition, value))}."
+        if value
+        else None
+    ),
     "eligibility.max_market_cap_usd": _usd("A constituent has a market cap of at most {}."),
     "eligibility.leave_out_calls": _when(
         "Tokens that the Trader model calls {} are not held; one without a call passes."
@@ -352,6 +374,8 @@ SENTENCES: Mapping[str, Sentence] = {
     "ranking.by": lambda value, _: (
         f"Eligible tokens are ranked by {RANKED_BY.get(value, value)}; ties by market cap, then by token_id."
     ),
+    "ranking.feature": _when("The feature is {}."),
+    "ranking.order": lambda value, _: "The lowest come first." if value == "ascending" else "The highest come first.",
     "ranking.among_largest": _when("Only the {} largest eligible tokens by market cap are ranked."),
     "selection.count": lambda value, definition: (
         f"{'At most' if definition.selection.count_rule != 'fixed' else 'The best'} {value} are held; fewer where fewer are eligible."
@@ -372,6 +396,11 @@ SENTENCES: Mapping[str, Sentence] = {
         "before the one the index trades at. Tokens without a score stay."
         if value
         else None
+    ),
+    "selection.empty_places": lambda value, definition: (
+        f"The weight of a place that no token fills, 1 / {definition.selection.count} each, is parked in stablecoins."
+        if value == "stablecoins"
+        else "The weight of places that no token fills is shared among the constituents."
     ),
     "weighting.method": _method,
     "weighting.blend": _blend,
@@ -412,6 +441,12 @@ SENTENCES: Mapping[str, Sentence] = {
         "of the way follows at the next ones."
         if value
         else None
+    ),
+    "weighting.tilt.features": lambda value, definition: (
+        f"Weights lean towards constituents that stand {_leaning(definition)} in {', '.join(value)}, by the mean of their percentile ranks."
+    ),
+    "weighting.tilt.strength": lambda value, _: (
+        f"Each weight is multiplied by 1 + {shown(value)} x (2 x that mean - 1) before limits; what is not known counts as the middle."
     ),
     "calendar.rule": lambda value, definition: (
         "Decided every Monday 00:00 UTC, effective a day later."
@@ -472,7 +507,10 @@ SENTENCES: Mapping[str, Sentence] = {
         else f"The base is the close of {value}."
     ),
     "twin": _when("It is measured against its passive twin {}: the same universe and ceiling, without the model."),
-    "minimum_constituents": _when("With fewer than {} constituents the index is not calculated."),
+    "minimum_constituents": lambda value, definition: (
+        f"With fewer than {value} {'tokens that could be judged' if definition.parks_empty_places else 'constituents'} the index is not "
+        "calculated."
+    ),
     "market_cap_half_life_days": _when(
         "Market caps in ranking and weights are exponential averages with a half-life of {} days."
     ),

@@ -327,7 +327,7 @@ def test_every_index_has_a_methodology_beside_the_copy_and_a_pro_forma_that_sums
         min(effective_at)::date as effective from api.index_pro_forma group by index_id"""
     )
 
-    files = {path.stem: path.read_text() for path in (first.published / "methodology").iterdir()}
+    files = {path.stem: path.read_text() for path in (first.folder / "published" / "methodology").iterdir()}
 
     assert set(documents) == indices == set(pro_forma["index_id"])
     assert files == documents

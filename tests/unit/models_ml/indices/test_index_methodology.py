@@ -21,6 +21,7 @@ EVERYTHING = {
         "min_price_age_days": 67,
         "max_market_cap_usd": 99_000_000_000,
         "leave_out_calls": ["bearish"],
+        "features": [{"feature": "rank_return_30d", "at_least": 0.31}],
     },
     "ranking": {"by": "trader_grade", "among_largest": 89},
     "selection": {"count": 12, "entry_rank": 7, "exit_rank": 23},
@@ -35,6 +36,7 @@ EVERYTHING = {
         "liquidity": {"capital_usd": 7_000_000, "max_volume_share": 0.13},
         "max_turnover": 0.29,
         "volatility_cap": True,
+        "tilt": {"features": ["rank_return_30d"], "strength": 0.47},
     },
     "calendar": {"rule": "weekly_model", "retrade_band": 0.043},
     "rotation": {
