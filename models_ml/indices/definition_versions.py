@@ -128,17 +128,19 @@ def next_version(previous: tuple[str, str] | None, definition: IndexDefinition) 
     )
 
 
-def _fields(section: BaseModel, *, prefix: str) -> Iterator[Field]:
+def _fields(section: BaseModel, *, prefix: str, is_default: bool = False) -> Iterator[Field]:
+    """Fields of a section; all are at their default where the section is what the one around it assumes."""
     for name, info in type(section).model_fields.items():
         value = getattr(section, name)
-        if isinstance(value, BaseModel):
-            yield from _fields(value, prefix=f"{prefix}{name}.")
-            continue
         default = None if info.is_required() else info.get_default(call_default_factory=True, validated_data={})
+        is_same = is_default or (not info.is_required() and value == default)
+        if isinstance(value, BaseModel):
+            yield from _fields(value, prefix=f"{prefix}{name}.", is_default=is_same)
+            continue
         yield Field(
             path=f"{prefix}{name}",
             value=to_jsonable_python(value),
-            is_default=not info.is_required() and value == default,
+            is_default=is_same,
             description=" ".join(info.description.split()) if info.description else None,
         )
 

@@ -19,7 +19,7 @@ from models_ml.indices.engine import MIN_PRICED_WEIGHT
 from models_ml.indices.market import STALE_AFTER_DAYS
 from models_ml.indices.reasons import percent, usd
 from models_ml.indices.state import midnight
-from models_ml.indices.timetable import Timing, timings
+from models_ml.indices.timetable import Timing, is_composite, timings
 from models_ml.indices.weighting_rules import OPTIMISED_METHODS
 
 Sentence = Callable[[Any, IndexDefinition], str | None]
@@ -170,6 +170,8 @@ def _rules(definition: IndexDefinition) -> list[str]:
         section = field.path.split(".")[0]
         sentence = SENTENCES.get(field.path)
         text = sentence(field.value, definition) if sentence is not None else _generic(field)
+        if field.is_default and is_composite(definition):
+            text = None  # an index of indices selects and weighs no tokens itself
         if text is None and field.is_default:
             unused.append(f"`{field.path}` ({shown(field.value)})")
             continue
@@ -205,6 +207,11 @@ def _timetable(definition: IndexDefinition, year: int) -> list[str]:
         else "Determined and effective at the same close: the trades are priced at the close that the decision rests on. Announced by the "
         "weekly run of the Monday on or after it; the pro-forma composition shows before it what the newest close would give."
     )
+    if is_composite(definition):
+        said = (
+            "At these instants the indices that it holds are set back to their shares; between them it trades what they trade, at the "
+            "same closes. Announced by the weekly run of the Monday on or after it."
+        )
     listed = instants if len(instants) <= MOST_INSTANTS else instants[:FIRST_INSTANTS]
     rows = "\n".join(_row(timing) for timing in listed)
     more = f"In {year}" if listed is instants else f"The first {len(listed)} of {len(instants)} in {year}"
@@ -221,7 +228,9 @@ def _row(timing: Timing) -> str:
 def _treatments(definition: IndexDefinition) -> list[str]:
     found = "constituents" + (", or no weights inside its limits," if definition.weighting.may_be_refused else "")
     short = (
-        "Without a new target it keeps its basket; it does not start before it has one."
+        "It is unavailable where one of the indices that it holds is."
+        if is_composite(definition)
+        else "Without a new target it keeps its basket; it does not start before it has one."
         if definition.is_model_driven
         else f"Where a rebalance finds fewer than {definition.minimum_constituents} {found} the index is unavailable until a "
         "Monday or an instant of its calendar on which it finds them; its level then continues from what the old basket has come to."

@@ -4,12 +4,14 @@
 - `unchanged`: a model-driven index decided on Monday not to trade, or had no new target. It keeps its basket, whose weights drift.
 - `indicative`: a rule index as it would be composed if it were rebalanced at the newest close; what it will be follows from the
   close at its effective time.
+- `follows`: an index of indices trades what its components trade; their own pro-formas say it, here is what it holds.
 - `none`: there is no basket, and none could be composed; `note` says why.
 
 Belongs here: asking the engine's own decision for it. Does not: publishing it (`orchestration/lib/index_kit.py`).
 """
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,9 +22,9 @@ from models_ml.indices.levels import basket_at
 from models_ml.indices.market import MarketData
 from models_ml.indices.schedule import trades_before_base
 from models_ml.indices.state import ONE_DAY, IndexState, Target, midnight
-from models_ml.indices.timetable import Timing, next_timing
+from models_ml.indices.timetable import Timing, is_composite, next_timing
 
-Status = Literal["decided", "unchanged", "indicative", "none"]
+Status = Literal["decided", "unchanged", "indicative", "follows", "none"]
 
 
 @dataclass(frozen=True)
@@ -61,10 +63,10 @@ def pro_forma(definition: IndexDefinition, state: IndexState, week: dt.date, dat
     timing = next_timing(definition, as_of)
     if pending := state.pending(as_of):
         return ProForma(definition.index_id, "decided", timing, pending[0].targets, now)
+    if is_composite(definition):
+        return _kept(definition, "follows", timing, held, "stays unless a component trades it")
     if definition.is_model_driven:
-        keeps = [Target(each.token_id, each.symbol, each.weight, "stays: no trade was decided") for each in held]
-        note = None if held else "it holds nothing, and no rebalance was decided"
-        return ProForma(definition.index_id, "unchanged" if held else "none", timing, tuple(keeps), now, note)
+        return _kept(definition, "unchanged", timing, held, "stays: no trade was decided")
     if not state.is_started and trades_before_base(definition, week):
         return ProForma(definition.index_id, "none", timing, (), now, f"starts at the close of {definition.base.date}")
     decision = decide(
@@ -80,6 +82,17 @@ def pro_forma(definition: IndexDefinition, state: IndexState, week: dt.date, dat
     if decision.rebalance is None:
         return ProForma(definition.index_id, "none", timing, (), now, decision.failure or decision.note)
     return ProForma(definition.index_id, "indicative", timing, decision.rebalance.targets, now, decision.note)
+
+
+def _kept(
+    definition: IndexDefinition, status: Status, timing: Timing, held: Sequence[Holding], reason: str
+) -> ProForma:
+    """What is held now; nothing where nothing is."""
+    now = {holding.token_id: holding.weight for holding in held}
+    if not held:
+        return ProForma(definition.index_id, "none", timing, (), now, "it holds nothing, and no rebalance was decided")
+    keeps = tuple(Target(holding.token_id, holding.symbol, holding.weight, reason) for holding in held)
+    return ProForma(definition.index_id, status, timing, keeps, now)
 
 
 def _left_out(state: IndexState) -> list[Target]:

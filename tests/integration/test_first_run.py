@@ -335,7 +335,7 @@ def test_every_index_has_a_methodology_beside_the_copy_and_a_pro_forma_that_sums
     assert composed.height > 0.9 * len(indices)
     assert composed["weight"].to_list() == pytest.approx([1.0] * composed.height)
     assert (pro_forma["effective"] > date.fromisoformat(WEEK)).all()
-    assert set(pro_forma["status"]) <= {"decided", "unchanged", "indicative", "none"}
+    assert set(pro_forma["status"]) <= {"decided", "unchanged", "indicative", "follows", "none"}
 
 
 def test_a_fact_sheet_says_what_the_published_tables_do(first):

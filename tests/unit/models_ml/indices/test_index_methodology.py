@@ -127,6 +127,26 @@ def test_a_field_without_a_sentence_that_is_at_its_default_is_not_used(learnt):
     assert "`risk_mode` (none)" in unused
 
 
+class Composite(IndexDefinition):
+    """A language with indices of indices."""
+
+    selection: Selection = Selection(count=1)
+    components: tuple[str, ...] = ()
+    """Other indices that this one holds."""
+
+
+def test_an_index_of_indices_selects_and_weighs_nothing_itself(definition_of):
+    content = definition_of().model_dump(exclude_unset=True)
+    del content["selection"]
+    text = document(Composite.model_validate(content | {"components": ["calm", "bold"], "minimum_constituents": 1}))
+
+    rules, unused = text.split("## Not used")
+    assert "Components is calm; bold. Other indices that this one holds. (`components`: calm; bold)" in rules
+    assert "`selection.count` (1)" in unused
+    assert "`weighting.method`" not in rules
+    assert "It is unavailable where one of the indices that it holds is." in text
+
+
 def test_instants_of_a_monthly_index_are_those_of_its_calendar(definition_of):
     calendar = {"rule": "monthly", "day": "last_business_day", "months": [3, 6], "review_months": [6]}
 

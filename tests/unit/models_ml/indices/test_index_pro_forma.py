@@ -4,6 +4,7 @@ import datetime as dt
 
 import pytest
 
+from models_ml.indices.definition import IndexDefinition
 from models_ml.indices.engine import fold
 from models_ml.indices.pro_forma import pro_forma
 from models_ml.indices.state import midnight, new_state
@@ -132,6 +133,23 @@ def test_an_index_that_cannot_be_composed_says_why(definition_of, market_of):
 
     assert (found.status, found.targets) == ("none", ())
     assert "1 eligible constituents at the close of 2024-01-21, at least 2 needed" in found.note
+
+
+class Composite(IndexDefinition):
+    """A language with indices of indices."""
+
+    components: tuple[str, ...] = ()
+
+
+def test_an_index_of_indices_follows_what_it_holds_and_selects_nothing(definition_of, walk_of):
+    data = walk_of(seed=5, first=FIRST, days=280).data()
+    *_, last = folded(definition_of(), data, MONDAYS[:9])
+    content = definition_of().model_dump(exclude_unset=True)
+
+    found = pro_forma(Composite.model_validate(content | {"components": ["a"]}), last.state, MONDAYS[8], data)
+
+    assert (found.status, weights(found.targets)) == ("follows", found.held)
+    assert sum(found.held.values()) == pytest.approx(1)
 
 
 def test_an_index_before_its_base_says_when_it_starts(definition_of, walk_of):
