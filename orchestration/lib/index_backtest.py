@@ -3,7 +3,7 @@
 Belongs here: reading recorded rebalances and closes, the benchmarks, and the tables that are written anew every week.
 Does not: formulas and the walk through trades (`models_ml.backtest`), compositions and levels (`index_weeks.py`).
 
-All of them follow wholly from the recorded rebalances and today's closes, so they are no versions: what was recorded is the
+All follow wholly from the recorded rebalances and today's closes, so they are no versions: what was recorded is the
 rebalances. The gross series is recomputed here without the gaps of weeks in which an index was unavailable.
 """
 
@@ -20,6 +20,7 @@ from models_ml.backtest.net_levels import gross_levels, net_levels
 from models_ml.backtest.paper_portfolio import WeeklyHoldings
 from models_ml.backtest.statistics import summarise_levels
 from models_ml.indices.definition import IndexDefinition
+from orchestration.lib import index_prospects
 
 CREATE_TABLES = (
     """create table if not exists indices.net_levels
@@ -31,6 +32,7 @@ CREATE_TABLES = (
     """create table if not exists indices.paper_portfolios
     (as_of_week date, index_id varchar, token_id varchar, units double, price_usd double, value_usd double,
     weight double, cost_basis_usd double, unrealised_return double)""",
+    *index_prospects.CREATE_TABLES,
 )
 SMALL_CAPITAL_USD = 1e4
 """Capital whose net levels the figures after costs are of, and with which the paper portfolios begin."""
@@ -66,6 +68,7 @@ def write_backtests(
     connection.execute("delete from indices.net_levels")
     connection.execute("delete from indices.statistics")
     connection.execute("delete from indices.paper_portfolios")
+    index_prospects.clear_prospects(connection)
     if rebalances.is_empty():
         return
     daily = traded_closes(connection, rebalances, until=until)
@@ -77,13 +80,21 @@ def write_backtests(
     small = net.filter(pl.col("capital_usd") == SMALL_CAPITAL_USD)
     others = _benchmark_levels(connection, until)
     known = set(others["index_id"].unique())
+    small_levels = small.select("date", "index_id", level="level_net")
     figures = [
         _figures(levels, small, others, definitions, known).with_columns(basis=pl.lit(basis))
-        for basis, levels in (("gross", gross), ("net_10k", small.select("date", "index_id", level="level_net")))
+        for basis, levels in (("gross", gross), ("net_10k", small_levels))
     ]
     _write(connection, "indices.net_levels", net)
     _write(connection, "indices.paper_portfolios", held.frame())
     _write(connection, "indices.statistics", pl.concat(figures))
+    index_prospects.write_prospects(
+        connection,
+        definitions,
+        net=net,
+        levels=pl.concat([small_levels, others.select(small_levels.columns)]),
+        benchmarks=_benchmarks(definitions, known, present=set(small_levels["index_id"].unique())),
+    )
 
 
 def traded_closes(connection: duckdb.DuckDBPyConnection, rebalances: pl.DataFrame, *, until: date) -> pl.DataFrame:
@@ -105,8 +116,17 @@ def _figures(
     definitions: Sequence[IndexDefinition],
     known: set[str],
 ) -> pl.DataFrame:
-    present = set(levels["index_id"].unique())
-    benchmarks = {
+    benchmarks = _benchmarks(definitions, known, present=set(levels["index_id"].unique()))
+    return summarise_levels(
+        pl.concat([levels, others.select(levels.columns)]),
+        benchmarks,
+        turnover=small.select("date", "index_id", "turnover"),
+    )
+
+
+def _benchmarks(definitions: Sequence[IndexDefinition], known: set[str], *, present: set[str]) -> dict[str, list[str]]:
+    """What each index that has levels is set against: those of `BENCHMARKS` that are known, and its twin."""
+    return {
         definition.index_id: [
             *(name for name in BENCHMARKS if name in known),
             *([definition.twin] if definition.twin is not None and definition.twin in present else []),
@@ -114,11 +134,6 @@ def _figures(
         for definition in definitions
         if definition.index_id in present
     }
-    return summarise_levels(
-        pl.concat([levels, others.select(levels.columns)]),
-        benchmarks,
-        turnover=small.select("date", "index_id", "turnover"),
-    )
 
 
 def _benchmark_levels(connection: duckdb.DuckDBPyConnection, until: date) -> pl.DataFrame:

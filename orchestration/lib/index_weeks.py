@@ -417,6 +417,11 @@ def _recorded_rows(
     return frame.select(pl.col(name).cast(dtype) for name, dtype in schema.items())
 
 
+def state_after(connection: duckdb.DuckDBPyConnection, definition: IndexDefinition, week: date) -> IndexState:
+    """State of an index at the end of a week, from the recorded rows."""
+    return _state_before(connection, definition, week + WEEK)
+
+
 def midnight(day: date) -> datetime:
     """00:00 UTC of a day."""
     return datetime.combine(day, time(), UTC)

@@ -102,15 +102,31 @@ def plot(draw: Callable[[Any], None], *, title: str, unit: str, data_source: str
         unit: What the vertical axis counts.
         data_source: simulated, archive or live.
     """
+    return panels_plot([(draw, unit, 1.0)], title=title, data_source=data_source)
+
+
+def panels_plot(
+    panels: Sequence[tuple[Callable[[Any], None], str, float]], *, title: str, data_source: str, height: float = 3.2
+) -> dg.MarkdownMetadataValue:
+    """A figure of panels, one under the other over the same dates, as one inline picture.
+
+    Args:
+        panels: What draws on the matplotlib axes it is given, what the vertical axis counts, and the panel's share of the height.
+        title: What the figure shows; the data source is added, since every plot says which.
+        data_source: simulated, archive or live.
+        height: Of the figure, inches.
+    """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8, 3.2), layout="constrained")
-    axes = figure.subplots()
-    draw(axes)
-    axes.set_title(f"{title} ({data_source} data)", fontsize=10)
-    axes.set_ylabel(unit, fontsize=8)
-    axes.tick_params(labelsize=8, which="both")
-    axes.spines[["top", "right"]].set_visible(False)
+    figure = Figure(figsize=(8, height), layout="constrained")
+    shares = [share for _, _, share in panels]
+    grid = figure.subplots(len(panels), sharex=True, squeeze=False, gridspec_kw={"height_ratios": shares})
+    for axes, (draw, unit, _) in zip(grid[:, 0], panels, strict=True):
+        draw(axes)
+        axes.set_ylabel(unit, fontsize=8)
+        axes.tick_params(labelsize=8, which="both")
+        axes.spines[["top", "right"]].set_visible(False)
+    grid[0, 0].set_title(f"{title} ({data_source} data)", fontsize=10)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=90)
     encoded = base64.b64encode(buffer.getvalue()).decode()
@@ -130,24 +146,36 @@ def lines_plot(
 
     The legend stands where it covers least of the lines, or beside them where they are so spread that it would cover some anywhere.
     """
-    from matplotlib.ticker import NullFormatter, StrMethodFormatter
 
     def draw(axes: Any) -> None:
-        for label, (days, values) in series.items():
-            axes.plot(days, values, label=label, linewidth=1.2)
-        if is_log:
-            axes.set_yscale("log")
-            low, high = axes.get_ylim()
-            whole = StrMethodFormatter("{x:,.0f}")
-            axes.yaxis.set_major_formatter(whole)
-            # Between powers of ten there is room for labels only while they are few.
-            axes.yaxis.set_minor_formatter(whole if high < FEW_POWERS * low else NullFormatter())
-        if len(series) > 1:
-            beside = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)} if is_legend_beside else {}
-            axes.legend(fontsize=8, frameon=False, **beside)
-        axes.grid(visible=True, alpha=0.25)
+        draw_lines(axes, series, is_log=is_log, is_legend_beside=is_legend_beside)
 
     return plot(draw, title=title, unit=unit, data_source=data_source)
+
+
+def draw_lines(
+    axes: Any,
+    series: Mapping[str, tuple[Sequence[date], Sequence[float]]],
+    *,
+    is_log: bool = False,
+    is_legend_beside: bool = False,
+) -> None:
+    """Draw some lines over dates on matplotlib axes, as `lines_plot` has them."""
+    from matplotlib.ticker import NullFormatter, StrMethodFormatter
+
+    for label, (days, values) in series.items():
+        axes.plot(days, values, label=label, linewidth=1.2)
+    if is_log:
+        axes.set_yscale("log")
+        low, high = axes.get_ylim()
+        whole = StrMethodFormatter("{x:,.0f}")
+        axes.yaxis.set_major_formatter(whole)
+        # Between powers of ten there is room for labels only while they are few.
+        axes.yaxis.set_minor_formatter(whole if high < FEW_POWERS * low else NullFormatter())
+    if len(series) > 1:
+        beside = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)} if is_legend_beside else {}
+        axes.legend(fontsize=8, frameon=False, **beside)
+    axes.grid(visible=True, alpha=0.25)
 
 
 def _text(value: object) -> str:

@@ -134,6 +134,47 @@ API = {
         **{"as_of_week": DAY, "index_id": TEXT, "token_id": TEXT},
         **dict.fromkeys(("units", "price_usd", "value_usd", "weight", "cost_basis_usd", "unrealised_return"), NUMBER),
     },
+    "index_methodology": {
+        **dict.fromkeys(("index_id", "version", "content_hash", "changes", "definition_yaml", "document"), TEXT),
+        **{"is_in_force": FLAG, "first_week": DAY, "recorded_at": INSTANT},
+    },
+    "index_pro_forma": {
+        **dict.fromkeys(("index_id", "status", "token_id", "symbol", "reason"), TEXT),
+        **dict.fromkeys(("determined_at", "announced_from", "effective_at"), INSTANT),
+        **{"target_weight": NUMBER, "weight_change": NUMBER},
+    },
+    "index_coverage": {
+        **{"index_id": TEXT, "first_level_date": DAY, "last_level_date": DAY, "unavailable_reason": TEXT},
+        **dict.fromkeys(("weeks_available", "weeks_unavailable", "unavailable_reason_weeks"), COUNT),
+        **dict.fromkeys(("median_members", "mean_priced_weight", "least_priced_weight"), NUMBER),
+        "undated_inputs": TEXT,
+    },
+    "index_fact_sheet": {
+        **dict.fromkeys(("index_id", "name", "kind", "methodology_version", "twin", "largest"), TEXT),
+        **{"base_date": DAY, "composition_week": DAY, "last_date": DAY, "members": COUNT},
+        **dict.fromkeys(("base_level", "stables_weight", "last_level", "volatility", "max_drawdown"), NUMBER),
+        **dict.fromkeys((f"return_{period}" for period in ("1w", "1m", "3m", "ytd", "1y", "since_base")), NUMBER),
+        **dict.fromkeys(("annual_return", "annual_return_net", "sharpe", "sharpe_low", "sharpe_high"), NUMBER),
+        **dict.fromkeys(("turnover_per_year", "annual_return_over_twin", "annual_return_over_bitcoin"), NUMBER),
+    },
+    "index_capacity": {
+        **{"index_id": TEXT, "twin_id": TEXT, "reason": TEXT, "first_date": DAY, "last_date": DAY},
+        **dict.fromkeys(("capacity_usd", "twin_annual_return", "smallest_annual_return"), NUMBER),
+    },
+    "index_start_dates": {
+        **dict.fromkeys(("index_id", "benchmark", "metric"), TEXT),
+        **{
+            "median": NUMBER,
+            "percentile_10": NUMBER,
+            "percentile_90": NUMBER,
+            "share_above_0": NUMBER,
+            "starts": COUNT,
+        },
+    },
+    "index_plans": {
+        **{"index_id": TEXT, "plan": TEXT, "contributions": COUNT, "first_date": DAY, "last_date": DAY},
+        **dict.fromkeys(("paid_in_usd", "final_value_usd", "money_weighted_return"), NUMBER),
+    },
     "index_level_check": {
         **{"date": DAY, "index_id": TEXT},
         **dict.fromkeys(("level", "level_recalculated", "relative_difference"), NUMBER),
@@ -280,6 +321,42 @@ def test_every_index_has_figures_before_and_after_costs_against_its_benchmarks(f
         "total_market",
         "hodl100_capped",
     }
+
+
+def test_every_index_has_a_methodology_beside_the_copy_and_a_pro_forma_that_sums_to_one(first):
+    indices = set(first.query("select index_id from api.indices")["index_id"])
+    documents = dict(first.query("select index_id, document from api.index_methodology where is_in_force").rows())
+    pro_forma = first.query(
+        """select index_id, any_value(status) as status, count(token_id) as tokens, sum(target_weight) as weight,
+        min(effective_at)::date as effective from api.index_pro_forma group by index_id"""
+    )
+
+    files = {path.stem: path.read_text() for path in (first.folder / "published" / "methodology").iterdir()}
+
+    assert set(documents) == indices == set(pro_forma["index_id"])
+    assert files == documents
+    composed = pro_forma.filter(pl.col("tokens") > 0)
+    assert composed.height > 0.9 * len(indices)
+    assert composed["weight"].to_list() == pytest.approx([1.0] * composed.height)
+    assert (pro_forma["effective"] > date.fromisoformat(WEEK)).all()
+    assert set(pro_forma["status"]) <= {"decided", "unchanged", "indicative", "follows", "none"}
+
+
+def test_a_fact_sheet_says_what_the_published_tables_do(first):
+    sheet = first.query("select * from api.index_fact_sheet where index_id = 'ai_top100'").row(0, named=True)
+    level = first.query(
+        "select max_by(level, date) / min_by(level, date) - 1 from api.index_levels where index_id = 'ai_top100' and level is not null"
+    ).item()
+    holdings = first.query(
+        "select symbol, weight from api.index_compositions where index_id = 'ai_top100' and as_of_week = ? order by weight desc, token_id",
+        WEEK,
+    )
+
+    assert sheet["return_since_base"] == pytest.approx(level)
+    assert sheet["members"] == holdings.height
+    assert [part.split()[0] for part in sheet["largest"].split(", ")] == holdings["symbol"].to_list()[:5]
+    assert sheet["twin"] == "hodl100_capped"
+    assert sheet["annual_return_net"] < sheet["annual_return"]
 
 
 def test_every_level_follows_from_published_rebalances_and_closes_in_plain_sql(first):

@@ -8,7 +8,9 @@ import duckdb
 from models_ml.indices.components import undated_inputs
 from models_ml.indices.definition import IndexDefinition, load_definitions
 from models_ml.indices.risk_modes import in_words
+from orchestration.defs.indices.plots import index_plots
 from orchestration.lib.index_backtest import write_backtests
+from orchestration.lib.index_kit import record_versions, write_methodologies, write_pro_forma
 from orchestration.lib.index_weeks import TABLES, append_indices, compute_indices, read_market
 from orchestration.lib.metadata import lines_plot, table_metadata
 from orchestration.lib.published_checks import key_of, published_check_spec, published_result
@@ -23,6 +25,12 @@ from orchestration.lib.versioned_tables import (
 )
 
 DEFINITIONS = dg.AssetKey(["indices", "definitions"])
+KIT = {name: dg.AssetKey(["indices", name]) for name in ("definition_versions", "methodologies", "pro_forma")}
+KIT_DESCRIPTIONS = {
+    "definition_versions": "Every state of every definition that was ever in force, with what changed; rows are only added.",
+    "methodologies": "The methodology of each index as a document written from its definition; written anew.",
+    "pro_forma": "What each index will hold at its next effective time as known now, decided or indicative; written anew.",
+}
 DEPS = [
     key_of(TRADER_GRADES),
     key_of(TRADING_SIGNALS),
@@ -60,6 +68,17 @@ PREVIEW_ORDER = {
         ),
         *(
             dg.AssetSpec(
+                key,
+                deps=DEPS,
+                description=KIT_DESCRIPTIONS[name],
+                group_name="indices",
+                owners=["team:research"],
+                kinds={"duckdb"},
+            )
+            for name, key in KIT.items()
+        ),
+        *(
+            dg.AssetSpec(
                 key_of(table),
                 deps=DEPS,
                 description=table.description,
@@ -84,7 +103,12 @@ def index_weeks(
         computed = compute_indices(connection, definitions, market, build)
         appended = append_indices(connection, computed, build)
         record_definitions(connection, definitions)
+        record_versions(connection, definitions, build)
+        write_methodologies(connection, definitions, year=build.as_of_week.year)
+        write_pro_forma(connection, computed, market, build.as_of_week)
         yield dg.MaterializeResult(asset_key=DEFINITIONS, metadata=table_metadata(connection, "indices.definitions"))
+        for name, key in KIT.items():
+            yield dg.MaterializeResult(asset_key=key, metadata=table_metadata(connection, f"indices.{name}"))
         for table in TABLES:
             yield published_result(
                 connection,
@@ -96,8 +120,9 @@ def index_weeks(
             )
 
 
-NET_LEVELS, STATISTICS, PAPER_PORTFOLIOS = (
-    dg.AssetKey(["indices", name]) for name in ("net_levels", "statistics", "paper_portfolios")
+NET_LEVELS, STATISTICS, CAPACITY, START_DATES, PLANS, PAPER_PORTFOLIOS = BACKTESTED = tuple(
+    dg.AssetKey(["indices", name])
+    for name in ("net_levels", "statistics", "capacity", "start_dates", "plans", "paper_portfolios")
 )
 
 
@@ -123,6 +148,9 @@ NET_LEVELS, STATISTICS, PAPER_PORTFOLIOS = (
                 "Levels after costs for four capitals, from recorded rebalances and today's closes; written anew.",
             ),
             (STATISTICS, "Figures of every index with intervals, alone and against its benchmarks; written anew."),
+            (CAPACITY, "The capital at which costs have eaten what an index earns above its twin; written anew."),
+            (START_DATES, "How much the figures of an index depend on the month one began with it; written anew."),
+            (PLANS, "What paying into an index at once, weekly or monthly has come to; written anew."),
             (
                 PAPER_PORTFOLIOS,
                 "What 10,000 USD put into each index at its first trade hold, week by week, after costs; written anew.",
@@ -139,8 +167,10 @@ def index_backtests(
     with warehouse.connect() as connection:
         build = warehouse.build(connection, context.run_id)
         write_backtests(connection, definitions, until=build.as_of_week)
-        for key in (NET_LEVELS, STATISTICS, PAPER_PORTFOLIOS):
-            yield dg.MaterializeResult(asset_key=key, metadata=table_metadata(connection, ".".join(key.path)))
+        plots = index_plots(connection, definitions, warehouse.settings.source)
+        for key in BACKTESTED:
+            shown = plots if key == NET_LEVELS else {}
+            yield dg.MaterializeResult(asset_key=key, metadata=table_metadata(connection, ".".join(key.path)) | shown)
 
 
 def record_definitions(connection: duckdb.DuckDBPyConnection, definitions: list[IndexDefinition]) -> None:

@@ -9,6 +9,8 @@ import duckdb
 from orchestration.lib.attribution import ATTRIBUTION
 from orchestration.lib.check_results import NAME, record_checks
 from orchestration.lib.data_docs import write_data_docs
+from orchestration.lib.index_kit import write_documents
+from orchestration.lib.manifest import WAREHOUSE_NAME
 from orchestration.lib.metadata import markdown_table
 from orchestration.lib.published_copy import count_rows
 from orchestration.lib.publishing import PublicationInfo, SourceLoads, publish
@@ -25,6 +27,13 @@ API_VIEWS = (
         "index_statistics",
         "index_net_levels",
         "paper_portfolios",
+        "index_methodology",
+        "index_pro_forma",
+        "index_coverage",
+        "index_fact_sheet",
+        "index_capacity",
+        "index_start_dates",
+        "index_plans",
         "moonshots",
         "bull_bear",
         "model_evaluation",
@@ -99,7 +108,14 @@ def published_warehouse(
     publication = publish(folder.warehouse, folder.published, info=info, report_step=context.log.info)
     # A week that is published already changes nothing, the pages about it included.
     docs = write_data_docs(folder.root, folder.published) if publication.is_new else None
-    metadata: dict[str, Any] = {**publication.as_metadata(), "path": str(folder.published / "warehouse.duckdb")}
+    # Written from what is published, so a run that died before it is made good by the next one.
+    documents = write_documents(folder.published / WAREHOUSE_NAME, folder.published)
+    metadata: dict[str, Any] = {
+        **publication.as_metadata(),
+        "path": str(folder.published / WAREHOUSE_NAME),
+        "methodology": dg.MetadataValue.path(documents.folder),
+        "methodology_documents": documents.files,
+    }
     if docs is not None:
         metadata |= {
             "data_docs": dg.MetadataValue.path(docs.index),
