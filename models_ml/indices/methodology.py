@@ -19,7 +19,7 @@ from models_ml.indices.engine import MIN_PRICED_WEIGHT
 from models_ml.indices.market import STALE_AFTER_DAYS
 from models_ml.indices.reasons import percent, usd
 from models_ml.indices.state import midnight
-from models_ml.indices.timetable import Timing, is_composite, timings
+from models_ml.indices.timetable import Timing, timings
 from models_ml.indices.weighting_rules import OPTIMISED_METHODS
 
 Sentence = Callable[[Any, IndexDefinition], str | None]
@@ -173,7 +173,7 @@ def _rules(definition: IndexDefinition) -> list[str]:
         section = field.path.split(".")[0]
         sentence = SENTENCES.get(field.path)
         text = sentence(field.value, definition) if sentence is not None else _generic(field)
-        if field.is_default and is_composite(definition):
+        if field.is_default and definition.components:
             text = None  # an index of indices selects and weighs no tokens itself
         if text is None and field.is_default:
             unused.append(f"`{field.path}` ({shown(field.value)})")
@@ -210,7 +210,7 @@ def _timetable(definition: IndexDefinition, year: int) -> list[str]:
         else "Determined and effective at the same close: the trades are priced at the close that the decision rests on. Announced by the "
         "weekly run of the Monday on or after it; the pro-forma composition shows before it what the newest close would give."
     )
-    if is_composite(definition):
+    if definition.components:
         said = (
             "At these instants the indices that it holds are set back to their shares; between them it trades what they trade, at the "
             "same closes. Announced by the weekly run of the Monday on or after it."
@@ -232,7 +232,7 @@ def _treatments(definition: IndexDefinition, undated_inputs: Sequence[str]) -> l
     found = "constituents" + (", or no weights inside its limits," if definition.weighting.may_be_refused else "")
     short = (
         "It is unavailable where one of the indices that it holds is."
-        if is_composite(definition)
+        if definition.components
         else "Without a new target it keeps its basket; it does not start before it has one."
         if definition.is_model_driven
         else f"Where a rebalance finds fewer than {definition.minimum_constituents} {found} the index is unavailable until a "
@@ -343,6 +343,11 @@ def _rotation_steps(steps: Sequence[Mapping[str, Any]], _definition: IndexDefini
 def _when(text: str) -> Sentence:
     """A sentence for a number above zero, which stands in it as `{}`; not used at zero or null."""
     return lambda value, _definition: text.format(shown(value)) if value else None
+
+
+def _shares(parts: Sequence[Mapping[str, Any]], *, name: str) -> str:
+    """Parts of a whole, each as its share and its name."""
+    return ", ".join(f"{percent(part['weight'])} {part[name]}" for part in parts)
 
 
 def _usd(text: str) -> Sentence:
@@ -518,6 +523,20 @@ SENTENCES: Mapping[str, Sentence] = {
         if value == "auto"
         else f"The base is the close of {value}."
     ),
+    "components": lambda value, _: (
+        f"It holds other indices, whose tokens are published as its own: {_shares(value, name='index')}."
+        if value
+        else None
+    ),
+    "weighting.core": lambda value, _: (
+        f"Always held at a fixed share of the invested part: {_shares(value, name='token_id')}." if value else None
+    ),
+    "rotation.floor_share": lambda value, _: (
+        f"{percent(value)} of the index is in stablecoins all the time; the steps are shares of the rest."
+        if value
+        else None
+    ),
+    "risk_mode": _when("The risk mode {} sets what the fields say that belong to it."),
     "twin": _when("It is measured against its passive twin {}: the same universe and ceiling, without the model."),
     "minimum_constituents": lambda value, definition: (
         f"With fewer than {value} {'tokens that could be judged' if definition.parks_empty_places else 'constituents'} the index is not "

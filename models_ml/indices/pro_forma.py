@@ -22,7 +22,7 @@ from models_ml.indices.levels import basket_at
 from models_ml.indices.market import MarketData
 from models_ml.indices.schedule import trades_before_base
 from models_ml.indices.state import ONE_DAY, IndexState, Target, midnight
-from models_ml.indices.timetable import Timing, is_composite, next_timing
+from models_ml.indices.timetable import Timing, next_timing
 
 Status = Literal["decided", "unchanged", "indicative", "follows", "none"]
 
@@ -63,7 +63,7 @@ def pro_forma(definition: IndexDefinition, state: IndexState, week: dt.date, dat
     timing = next_timing(definition, as_of)
     if pending := state.pending(as_of):
         return ProForma(definition.index_id, "decided", timing, pending[0].targets, now)
-    if is_composite(definition):
+    if definition.components:
         return _kept(definition, "follows", timing, held, "stays unless a component trades it")
     if definition.is_model_driven:
         return _kept(definition, "unchanged", timing, held, "stays: no trade was decided")

@@ -15,11 +15,6 @@ from models_ml.indices.schedule import LONGEST_PAUSE, ONE_WEEK, calendar_instant
 from models_ml.indices.state import ONE_DAY, midnight
 
 
-def is_composite(definition: IndexDefinition) -> bool:
-    """Whether an index holds other indices, whose own rules say what it trades; also in a language without such indices."""
-    return bool(getattr(definition, "components", ()))
-
-
 @dataclass(frozen=True)
 class Timing:
     """The instants of one rebalance, each 00:00 UTC.

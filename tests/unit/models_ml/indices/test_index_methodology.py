@@ -96,7 +96,7 @@ class LargerDefinition(IndexDefinition):
     """A language that has learnt something since."""
 
     selection: LargerSelection
-    risk_mode: str | None = None
+    restlessness: str | None = None
     """How much risk the holder bears."""
 
 
@@ -111,37 +111,35 @@ def learnt(definition_of):
 
 
 def test_a_field_without_a_sentence_is_shown_with_its_value_and_what_the_language_says_of_it(learnt):
-    text = document(learnt(selection={"count": 3, "skip_noisiest": 0.2}, risk_mode="calm"))
+    text = document(learnt(selection={"count": 3, "skip_noisiest": 0.2}, restlessness="calm"))
 
     assert (
         "Skip noisiest is 0.2. Share of the candidates that move most and are never held. (`selection.skip_noisiest`: 0.2)"
         in text
     )
-    assert "Risk mode is calm. How much risk the holder bears. (`risk_mode`: calm)" in text
+    assert "Restlessness is calm. How much risk the holder bears. (`restlessness`: calm)" in text
 
 
 def test_a_field_without_a_sentence_that_is_at_its_default_is_not_used(learnt):
     unused = document(learnt()).split("## Not used")[1]
 
     assert "`selection.skip_noisiest` (0), " in unused or "`selection.skip_noisiest` (0)." in unused
-    assert "`risk_mode` (none)" in unused
+    assert "`restlessness` (none)" in unused
 
 
-class Composite(IndexDefinition):
-    """A language with indices of indices."""
-
-    selection: Selection = Selection(count=1)
-    components: tuple[str, ...] = ()
-    """Other indices that this one holds."""
-
-
-def test_an_index_of_indices_selects_and_weighs_nothing_itself(definition_of):
-    content = definition_of().model_dump(exclude_unset=True)
-    del content["selection"]
-    text = document(Composite.model_validate(content | {"components": ["calm", "bold"], "minimum_constituents": 1}))
+def test_an_index_of_indices_selects_and_weighs_nothing_itself():
+    content = {
+        "index_id": "mix",
+        "name": "Mix",
+        "kind": "composite",
+        "methodology": "Two indices in one.",
+        "components": [{"index": "calm", "weight": 0.6}, {"index": "bold", "weight": 0.4}],
+        "calendar": {"rule": "monthly"},
+    }
+    text = document(IndexDefinition.model_validate(content))
 
     rules, unused = text.split("## Not used")
-    assert "Components is calm; bold. Other indices that this one holds. (`components`: calm; bold)" in rules
+    assert "It holds other indices, whose tokens are published as its own: 60.0 % calm, 40.0 % bold." in rules
     assert "`selection.count` (1)" in unused
     assert "`weighting.method`" not in rules
     assert "It is unavailable where one of the indices that it holds is." in text

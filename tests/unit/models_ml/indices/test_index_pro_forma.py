@@ -135,18 +135,19 @@ def test_an_index_that_cannot_be_composed_says_why(definition_of, market_of):
     assert "1 eligible constituents at the close of 2024-01-21, at least 2 needed" in found.note
 
 
-class Composite(IndexDefinition):
-    """A language with indices of indices."""
-
-    components: tuple[str, ...] = ()
-
-
 def test_an_index_of_indices_follows_what_it_holds_and_selects_nothing(definition_of, walk_of):
     data = walk_of(seed=5, first=FIRST, days=280).data()
     *_, last = folded(definition_of(), data, MONDAYS[:9])
-    content = definition_of().model_dump(exclude_unset=True)
+    content = {
+        "index_id": definition_of().index_id,
+        "name": "All of it",
+        "kind": "composite",
+        "methodology": "Two indices in one.",
+        "components": [{"index": "a", "weight": 0.5}, {"index": "b", "weight": 0.5}],
+        "calendar": {"rule": "monthly"},
+    }
 
-    found = pro_forma(Composite.model_validate(content | {"components": ["a"]}), last.state, MONDAYS[8], data)
+    found = pro_forma(IndexDefinition.model_validate(content), last.state, MONDAYS[8], data)
 
     assert (found.status, weights(found.targets)) == ("follows", found.held)
     assert sum(found.held.values()) == pytest.approx(1)
