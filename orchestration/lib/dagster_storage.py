@@ -9,7 +9,7 @@ Belongs here: how connections to the event log are kept. Does not: what is recor
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -93,6 +93,13 @@ class KeptSqliteStorage(DagsterSqliteStorage):
         made = self._event_log_storage
         made.dispose()
         self._event_log_storage = KeptEventLog(made._base_dir)
+
+    @classmethod
+    def from_config_value(
+        cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, str]
+    ) -> "KeptSqliteStorage":
+        """Made from what stands in `dagster.yaml`; the class above would make one of its own kind."""
+        return cls.from_local(inst_data=inst_data, **config_value)
 
 
 def _open_engine(address: str) -> Engine:
