@@ -61,8 +61,8 @@ def _parsed_at(project: Path) -> float:
 
 def main(arguments: Sequence[str]) -> int:
     """Run one dbt command in the project of the working directory; returns dbt's exit code."""
+    from dbt.cli.exceptions import DbtUsageException
     from dbt.cli.main import dbtRunner
-    from dbt.exceptions import DbtUsageException
 
     manifest = prepared_manifest(Path.cwd(), warehouse=Path(os.environ["TIDEMARK_WAREHOUSE"]))
     done = dbtRunner(manifest=manifest).invoke(list(arguments))
