@@ -9,16 +9,16 @@ Belongs here: how connections to the event log are kept. Does not: what is recor
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import sqlalchemy
 from dagster import EventLogEntry
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
-from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
+from dagster._core.storage.sqlite_storage import DagsterSqliteStorage, SqliteStorageConfig
 from dagster._serdes import ConfigurableClassData
+from sqlalchemy import create_engine, event
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import QueuePool
 
@@ -96,10 +96,10 @@ class KeptSqliteStorage(DagsterSqliteStorage):
 
     @classmethod
     def from_config_value(
-        cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, str]
+        cls, inst_data: ConfigurableClassData | None, config_value: SqliteStorageConfig
     ) -> "KeptSqliteStorage":
         """Made from what stands in `dagster.yaml`; the class above would make one of its own kind."""
-        return cls.from_local(inst_data=inst_data, **config_value)
+        return cls.from_local(config_value["base_dir"], inst_data)
 
 
 def _open_engine(address: str) -> Engine:
@@ -108,11 +108,11 @@ def _open_engine(address: str) -> Engine:
     A transaction is safe from the end of the process once SQLite has it in its write-ahead log, `kill -9` included; only a machine
     that loses its power may lose the newest events, never the file (SQLite, *Write-Ahead Logging*, on `synchronous=NORMAL`).
     """
-    engine = sqlalchemy.create_engine(
+    engine = create_engine(
         address, poolclass=QueuePool, pool_size=1, connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS}
     )
 
-    @sqlalchemy.event.listens_for(engine, "connect")
+    @event.listens_for(engine, "connect")
     def no_wait_for_the_disk(connection: Any, _record: object) -> None:
         connection.execute("pragma synchronous = normal")
 
