@@ -6,9 +6,9 @@ Settings are read when the function is called, not at import.
 from pathlib import Path
 
 import dagster as dg
-from dagster_dbt import DbtCliResource
 
-from orchestration.lib.dbt_translator import DBT_EXECUTABLE, DBT_PROJECT
+from orchestration.lib.dbt_resource import PreparedDbt
+from orchestration.lib.dbt_translator import DBT_PROJECT
 from orchestration.lib.resources import RunLease, Warehouse, Week, providers_resource
 from orchestration.lib.run_log import LOGGER_NAME, terminal_logger
 
@@ -29,9 +29,7 @@ def defs() -> dg.Definitions:
                 "providers": providers_resource,
                 # As a finished value, since the launchpad would offer these paths as configuration of every run.
                 "dbt": dg.ResourceDefinition.hardcoded_resource(
-                    DbtCliResource(
-                        project_dir=str(DBT_PROJECT), profiles_dir=str(DBT_PROJECT), dbt_executable=str(DBT_EXECUTABLE)
-                    ),
+                    PreparedDbt(project_dir=str(DBT_PROJECT), profiles_dir=str(DBT_PROJECT)),
                     description="Runs dbt as a subprocess on the project in dbt_project/.",
                 ),
             },

@@ -239,7 +239,11 @@ def _great_expectations() -> ModuleType:
         # It imports sre_constants, which Python deprecates; nobody here can do anything about that.
         warnings.simplefilter("ignore", DeprecationWarning)
         import great_expectations
+        from great_expectations.expectations import expectation
 
+    # An expectation spells its own name by regular expressions wherever it is asked for an argument, some hundred times a suite.
+    if not hasattr(expectation.camel_to_snake, "cache_info"):
+        expectation.camel_to_snake = functools.cache(expectation.camel_to_snake)
     return great_expectations
 
 

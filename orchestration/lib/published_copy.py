@@ -147,7 +147,7 @@ def build_copy(path: Path, source: Path, *, alias: str, tables: Sequence[Version
         _copy_tables(connection, [one for one in objects if one not in views], alias=alias)
         as_views = _copy_views(connection, views, alias=alias)
         _copy_comments(connection, objects, alias=alias)
-    if broken := [view for view in as_views if not _works_attached(path, view)]:
+    if broken := _broken_attached(path, as_views):
         _replace_by_tables(path, broken, source=source, alias=alias)
     with duckdb.connect(str(path)) as connection:
         contents = _contents(connection)
@@ -249,16 +249,21 @@ def _listing(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str, str]
     ).fetchall()
 
 
-def _works_attached(path: Path, view: SourceObject) -> bool:
-    """Whether the view has the source's columns when the copy is attached under a name it was never made with."""
+def _broken_attached(path: Path, views: Sequence[SourceObject]) -> list[SourceObject]:
+    """Views without the source's columns when the copy is attached under a name it was never made with."""
     alias = "a name it was never made with"
     with duckdb.connect() as connection:
         attach(connection, path, alias=alias)
-        try:
-            described = connection.execute(f"describe select * from {quoted(alias)}.{view.sql_name}").fetchall()
-        except duckdb.Error:
-            return False
-    return ", ".join(f"{name} {kind}" for name, kind, *_ in described) == view.columns
+        return [view for view in views if _described(connection, view, alias=alias) != view.columns]
+
+
+def _described(connection: duckdb.DuckDBPyConnection, view: SourceObject, *, alias: str) -> str | None:
+    """Names and types of a view's columns as one text, None where it cannot be read."""
+    try:
+        described = connection.execute(f"describe select * from {quoted(alias)}.{view.sql_name}").fetchall()
+    except duckdb.Error:
+        return None
+    return ", ".join(f"{name} {kind}" for name, kind, *_ in described)
 
 
 def _replace_by_tables(path: Path, views: Sequence[SourceObject], *, source: Path, alias: str) -> None:
@@ -283,12 +288,14 @@ def _copy_comments(connection: duckdb.DuckDBPyConnection, objects: Sequence[Sour
         {"catalogue": alias},
     ).fetchall()
     names = {(one.schema, one.name): one.sql_name for one in objects}
+    connection.execute("begin")  # else each of two thousand comments waits for the disk
     for schema, name, column, comment in comments:
         if comment is None or (schema, name) not in names:
             continue
         target = names[schema, name]
         subject = f"{kinds[schema, name]} {target}" if column is None else f"column {target}.{quoted(column)}"
         connection.execute(f"comment on {subject} is {sql_text(comment)}")
+    connection.execute("commit")
 
 
 def _contents(connection: duckdb.DuckDBPyConnection) -> dict[str, ObjectEntry]:

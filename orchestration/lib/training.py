@@ -72,6 +72,9 @@ HEADS: tuple[Head, ...] = (
 HEADS_AT_ONCE = 2
 """Heads that are trained side by side, each on one thread."""
 
+STARTED_FIRST = (TRADER.name, RANGES, CALLS, INVESTOR.name)
+"""Heads by how long they take, longest first, so that at the end neither thread works for long while the other has nothing to do."""
+
 
 def labels_of(connection: duckdb.DuckDBPyConnection, weekly: pl.DataFrame, until: date) -> pl.DataFrame:
     """Forward quantities of every eligible token-week, from closes known at `until`."""
@@ -123,8 +126,10 @@ def ensure_models(
 
     # A head's refits one after the other: those of a year share their parameters, and the oldest has the scores to compare with.
     with ThreadPoolExecutor(HEADS_AT_ONCE) as pool:
+        started = sorted(HEADS, key=lambda head: STARTED_FIRST.index(head.name))
+        trained = {head.name: pool.submit(train, head) for head in started}
         try:
-            return [model for models in pool.map(train, HEADS) for model in models]
+            return [model for head in HEADS for model in trained[head.name].result()]
         finally:
             stopped.set()  # where a head failed or the run is told to stop, the others end with the refit they are at
 
