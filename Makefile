@@ -15,7 +15,7 @@ DBT_SOURCES := $(shell find dbt_project/models dbt_project/macros dbt_project/se
 PORT ?= 3000
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
-.PHONY: run dev test test-parts test-runs drills check bench evaluate rebuild reproduce verify compact replay clean setup lock fix docs fault-matrix request-budget source-reference feature-reference index-new index-schema
+.PHONY: run dev test test-parts test-runs drills check bench evaluate rebuild reproduce verify compact replay clean setup lock fix docs fault-matrix request-budget source-reference feature-reference index-new index-schema optimise
 
 # What the commands read from the environment.
 export TIDEMARK_SOURCE := $(or $(SOURCE),$(TIDEMARK_SOURCE),simulated)
@@ -105,6 +105,13 @@ evaluate: setup
 # A definition to start from: make index-new ID=my_ten
 index-new: setup
 	@$(BIN)/python -m orchestration.cli index-new --id "$(ID)"
+
+# Variants of a model-driven index, and how much of the best is luck: make optimise INDEX=ai_top100 [GOAL=annual_return=0.15,max_drawdown=0.10]
+# [SEARCH=file.yaml] [VARIANTS=500] [COST_BPS=30]
+optimise: setup
+	@test -n "$(INDEX)" || { echo "make: say which index: make optimise INDEX=ai_top100 [GOAL=annual_return=0.15,max_drawdown=0.10]" >&2; exit 2; }
+	@$(BIN)/python -m orchestration.cli optimise --index "$(INDEX)" $(if $(GOAL),--goal "$(GOAL)") $(if $(SEARCH),--search "$(SEARCH)") \
+		$(if $(VARIANTS),--variants "$(VARIANTS)") $(if $(COST_BPS),--cost-bps "$(COST_BPS)")
 
 index-schema: setup
 	@$(BIN)/python -m orchestration.cli index-schema

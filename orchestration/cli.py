@@ -1,4 +1,4 @@
-"""The commands behind make: run, rebuild, reproduce, verify, compact, replay, index-new. Arguments are checked before anything is written.
+"""The commands behind make: run, rebuild, reproduce, verify, compact, replay, optimise. Arguments are checked before anything is written.
 
 Belongs here: reading arguments, one line for what went wrong, exit codes.
 Does not: the work (`weekly_run.py`, `lib/reproduce.py`, `lib/verification.py`).
@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Sequence
 from datetime import date
+from pathlib import Path
 from typing import NoReturn
 
 from orchestration.lib.errors import TidemarkError
@@ -50,6 +51,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     index_new = commands.add_parser("index-new", help="write an index definition to start from")
     index_new.add_argument("--id", required=True, help="index_id of the new index, e.g. my_ten")
     commands.add_parser("index-schema", help="write the schema of index definitions that editors read")
+    optimise = commands.add_parser("optimise", help="try variants of an index and say how much of the best is luck")
+    optimise.add_argument("--index", required=True, help="index_id of a model-driven index")
+    optimise.add_argument(
+        "--goal", default="", help="annual_return=0.15,max_drawdown=0.10, or cautious, balanced, daring"
+    )
+    optimise.add_argument(
+        "--search", type=Path, help="YAML file that says which fields vary, by default a shipped choice"
+    )
+    optimise.add_argument("--variants", type=int, help="number of variants, by default 500 or what the file says")
+    optimise.add_argument("--cost-bps", type=float, default=30.0, help="cost of trades in basis points")
     chosen = parser.parse_args(arguments)
     try:
         return _execute(chosen)
@@ -70,6 +81,16 @@ def _execute(chosen: argparse.Namespace) -> int:
         return commands_indices.new_index(chosen.id)
     if chosen.command == "index-schema":
         return commands_indices.write_schema()
+    if chosen.command == "optimise":
+        from orchestration import commands_optimise
+
+        return commands_optimise.optimise_index(
+            chosen.index,
+            goal=chosen.goal,
+            search=chosen.search,
+            variants=chosen.variants,
+            cost_bps=chosen.cost_bps,
+        )
     if chosen.command == "docs":
         return commands_docs.write_dbt_docs()
     if chosen.command == "run":
