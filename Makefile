@@ -5,6 +5,7 @@
 #   make dev | test | drills | check | bench | evaluate | clean
 #   make rebuild FROM= [TO=]    make reproduce WEEK= TABLE= [VERSION=]    make verify
 #   make compact [FORGET_LOST=1]    make replay [DATASET=source/name]    make docs
+#   make optimise INDEX= [GOAL=] [SEARCH=] [VARIANTS=] [COST_BPS=]
 
 PYTHON ?= python3.11
 VENV := .venv

@@ -16,6 +16,7 @@ from models_ml.optimiser.answer import AS_IS, Answer
 from models_ml.optimiser.luck import DeflatedSharpe
 
 HALF = 0.5
+NEAR_HALF = 0.4
 FEW = 0.2
 MOST_ON_PAGE = 12
 
@@ -126,9 +127,9 @@ def _goal_words(answer: Answer) -> list[str]:
     met = int(answer.met.sum())
     total = len(answer.definitions)
     words = [
-        f"No variant met the goal ({_asked(answer)}) over all days."
+        f"No variant met the goal ({_limits(answer)}) over all days."
         if not met
-        else f"{met} of {total} variants met the goal ({_asked(answer)}) over all days, with hindsight."
+        else f"{met} of {total} variants met the goal ({_limits(answer)}) over all days, with hindsight."
     ]
     if answer.often_met is not None:
         often = answer.often_met[answer.chosen]
@@ -145,6 +146,8 @@ def _luck_words(answer: Answer) -> list[str]:
     words = (
         "choosing among these variants by their past is worth nothing"
         if taken.probability >= HALF
+        else "choosing among these variants by their past is worth hardly anything"
+        if taken.probability >= NEAR_HALF
         else "the past says something about which variant is better, but not much"
         if taken.probability >= FEW
         else "the better variants tended to stay the better ones"
@@ -172,6 +175,8 @@ def _choice_words(answer: Answer) -> list[str]:
         f"only, a variant was in the lower half in the other in {own.probability:.0%} of splits and beat the definition as it "
         f"is in {answer.chosen_beats_as_is:.0%}."
     ]
+    if answer.chosen == answer.best:
+        words.append("It is the best of all days as well, so its figures over all days are the luckiest of all.")
     if own.probability >= HALF or answer.chosen_beats_as_is <= HALF:
         words.append("On this history there is no reason to leave the definition as it is.")
     return words
@@ -256,12 +261,14 @@ def _changes(answer: Answer, position: int) -> str:
 
 
 def _asked(answer: Answer) -> str:
-    goal = answer.goal
+    order = {"sharpe": "the highest Sharpe ratio", "annual_return": "the highest return"}[answer.goal.rank_by]
+    return f"{_limits(answer)}, then {order}" if answer.goal.limits else order
+
+
+def _limits(answer: Answer) -> str:
     named = {
         "annual_return": "at least {:.0%} a year",
         "max_drawdown": "no drawdown above {:.0%}",
         "volatility": "volatility of at most {:.0%}",
     }
-    limits = " and ".join(named[name].format(limit) for name, limit in goal.limits.items())
-    order = {"sharpe": "the highest Sharpe ratio", "annual_return": "the highest return"}[goal.rank_by]
-    return f"{limits}, then {order}" if limits else order
+    return " and ".join(named[name].format(limit) for name, limit in answer.goal.limits.items())
