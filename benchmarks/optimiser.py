@@ -109,56 +109,54 @@ def definitions(number: int) -> tuple[IndexDefinition, ...]:
 
 def scale() -> list[str]:
     """Lines about all variants, about bt on some and about skfolio on some, the first in a process of its own."""
+    before = os.getloadavg()[0]
     done = subprocess.run([sys.executable, "-m", "benchmarks.optimiser"], capture_output=True, text=True, check=True)
     all_variants = json.loads(done.stdout)
     market, chosen = Market(), definitions(VARIANTS)[:: VARIANTS // COMPARED][:COMPARED]
-    started = time.perf_counter()
+    started = time.process_time()
     ours = simulate(chosen, market.data(), market.mondays)
-    ours_seconds = time.perf_counter() - started
+    ours_seconds = time.process_time() - started
     bt_seconds, apart = _through_bt(chosen, market, ours.levels)
     weighted, fits, fit_seconds, weights_apart = _through_skfolio(market)
     if apart > LEVELS_APART or weights_apart > WEIGHTS_APART:
         raise AssertionError(f"levels differ from bt's by {apart:g}, weights from skfolio's by {weights_apart:g}")
-    each, plain = all_variants["walk"] / VARIANTS, bt_seconds / COMPARED
+    each, plain = all_variants["processor"] / VARIANTS, bt_seconds / COMPARED
     return [
         f"Optimiser: {VARIANTS:,} variants of `ai_top100` without optimiser weights, {WEEKS} weeks, {TOKENS} tokens, {PROCESSES} processes "
-        f"(aim: {AIM_SECONDS} s). Seconds of the clock, {_load()}.",
+        f"(aim: {AIM_SECONDS} s by the clock on two free processors). Load of the machine {before:.1f} at the start, "
+        f"{os.getloadavg()[0]:.1f} at the end, on {os.cpu_count()} processors: above {PROCESSES} the clock counts what others took, "
+        "processor seconds do not.",
         "",
-        "| what | seconds | processor seconds | peak GiB | note |",
+        "| what | clock, s | processor, s | peak GiB | note |",
         "| --- | --- | --- | --- | --- |",
         f"| levels of {VARIANTS:,} variants | {all_variants['walk']:.1f} | {all_variants['processor']:.1f} | {all_variants['gib']:.1f} "
         f"| from the market as frames; {each * 1000:.1f} ms a variant; the largest process, the workers up to "
         f"{all_variants['worker_gib']:.1f} |",
         f"| and the answer | {all_variants['judge']:.1f} | {all_variants['judge_processor']:.1f} | {all_variants['judge_gib']:.1f} "
         f"| {all_variants['splits']} splits, frontier, deflated Sharpe ratios |",
-        f"| {COMPARED} of them, one process | {ours_seconds:.1f} | | | reading the market is most of it |",
-        f"| the same {COMPARED} in bt | {bt_seconds:.1f} | | | a plain strategy in pandas; {plain:.1f} s a variant, extrapolated (not run) "
-        f"{plain * VARIANTS / 3600:.1f} hours for {VARIANTS:,} on one processor, {plain / each:,.0f} times ours on {PROCESSES}; largest "
+        f"| {COMPARED} of them, one process | | {ours_seconds:.1f} | | reading the market is most of it |",
+        f"| the same {COMPARED} in bt | | {bt_seconds:.1f} | | a plain strategy in pandas; {plain:.1f} s a variant, extrapolated (not run) "
+        f"{plain * VARIANTS / 3600:.1f} hours for {VARIANTS:,}, {plain / each:,.0f} times ours; largest "
         f"relative difference of any level {apart:.0e} |",
-        f"| weights of {weighted} variants in skfolio | {fit_seconds:.1f} | | | {fits:,} rebalances by InverseVolatility and "
+        f"| weights of {weighted} variants in skfolio | | {fit_seconds:.1f} | | {fits:,} rebalances by InverseVolatility and "
         f"EqualWeighted; largest difference of any weight {weights_apart:.0e} |",
         "",
     ]
 
 
-def _load() -> str:
-    before = os.getloadavg()
-    return f"with a load of {before[0]:.1f} on {os.cpu_count()} processors when it ended (a load above {PROCESSES} slows it)"
-
-
 def _through_bt(chosen: tuple[IndexDefinition, ...], market: Market, levels: Any) -> tuple[float, float]:
-    """Seconds of bt for some variants, and the largest relative difference to our levels."""
+    """Processor seconds of bt for some variants, and the largest relative difference to our levels."""
     import bt
 
     frame = pd.DataFrame(market.prices, index=pd.DatetimeIndex(market.days), columns=market.names)
     traded = frame.iloc[LEAD_DAYS : LEAD_DAYS + levels.shape[1]]
     seconds, apart = 0.0, 0.0
     for definition, ours in zip(chosen, levels, strict=True):
-        started = time.perf_counter()
+        started = time.process_time()
         strategy = bt.Strategy(definition.index_id, [_strategy(definition, market, frame), bt.algos.Rebalance()])
         test = bt.Backtest(strategy, traded, initial_capital=1e6, integer_positions=False, progress_bar=False)
         test.run()
-        seconds += time.perf_counter() - started
+        seconds += time.process_time() - started
         theirs = test.strategy.prices.loc[traded.index].to_numpy()
         start = int(np.flatnonzero(np.isfinite(ours))[0])
         ratio = (theirs[start:] / theirs[start]) / (ours[start:] / ours[start])
@@ -259,7 +257,7 @@ def _weights(definition: IndexDefinition, members: pd.DataFrame, returns: pd.Dat
 
 
 def _through_skfolio(market: Market) -> tuple[int, int, float, float]:
-    """Variants, rebalances, seconds and the largest difference of weights that both sides can compute: no ceiling, no stablecoins."""
+    """Variants, rebalances, processor seconds, largest difference of weights: of what both can compute, no ceiling, no stablecoins."""
     from skfolio.optimization import EqualWeighted, InverseVolatility
 
     base = definitions(2)[0]
@@ -288,12 +286,12 @@ def _through_skfolio(market: Market) -> tuple[int, int, float, float]:
             columns = [column[found.token_ids[token]] for token in tokens[held]]
             window = returns[sunday - weighting.volatility_days : sunday, columns]
             model = InverseVolatility() if weighting.method == "inverse_volatility" else EqualWeighted()
-            started = time.perf_counter()
+            started = time.process_time()
             with warnings.catch_warnings():
                 # Fewer days than tokens give a covariance without an inverse; only its diagonal is used.
                 warnings.simplefilter("ignore")
                 theirs = model.fit(window).weights_
-            seconds += time.perf_counter() - started
+            seconds += time.process_time() - started
             fits += 1
             apart = max(apart, float(np.abs(theirs - weights[held]).max()))
     return len(chosen), fits, seconds, apart
