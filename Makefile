@@ -108,11 +108,11 @@ index-new: setup
 	@$(BIN)/python -m orchestration.cli index-new --id "$(ID)"
 
 # Variants of a model-driven index, and how much of the best is luck: make optimise INDEX=ai_top100 [GOAL=annual_return=0.15,max_drawdown=0.10]
-# [SEARCH=file.yaml] [VARIANTS=500] [COST_BPS=30]
+# [SEARCH=file.yaml] [VARIANTS=500] [COST_BPS=30] [SIMPLIFY=1]
 optimise: setup
 	@test -n "$(INDEX)" || { echo "make: say which index: make optimise INDEX=ai_top100 [GOAL=annual_return=0.15,max_drawdown=0.10]" >&2; exit 2; }
 	@$(BIN)/python -m orchestration.cli optimise --index "$(INDEX)" $(if $(GOAL),--goal "$(GOAL)") $(if $(SEARCH),--search "$(SEARCH)") \
-		$(if $(VARIANTS),--variants "$(VARIANTS)") $(if $(COST_BPS),--cost-bps "$(COST_BPS)")
+		$(if $(VARIANTS),--variants "$(VARIANTS)") $(if $(COST_BPS),--cost-bps "$(COST_BPS)") $(if $(SIMPLIFY),--simplify)
 
 index-schema: setup
 	@$(BIN)/python -m orchestration.cli index-schema

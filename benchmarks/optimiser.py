@@ -24,6 +24,7 @@ from models_ml.indices.definition import DEFINITIONS_FOLDER, IndexDefinition, lo
 from models_ml.indices.market import CANDIDATE_SCHEMA, MarketData, MarketState
 from models_ml.optimiser.answer import Counts, judge
 from models_ml.optimiser.goals import Goal
+from models_ml.optimiser.rules import simplified
 from models_ml.optimiser.search import default_search, expand
 from models_ml.optimiser.simulate import simulate
 
@@ -103,7 +104,8 @@ class Market:
 
 def definitions(number: int) -> tuple[IndexDefinition, ...]:
     """Variants of the shipped model-driven index by the search that the command makes for it, none weighted by an optimiser."""
-    base = next(each for each in load_definitions(DEFINITIONS_FOLDER) if each.index_id == "ai_top100")
+    shipped = next(each for each in load_definitions(DEFINITIONS_FOLDER) if each.index_id == "ai_top100")
+    base, _ = simplified(shipped)
     return expand(base, default_search(base, variants=number)).definitions
 
 

@@ -60,6 +60,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--search", type=Path, help="YAML file that says which fields vary, by default a shipped choice"
     )
     optimise.add_argument("--variants", type=int, help="number of variants, by default 500 or what the file says")
+    optimise.add_argument(
+        "--simplify", action="store_true", help="leave out, and name, rules that the search does not know"
+    )
     optimise.add_argument("--cost-bps", type=float, default=30.0, help="cost of trades in basis points")
     chosen = parser.parse_args(arguments)
     try:
@@ -90,6 +93,7 @@ def _execute(chosen: argparse.Namespace) -> int:
             search=chosen.search,
             variants=chosen.variants,
             cost_bps=chosen.cost_bps,
+            is_simplified=chosen.simplify,
         )
     if chosen.command == "docs":
         return commands_docs.write_dbt_docs()

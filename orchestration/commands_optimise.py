@@ -14,6 +14,7 @@ from models_ml.indices.errors import IndicesError
 from models_ml.optimiser.errors import SearchProblem
 from models_ml.optimiser.goals import parse_goal
 from models_ml.optimiser.page import verdict
+from models_ml.optimiser.rules import simplified
 from models_ml.optimiser.search import default_search, parse_search
 from orchestration.lib.data_folder import DataFolder
 from orchestration.lib.errors import TidemarkError
@@ -33,6 +34,7 @@ def optimise_index(
     search: Path | None = None,
     variants: int | None = None,
     cost_bps: float = COST_BPS,
+    is_simplified: bool = False,
 ) -> int:
     """Try variants of an index of the data folder, write what came of it beside the warehouse, and say where.
 
@@ -42,6 +44,7 @@ def optimise_index(
         search: YAML file that says what varies; without it, what a user would turn first.
         variants: Number of variants drawn; without it what the file says, or 500.
         cost_bps: Cost of trades in basis points of what is bought and of what is sold.
+        is_simplified: Whether rules that the fast walk does not know are left out, and named, instead of refused.
 
     Raises:
         TidemarkError: An argument, the search or the warehouse does not fit; says what to do.
@@ -56,7 +59,9 @@ def optimise_index(
         if index_id not in definitions:
             driven = ", ".join(name for name, each in definitions.items() if each.is_model_driven)
             raise TidemarkError(f"INDEX={index_id} is no index; model-driven ones are {driven}")
-        definition = definitions[index_id]
+        definition, left_out = definitions[index_id], ()
+        if is_simplified:
+            definition, left_out = simplified(definition)
         tried = (
             parse_search(search.read_text(encoding="utf-8"), name=search.name)
             if search is not None
@@ -70,10 +75,12 @@ def optimise_index(
         tried = tried.model_copy(update={"variants": variants})
     if not folder.warehouse.exists():
         raise TidemarkError(f"{folder.root} has no warehouse; run make run first")
+    if left_out:
+        print(f"Left out, so that no variant is the published index: {'; '.join(left_out)}")
     print(f"Trying {tried.variants or tried.combinations} variants of {index_id} on all weeks with grades")
     with connect(folder.warehouse, read_only=True) as connection:
         answer = search_index(connection, definition, search=tried, goal=asked, cost_bps=cost_bps)
-    written = write_answer(answer, definition, folder.root / "optimiser")
+    written = write_answer(answer, definition, folder.root / "optimiser", left_out=left_out)
     for sentence in verdict(answer):
         print(f"- {sentence}")
     print(f"Page: {written.page}\nAll variants: {written.table}\nChosen definition: {written.definition}")

@@ -196,8 +196,30 @@ def _unsupported(definition: IndexDefinition) -> Iterator[str]:
             yield from _unknown_in(inside, section=section)
 
 
+def simplified(definition: IndexDefinition) -> tuple[IndexDefinition, tuple[str, ...]]:
+    """The definition without the fields that the walk does not know, and what was left out, with its values.
+
+    It is another index than the one published, and whoever shows its figures has to say so.
+    """
+    left_out: list[str] = []
+    content = definition.model_dump(exclude_unset=True)
+    for section in KNOWN_FIELDS:
+        inside = getattr(definition, section) if section else definition
+        if inside is None:
+            continue
+        for name, value in _unknown_fields(inside, section=section):
+            left_out.append(f"{section + '.' if section else ''}{name} {value}")
+            (content[section] if section else content).pop(name)
+    return IndexDefinition.model_validate(content), tuple(left_out)
+
+
 def _unknown_in(model: Strict, *, section: str) -> Iterator[str]:
+    for name, value in _unknown_fields(model, section=section):
+        yield f"{section + '.' if section else ''}{name} {value}"
+
+
+def _unknown_fields(model: Strict, *, section: str) -> Iterator[tuple[str, Any]]:
     for name, field in type(model).model_fields.items():
         value = getattr(model, name)
         if name not in KNOWN_FIELDS[section] and value != field.get_default(call_default_factory=True):
-            yield f"{section + '.' if section else ''}{name} {value}"
+            yield name, value

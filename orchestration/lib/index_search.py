@@ -9,6 +9,7 @@ know what an index of that week would have known. Definitions are the user's of 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -99,8 +100,17 @@ def graded_weeks(connection: duckdb.DuckDBPyConnection) -> tuple[date, date]:
     return row[0], row[1]
 
 
-def write_answer(answer: Answer, definition: IndexDefinition, folder: Path) -> WrittenAnswer:
-    """Write the files, in place of those of an earlier search of the index."""
+def write_answer(
+    answer: Answer, definition: IndexDefinition, folder: Path, *, left_out: Sequence[str] = ()
+) -> WrittenAnswer:
+    """Write the files, in place of those of an earlier search of the index.
+
+    Args:
+        answer: The answer.
+        definition: What was varied.
+        folder: Made where it is not there.
+        left_out: Rules of the published index that no variant has; the page opens with them.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     named = definition.index_id
     written = WrittenAnswer(
@@ -108,7 +118,11 @@ def write_answer(answer: Answer, definition: IndexDefinition, folder: Path) -> W
     )
     chosen = answer.definitions[answer.chosen]
     content = chosen.model_dump(mode="json", exclude_unset=True) | {"index_id": f"{named}_chosen"}
-    written.page.write_text(page(answer, index_id=named, name=definition.name), encoding="utf-8")
+    text = page(answer, index_id=named, name=definition.name)
+    if left_out:
+        told = f"No variant is the published index: these rules of it are left out here: {'; '.join(left_out)}."
+        text = text.replace("\n\n", f"\n\n**{told}**\n\n", 1)
+    written.page.write_text(text, encoding="utf-8")
     variants_table(answer).write_parquet(written.table)
     written.definition.write_text(
         "# Chosen by median rank over halves of history; read the page beside it before running it.\n"

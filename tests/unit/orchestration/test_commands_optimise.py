@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from models_ml.indices.definition import load_definitions, parse_definition
+from models_ml.indices.definition import parse_definition
 from models_ml.indices.engine import fold
 from models_ml.indices.state import new_state
 from models_ml.optimiser.goals import Goal
@@ -18,7 +18,6 @@ from orchestration.lib.errors import TidemarkError
 from orchestration.lib.index_search import IndexSearchError, graded_weeks, search_index
 from orchestration.lib.index_weeks import read_market
 from orchestration.lib.weeks import mondays
-from orchestration.settings import SHIPPED_INDICES
 
 FIRST, DAYS, TOKENS = dt.date(2021, 1, 3), 420, 30  # a Sunday
 FIRST_GRADED = dt.date(2021, 3, 15)
@@ -68,6 +67,21 @@ def frames():
     }
 
 
+OWN = """
+index_id: ai_own
+name: Own
+kind: ai
+methodology: The 20 best by score.
+eligibility: {min_market_cap_usd: 10_000_000, min_volume_30d_usd: 500_000}
+ranking: {by: score, among_largest: 100}
+selection: {count: 20, exit_rank: 40}
+weighting: {method: market_cap, cap: 0.20}
+calendar: {rule: weekly_model}
+rotation: {min_hold_days: 7}
+minimum_constituents: 10
+"""
+
+
 @pytest.fixture(scope="module")
 def market_frames():
     return frames()
@@ -76,6 +90,11 @@ def market_frames():
 @pytest.fixture
 def folder(market_frames, monkeypatch, tmp_path):
     monkeypatch.setenv("TIDEMARK_DATA_DIR", str(tmp_path))
+    (tmp_path / "indices").mkdir()
+    (tmp_path / "indices" / "ai_own.yaml").write_text(OWN)
+    (tmp_path / "indices" / "ai_slow.yaml").write_text(
+        OWN.replace("ai_own", "ai_slow").replace("cap: 0.20", "cap: 0.20, max_turnover: 0.3")
+    )
     with duckdb.connect(str(tmp_path / "warehouse.duckdb")) as connection:
         connection.execute("create schema marts")
         connection.execute("create schema learning")
@@ -86,24 +105,24 @@ def folder(market_frames, monkeypatch, tmp_path):
 
 
 def test_a_search_leaves_a_page_a_table_and_a_definition_that_runs(folder, capsys):
-    assert optimise_index("ai_top100", goal="annual_return=0.15,max_drawdown=0.10", variants=30) == 0
+    assert optimise_index("ai_own", goal="annual_return=0.15,max_drawdown=0.10", variants=30) == 0
 
     told = capsys.readouterr().out
-    page = (folder / "optimiser" / "ai_top100.md").read_text()
-    table = pl.read_parquet(folder / "optimiser" / "ai_top100.parquet")
-    definition = parse_definition((folder / "optimiser" / "ai_top100_chosen.yaml").read_text(), name="chosen")
-    assert str(folder / "optimiser" / "ai_top100.md") in told
+    page = (folder / "optimiser" / "ai_own.md").read_text()
+    table = pl.read_parquet(folder / "optimiser" / "ai_own.parquet")
+    definition = parse_definition((folder / "optimiser" / "ai_own_chosen.yaml").read_text(), name="chosen")
+    assert str(folder / "optimiser" / "ai_own.md") in told
     assert "met the goal (at least 15% a year and no drawdown above 10%" in told
     assert "Probability of overfitting" in told
     assert all(sentence in page for sentence in told.splitlines() if sentence.startswith("- "))
     assert "walk-forward" in page
-    assert definition.index_id == "ai_top100_chosen"
+    assert definition.index_id == "ai_own_chosen"
     assert definition.ranking.by in table.filter("is_chosen")["choices"][0]
     assert 2 <= table.height <= 30
 
 
 def test_the_definition_as_it_is_has_the_figures_of_the_index_engine(folder):
-    definition = next(each for each in load_definitions(SHIPPED_INDICES) if each.index_id == "ai_top100")
+    definition = parse_definition(OWN, name="own")
     with duckdb.connect(str(folder / "warehouse.duckdb"), read_only=True) as connection:
         first, last = graded_weeks(connection)
         market = read_market(connection, [definition], until=last)
@@ -128,20 +147,20 @@ def test_a_search_of_ones_own_is_read_from_its_file(folder, tmp_path, capsys):
     path = tmp_path / "search.yaml"
     path.write_text("vary: {selection.count: [15, 20, 25], weighting.cap: [0.1, 0.2]}")
 
-    assert main(["optimise", "--index", "ai_top100", "--search", str(path), "--cost-bps", "10"]) == 0
+    assert main(["optimise", "--index", "ai_own", "--search", str(path), "--cost-bps", "10"]) == 0
 
-    table = pl.read_parquet(folder / "optimiser" / "ai_top100.parquet")
+    table = pl.read_parquet(folder / "optimiser" / "ai_own.parquet")
     assert table.height == 6
-    assert "after 10 basis points" in (folder / "optimiser" / "ai_top100.md").read_text()
+    assert "after 10 basis points" in (folder / "optimiser" / "ai_own.md").read_text()
 
 
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ({"index_id": "ai_top10"}, "INDEX=ai_top10 is no index; model-driven ones are ai_top100"),
+        ({"index_id": "ai_top10"}, "INDEX=ai_top10 is no index; model-driven ones are "),
         ({"index_id": "hodl10"}, "calendar.rule monthly"),
-        ({"index_id": "ai_top100", "goal": "riches"}, "GOAL=riches is no goal"),
-        ({"index_id": "ai_top100", "cost_bps": -1.0}, "COST_BPS=-1 is no cost"),
+        ({"index_id": "ai_own", "goal": "riches"}, "GOAL=riches is no goal"),
+        ({"index_id": "ai_own", "cost_bps": -1.0}, "COST_BPS=-1 is no cost"),
     ],
 )
 def test_what_does_not_fit_is_refused_and_nothing_is_written(folder, arguments, told):
@@ -153,15 +172,29 @@ def test_what_does_not_fit_is_refused_and_nothing_is_written(folder, arguments, 
 
 def test_a_search_file_that_is_not_there_is_named(folder, tmp_path):
     with pytest.raises(TidemarkError, match=r"none\.yaml cannot be read"):
-        optimise_index("ai_top100", search=tmp_path / "none.yaml")
+        optimise_index("ai_own", search=tmp_path / "none.yaml")
 
 
 def test_without_a_warehouse_or_grades_the_run_that_makes_them_is_named(folder):
     with duckdb.connect(str(folder / "warehouse.duckdb")) as connection:
         connection.execute("drop table learning.trader_grades_current")
     with pytest.raises(IndexSearchError, match="no grades yet"):
-        optimise_index("ai_top100")
+        optimise_index("ai_own")
 
     (folder / "warehouse.duckdb").unlink()
     with pytest.raises(TidemarkError, match="no warehouse; run make run first"):
-        optimise_index("ai_top100")
+        optimise_index("ai_own")
+
+
+def test_rules_that_are_left_out_are_named_where_they_are_asked_to_be(folder, capsys):
+    with pytest.raises(TidemarkError, match=r"weighting\.max_turnover 0\.3"):
+        optimise_index("ai_slow", variants=10)
+
+    assert optimise_index("ai_slow", variants=10, is_simplified=True) == 0
+
+    page = (folder / "optimiser" / "ai_slow.md").read_text()
+    assert "Left out, so that no variant is the published index: weighting.max_turnover 0.3" in capsys.readouterr().out
+    assert (
+        "**No variant is the published index: these rules of it are left out here: weighting.max_turnover 0.3.**"
+        in page
+    )

@@ -7,6 +7,7 @@ import pytest
 from models_ml.indices.engine import fold
 from models_ml.indices.state import new_state
 from models_ml.optimiser.errors import TooLittleHistoryError, UnsupportedRuleError
+from models_ml.optimiser.rules import compile_variants, simplified
 from models_ml.optimiser.simulate import simulate
 
 HALF = [{"below_btc_average_days": 100, "share": 0.5}, {"below_btc_average_days": 200, "share": 0.5}]
@@ -169,3 +170,14 @@ def test_prices_of_tokens_that_nobody_could_hold_are_not_read(market_of, definit
         pl.col("sector") == "DeFi"
     )
     assert set(result.token_ids) <= set(sectors["token_id"])
+
+
+def test_what_is_simplified_is_named_and_then_known(definition_of):
+    definition = definition_of(weighting={"max_turnover": 0.2, "cap": 0.3}, market_cap_half_life_days=5)
+
+    plain, left_out = simplified(definition)
+
+    assert set(left_out) == {"market_cap_half_life_days 5.0", "weighting.max_turnover 0.2"}
+    assert plain == definition_of(weighting={"cap": 0.3})
+    assert len(compile_variants([plain]).rules) == 1
+    assert simplified(plain) == (plain, ())
