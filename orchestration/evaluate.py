@@ -19,13 +19,17 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 
+import duckdb
+
 from orchestration.cleaning_report import write_report
 from orchestration.evaluation import (
+    ai_rules,
     calls,
     challengers,
     confidence,
     experiments,
     index_survivors,
+    index_twins,
     planted,
     price_share,
     ranges,
@@ -88,9 +92,12 @@ def steps(archive: Path, work: Path) -> dict[str, Callable[[], None]]:
 
         return step
 
-    def survivors_of_an_index() -> str:
-        with connect(real.warehouse, read_only=True) as connection:
-            return index_survivors.page(connection, code)
+    def from_warehouse(page: Callable[[duckdb.DuckDBPyConnection, str], str]) -> Callable[[], str]:
+        def text() -> str:
+            with connect(real.warehouse, read_only=True) as connection:
+                return page(connection, code)
+
+        return text
 
     sectors = archive / "sectors_manual.parquet"
     labelled = archive / "sentiment_labelled_reddit.parquet"
@@ -102,7 +109,9 @@ def steps(archive: Path, work: Path) -> dict[str, Callable[[], None]]:
         "sentiment": lambda: write_sentiment_page(real.warehouse, labelled if labelled.is_file() else None),
         "risk": lambda: write_risk_page(real.warehouse),
         "replicas": lambda: write_replica_page(real.warehouse, archive),
-        "index_survivors": write("index-survivors", survivors_of_an_index),
+        "index_survivors": write("index-survivors", from_warehouse(index_survivors.page)),
+        "index_twins": write("index-twins", from_warehouse(index_twins.page)),
+        "ai_rules": write("ai-index", from_warehouse(ai_rules.page)),
         "ranking": write(
             "ranking",
             lambda: ranking.page(history(), ranking.TRADER, code) + "\n\n" + survivors.section(history()) + READING,

@@ -15,13 +15,15 @@ import polars as pl
 from models_ml.indices import reasons
 from models_ml.indices.definition import IndexDefinition
 from models_ml.indices.errors import InfeasibleCapError, OptimiserError
+from models_ml.indices.feature_rules import Tilt, feature_column
 from models_ml.indices.limits import bounds_on, part_of_the_way
 from models_ml.indices.market import STALE_AFTER_DAYS, MarketData
 from models_ml.indices.member_count import aic_count
 from models_ml.indices.past_returns import past_returns
 from models_ml.indices.rotation import Refuge, parking_basket, refuge
-from models_ml.indices.selection import Ranked, choose, rank_candidates
+from models_ml.indices.selection import Ranked, choose, rank_candidates, worst_of
 from models_ml.indices.state import SAME_SHARE, Rebalance, Stance, Target
+from models_ml.indices.tilting import tilt_factors
 from models_ml.indices.weighting import weigh
 
 
@@ -57,6 +59,8 @@ def decide(
     held: Sequence[Holding],
     stance: Stance,
     is_review: bool = True,
+    market_day: dt.date | None = None,
+    left_out: Sequence[Target] = (),
 ) -> Decision:
     """Set target weights from what was known at the close of `snapshot_day`.
 
@@ -68,35 +72,58 @@ def decide(
         held: Holdings at that close, empty at the base.
         stance: What the rotation holds, and since when.
         is_review: Whether members are chosen anew. Between reviews those held are weighted anew, unless fewer than the minimum are left.
+        market_day: A later close that the rotation rests on, None for `snapshot_day`.
+        left_out: Tokens that the rebalance before chose and left out as the worst; to the exit buffer they count as constituents, so
+            that a screened index chooses from the members of its twin.
     """
+    market_day = market_day or snapshot_day
     snapshot = data.snapshot(snapshot_day, half_life_days=definition.market_cap_half_life_days)
     ranked = rank_candidates(definition, snapshot, close_date=snapshot_day, prices=data.lookup)
-    members = _members(definition, ranked, held=held, data=data, day=snapshot_day, is_review=is_review)
-    if members.height < definition.minimum_constituents:
-        failure = reasons.too_few(
-            found=ranked.eligible.height, needed=definition.minimum_constituents, day=snapshot_day
-        )
-        return Decision(failure=failure)
-    to_stable = Refuge()
-    if definition.rotation is not None:
+    chosen = _members(
+        definition, ranked, held=held, left_out=left_out, data=data, day=snapshot_day, is_review=is_review
+    )
+    members = chosen.held
+    too_few = _too_few(definition, chosen, ranked, day=snapshot_day)
+    to_stable, filled = Refuge(), _filled(definition, members)
+    if definition.parking is not None:
         to_stable = refuge(
             definition,
             snapshot,
-            market=data.market_state(snapshot_day),
+            market=data.market_state(market_day),
             stance=stance,
             effective_at=effective_at,
-            close_date=snapshot_day,
+            close_date=market_day,
             prices=data.lookup,
+            forced_by=_calls_leave_too_few(definition, ranked, members) if held else None,
+            filled=filled,
+            empty_because=reasons.empty_places(
+                definition, filled=members.height, passed=ranked.eligible.height, judged=ranked.judged
+            ),
+        )
+    is_rotated = to_stable.rotated >= 1 - SAME_SHARE
+    failure = to_stable.failure if held and is_rotated else too_few or to_stable.failure
+    if failure is not None:
+        return Decision(failure=failure)
+    share = definition.selection.leave_out_worst
+    if share > 0 and not held and not chosen.left_out:
+        # Until something is left out it is no screened index, and against its twin it would show nothing.
+        has_scores = members["prior_score"].is_not_null().any()
+        return Decision(
+            failure=reasons.nothing_left_out(members.height, share=share, has_scores=has_scores, day=snapshot_day)
         )
     try:
-        weights = _weigh_members(
-            definition, members, held=held, invested=1.0 - to_stable.share, data=data, day=snapshot_day
+        weights = (
+            _MemberWeights({}, {}, _shares_held(held), {})
+            if is_rotated
+            else _weigh_members(
+                definition, members, held=held, to_stable=to_stable, filled=filled, data=data, day=snapshot_day
+            )
         )
     except (InfeasibleCapError, OptimiserError) as error:
         return Decision(failure=reasons.refused(error=error, day=snapshot_day))
     targets = [
         *_member_targets(
-            definition, members, weights, held=held, ranked=ranked, to_stable=to_stable, data=data, day=snapshot_day
+            definition, chosen, weights, held=held, ranked=ranked, to_stable=to_stable, data=data, day=snapshot_day
         ),
         *_stable_targets(held, to_stable=to_stable),
     ]
@@ -110,26 +137,70 @@ def decide(
     return Decision(Rebalance(effective_at, ordered), note=to_stable.note)
 
 
+@dataclass(frozen=True)
+class _Chosen:
+    """Snapshot rows of the tokens to hold, and (token_id, symbol, why) of those that were chosen and left out as the worst.
+
+    `why` is None for a token left out at a review before.
+    """
+
+    held: pl.DataFrame
+    left_out: Sequence[tuple[str, str, str | None]] = ()
+
+
+def _too_few(definition: IndexDefinition, chosen: _Chosen, ranked: Ranked, *, day: dt.date) -> str | None:
+    needed = definition.minimum_constituents
+    if definition.parks_empty_places:
+        return reasons.too_few_judged(found=ranked.judged, needed=needed, day=day) if ranked.judged < needed else None
+    if chosen.held.height < needed:
+        return reasons.too_few(found=ranked.eligible.height, needed=needed, day=day, left_out=len(chosen.left_out))
+    return None
+
+
+def _filled(definition: IndexDefinition, members: pl.DataFrame) -> float:
+    """Fraction of the places that constituents fill; 1 for an index that shares empty ones out."""
+    return members.height / definition.selection.count if definition.parks_empty_places else 1.0
+
+
 def _members(
     definition: IndexDefinition,
     ranked: Ranked,
     *,
     held: Sequence[Holding],
+    left_out: Sequence[Target],
     data: MarketData,
     day: dt.date,
     is_review: bool,
-) -> pl.DataFrame:
+) -> _Chosen:
     before = {holding.token_id for holding in held if not holding.is_rotation}
     if not is_review:
         priced = [token_id for token_id in before if data.lookup.is_priced(token_id, day)]
         kept = ranked.still_held(priced, weighting=definition.weighting)
         if kept.height >= definition.minimum_constituents:
-            return kept
+            return _Chosen(kept, [(target.token_id, target.symbol, None) for target in left_out])
     selection = definition.selection
     if selection.count_rule == "aic":
         count = aic_count(ranked.eligible, day=day, prices=data.lookup, most=selection.count)
         selection = selection.model_copy(update={"count": count})
-    return choose(ranked.eligible, held=before, selection=selection)
+    before |= {target.token_id for target in left_out}
+    chosen = choose(ranked.eligible, held=before, selection=selection)
+    share = selection.leave_out_worst
+    worst = worst_of(chosen, share=share).select("token_id", "symbol", "prior_score").rows()
+    return _Chosen(
+        chosen.filter(~pl.col("token_id").is_in([token_id for token_id, _, _ in worst])),
+        [(token_id, symbol, reasons.among_the_worst(share=share, score=score)) for token_id, symbol, score in worst],
+    )
+
+
+def _calls_leave_too_few(definition: IndexDefinition, ranked: Ranked, members: pl.DataFrame) -> str | None:
+    """Why all is to be parked: enough tokens pass every test but that of their call. None where that is not so."""
+    left_out = ranked.excluded.filter(pl.col("exclusion").is_in(definition.eligibility.leave_out_calls)).height
+    needed = definition.minimum_constituents
+    if definition.parks_empty_places or members.height >= needed or members.height + left_out < needed:
+        return None
+    return reasons.too_few_by_calls(
+        found=members.height, needed=needed, left_out=left_out, calls=definition.eligibility.leave_out_calls
+    )
 
 
 def is_worth_trading(definition: IndexDefinition, *, held: Iterable[Holding], aims: Mapping[str, float]) -> bool:
@@ -170,7 +241,8 @@ def _weigh_members(
     members: pl.DataFrame,
     *,
     held: Sequence[Holding],
-    invested: float,
+    to_stable: Refuge,
+    filled: float,
     data: MarketData,
     day: dt.date,
 ) -> _MemberWeights:
@@ -181,19 +253,35 @@ def _weigh_members(
     """
     weighting, token_ids = definition.weighting, members["token_id"].to_list()
     before = _shares_held(held)
+    if not token_ids:
+        return _MemberWeights({}, {}, before, {})
     past = functools.partial(past_returns, data.lookup, token_ids, day)
-    shares, weights = weigh(members, weighting, past=past, held=before)
-    bounds = bounds_on(members, shares, weighting, held=before)
+    shares, weights = weigh(members, weighting, past=past, held=before, filled=filled)
+    bounds = bounds_on(members, shares, weighting, held=before, past=past)
+    of_places = [(numbers * filled).to_list() for numbers in (shares, weights)]
     clauses = {
-        token_id: reasons.limited(bounds, position=position, before=shares.to_list(), after=weights.to_list())
+        token_id: reasons.limited(bounds, position=position, before=of_places[0], after=of_places[1])
         for position, token_id in enumerate(token_ids)
     }
+    if weighting.tilt is not None:
+        clauses = _with_tilt(clauses, members, weighting.tilt)
     wanted = dict(zip(token_ids, weights.to_list(), strict=True))
     tradable = _shares_held(holding for holding in held if data.lookup.is_priced(holding.token_id, day))
-    if weighting.max_turnover is None or not tradable or invested <= SAME_SHARE:
+    if weighting.max_turnover is None or not tradable or to_stable.share >= 1 - SAME_SHARE:
         return _MemberWeights(wanted, wanted, before, clauses)
     reached = part_of_the_way(tradable, wanted, max_turnover=weighting.max_turnover)
     return _MemberWeights(wanted, reached, tradable, clauses)
+
+
+def _with_tilt(clauses: Mapping[str, str | None], members: pl.DataFrame, tilt: Tilt) -> dict[str, str | None]:
+    """Clauses opened by what the tilt did, which came before the limits."""
+    factors = tilt_factors(members, tilt).to_list()
+    told: dict[str, str | None] = {}
+    for row, factor in zip(members.iter_rows(named=True), factors, strict=True):
+        unknown = [feature for feature in tilt.features if row[feature_column(feature)] is None]
+        clause = reasons.tilted(factor, tilt, unknown=unknown)
+        told[row["token_id"]] = "; ".join(filter(None, [clause, clauses[row["token_id"]]]))
+    return told
 
 
 def _shares_held(held: Iterable[Holding]) -> dict[str, float]:
@@ -205,7 +293,7 @@ def _shares_held(held: Iterable[Holding]) -> dict[str, float]:
 
 def _member_targets(
     definition: IndexDefinition,
-    members: pl.DataFrame,
+    chosen: _Chosen,
     weights: _MemberWeights,
     *,
     held: Sequence[Holding],
@@ -214,20 +302,24 @@ def _member_targets(
     data: MarketData,
     day: dt.date,
 ) -> list[Target]:
-    """Targets of constituents, and of those that leave: zero, unless the turnover limit lets them go only in part."""
+    """Targets of constituents, and of those that leave: zero, unless the turnover limit lets them go only in part.
+
+    Tokens left out as the worst have a target of zero, too, whether or not they were held.
+    """
     invested = 1.0 - to_stable.share
-    if invested <= SAME_SHARE:
-        members = members.clear()
+    members = chosen.held if invested > SAME_SHARE else chosen.held.clear()
     names = dict(members.select("token_id", "symbol").iter_rows())
     before = {holding.token_id: holding for holding in held if not holding.is_rotation}
+    worst = {token_id: why for token_id, _, why in chosen.left_out}
     ranks = dict(ranked.eligible.select("token_id", "rank").iter_rows())
     leavers = sorted(
         (holding for holding in before.values() if holding.token_id not in names),
         key=lambda holding: (ranks.get(holding.token_id, len(ranks) + 1), holding.token_id),
     )
     entrants = [token_id for token_id in names if token_id not in before]
-    # Paired in order, only to tell a story: the best newcomer stands for the best that left.
-    pairs = list(zip(entrants, leavers, strict=False))
+    # Paired in order, only to tell a story: the best newcomer stands for the best that left. Where places are empty it had its own.
+    unscreened = (each for each in leavers if each.token_id not in worst)
+    pairs = [] if _filled(definition, members) < 1 else list(zip(entrants, unscreened, strict=False))
     replaces = {token_id: holding.symbol for token_id, holding in pairs}
     replaced_by = {holding.token_id: names[token_id] for token_id, holding in pairs}
     targets = []
@@ -239,29 +331,45 @@ def _member_targets(
             else reasons.entered(rank=rank, is_base=not held, replaces=replaces.get(token_id)),
             weights.clauses[token_id],
             _turnover_clause(definition, weights, token_id),
-            f"{reasons.percent(invested)} of it invested" if to_stable.share else None,
+            _invested_clause(definition, len(names), to_stable),
         ]
         weight = weights.reached[token_id] * invested
         targets.append(Target(token_id, names[token_id], weight, "; ".join(filter(None, clauses))))
     for holding in leavers:
         why = (
             reasons.ROTATED
-            if invested <= SAME_SHARE
-            else _why_left(definition, holding.token_id, ranks=ranks, ranked=ranked, data=data, day=day)
+            if to_stable.rotated >= 1 - SAME_SHARE
+            else worst.get(holding.token_id)
+            or _why_left(definition, holding.token_id, ranks=ranks, ranked=ranked, data=data, day=day)
         )
         rest = weights.reached.get(holding.token_id, 0.0) if invested > SAME_SHARE else 0.0
-        reason = (
-            reasons.leaves_in_part(
+        if rest > 0:
+            reason = reasons.leaves_in_part(
                 before=weights.before[holding.token_id],
                 after=rest,
                 why=why,
                 max_turnover=definition.weighting.max_turnover or 1.0,
             )
-            if rest > 0
-            else reasons.left(why=why, replaced_by=replaced_by.get(holding.token_id))
-        )
+        elif holding.token_id in worst and invested > SAME_SHARE:
+            reason = reasons.left_out(why=why)
+        else:
+            reason = reasons.left(why=why, replaced_by=replaced_by.get(holding.token_id))
         targets.append(Target(holding.token_id, holding.symbol, rest * invested, reason))
+    targets += [
+        Target(token_id, symbol, 0.0, reasons.left_out(why=why))
+        for token_id, symbol, why in chosen.left_out
+        if token_id not in before
+    ]
     return targets
+
+
+def _invested_clause(definition: IndexDefinition, filled: int, to_stable: Refuge) -> str | None:
+    count = definition.selection.count
+    clauses = [
+        f"{reasons.percent(1 - to_stable.rotated)} of it invested" if to_stable.rotated else None,
+        reasons.some_filled(filled=filled, count=count) if to_stable.share > to_stable.rotated + SAME_SHARE else None,
+    ]
+    return "; ".join(filter(None, clauses)) or None
 
 
 def _turnover_clause(definition: IndexDefinition, weights: _MemberWeights, token_id: str) -> str | None:
@@ -309,7 +417,7 @@ def leave_fallen_stables(
     """Move the weight of stablecoins that lost their peg into others, all else left as it is.
 
     Args:
-        definition: An index with a rotation.
+        definition: An index that parks weight in stablecoins.
         data: The market.
         snapshot_day: Newest day with a snapshot; pegs are judged at `fallen_on`.
         fallen_on: The close at which a held stablecoin was below the limit.

@@ -15,6 +15,15 @@ from pydantic import Field, PlainValidator, StringConstraints, ValidationError, 
 
 from models_ml.indices.definition_problems import FieldProblem, FieldProblemsError, YamlSource
 from models_ml.indices.errors import DefinitionError
+from models_ml.indices.feature_rules import (
+    SECTOR_RELATIVE,
+    FeatureCondition,
+    Order,
+    Tilt,
+    TokenFeature,
+    condition_problems,
+    feature_column,
+)
 from models_ml.indices.strict import TOLERANCE, Amount, Fraction, Strict, Text
 from models_ml.indices.weighting_rules import (
     BlendPart,
@@ -78,19 +87,39 @@ class Eligibility(Strict):
     """What a token must show at a rebalance, all from that day's snapshot."""
 
     min_market_cap_usd: Amount = 0.0
+    max_market_cap_usd: Annotated[float, Field(gt=0)] | None = None
+    """Largest market cap a constituent may have; null for no limit."""
     min_volume_30d_usd: Amount = 0.0
     min_volume_to_cap: Fraction = 0.0002
     """Median 30-day volume over market cap; without it a coin with a fake cap takes the index."""
     min_price_age_days: int = Field(default=0, ge=0)
     """Least number of days since the token's first price."""
+    leave_out_calls: tuple[Literal["bearish", "neutral"], ...] = ()
+    """`weekly_model` only. Tokens with such a call are not held; without a call a token passes."""
+    features: tuple[FeatureCondition, ...] = ()
+    """Bounds on features of the catalogue, asked of the tokens that `ranking.among_largest` leaves."""
 
 
 class Ranking(Strict):
     """In which order eligible tokens are considered: highest first, then by market cap, then by token_id."""
 
-    by: Literal["market_cap_usd", "trader_grade", "score"] = "market_cap_usd"
+    by: Literal["market_cap_usd", "trader_grade", "score", "feature"] = "market_cap_usd"
+    feature: TokenFeature | None = None
+    """`by: feature` only: a feature of the catalogue."""
+    order: Order = "descending"
+    """`ascending` considers the lowest first."""
     among_largest: int | None = Field(default=None, ge=1)
     """Rank only so many of the largest eligible tokens by market cap; null for all."""
+
+    @property
+    def column(self) -> str:
+        """Column of the candidates that tokens are ranked by."""
+        return feature_column(self.feature) if self.feature is not None else self.by
+
+
+def number_left_out(chosen: int, *, share: float) -> int:
+    """How many of so many chosen tokens a share of them is, rounded down; 0.29 of 100 is 29, whatever a float makes of it."""
+    return math.floor(share * chosen + TOLERANCE)
 
 
 class Selection(Strict):
@@ -104,6 +133,18 @@ class Selection(Strict):
     count_rule: Literal["fixed", "aic"] = "fixed"
     """`aic` holds as few of the largest, in steps of 5 and at most `count`, as stand for the whole universe: the number at which
     Akaike's criterion first stops falling (`member_count.py`)."""
+    empty_places: Literal["share_out", "stablecoins"] = "share_out"
+    """What happens to the weight of places that no token fills. `share_out` gives it to the constituents. `stablecoins` parks 1 / `count`
+    for each in the stablecoins of the rotation; without any constituent all is parked. `minimum_constituents` then counts the tokens
+    that could be judged, whether they pass `eligibility.features` or not."""
+    leave_out_worst: float = Field(default=0.0, ge=0, lt=1)
+    """`monthly` only. Share of the chosen tokens, rounded down, that is left out again: those with the lowest score of the model at the
+    close before the one the index trades at. Chosen tokens without a score stay. An index does not start before one is left out."""
+
+    @property
+    def smallest_count(self) -> int:
+        """How many of `count` chosen tokens are held where all of them have a score."""
+        return self.count - number_left_out(self.count, share=self.leave_out_worst)
 
 
 class Calendar(Strict):
@@ -145,7 +186,8 @@ HALF_AND_HALF = (
 class Rotation(Strict):
     """Weight moved into the largest fiat-backed stablecoins, by market cap, while BTC closes below its averages; the steps add up."""
 
-    steps: tuple[RotationStep, ...] = Field(default=HALF_AND_HALF, min_length=1)
+    steps: tuple[RotationStep, ...] = HALF_AND_HALF
+    """None only where `selection.empty_places` parks weight, for which the other fields then stand."""
     min_hold_days: int = Field(default=0, ge=0)
     """Least number of days between two changes of the share in stables."""
     peg_tolerance: float = Field(default=0.02, gt=0, lt=1)
@@ -154,6 +196,9 @@ class Rotation(Strict):
     """How many stablecoins are held, fewer where fewer keep their peg."""
     leave_below_usd: float = Field(default=0.985, gt=0, lt=1)
     """A held stablecoin that closes below it is left for the others at the next close, in the middle of the week too."""
+    trigger: Literal["weekly", "daily"] = "weekly"
+    """`daily` follows BTC in the middle of the week, too (`weekly_model` only): where a close asks for another share in stables, all
+    is decided anew from the newest Sunday's scores and traded one day after that close."""
 
 
 class Base(Strict):
@@ -194,29 +239,57 @@ class IndexDefinition(Strict):
         return self.calendar.rule == "weekly_model"
 
     @property
+    def parking(self) -> Rotation | None:
+        """How weight is parked in stablecoins, by the rotation or for empty places; None where it never is."""
+        if self.rotation is None and self.parks_empty_places:
+            return Rotation(steps=())
+        return self.rotation
+
+    @property
+    def parks_empty_places(self) -> bool:
+        """Whether places that no token fills are held in stablecoins."""
+        return self.selection.empty_places == "stablecoins"
+
+    @property
+    def features_used(self) -> tuple[str, ...]:
+        """Features of the catalogue that the candidates must bring, by name."""
+        used = {condition.feature for condition in self.eligibility.features}
+        used |= {self.ranking.feature} if self.ranking.feature is not None else set()
+        used |= set(self.weighting.tilt.features) if self.weighting.tilt is not None else set()
+        return tuple(sorted(used))
+
+    @property
     def undated_inputs(self) -> tuple[str, ...]:
         """Columns the index rests on that may come from undated reference tables: say so wherever it is shown."""
         used = {
             "is_stable": self.universe.exclude_stable,
-            "is_fiat_backed": self.rotation is not None,
+            "is_fiat_backed": self.parking is not None,
             "is_wrapped": self.universe.exclude_wrapped,
             "sector": self.universe.sector is not None
             or bool(self.universe.exclude_sectors)
-            or self.weighting.group_caps is not None,
+            or self.weighting.group_caps is not None
+            or any(feature.startswith(SECTOR_RELATIVE) for feature in self.features_used),
         }
         return tuple(column for column, is_used in used.items() if is_used)
 
     @model_validator(mode="after")
     def fields_fit_together(self) -> Self:
         """Check between fields; all that is wrong is reported at once."""
-        problems = [*self._weighting_problems(), *self._selection_problems(), *self._timing_problems()]
+        problems = [
+            *self._weighting_problems(),
+            *self._selection_problems(),
+            *self._timing_problems(),
+            *self._feature_problems(),
+            *self._empty_place_problems(),
+        ]
         if problems:
             raise FieldProblemsError(problems)
         return self
 
     def _weighting_problems(self) -> list[FieldProblem]:
         count = self.selection.count
-        fewest = min(self.minimum_constituents, count)
+        # Limits are fractions of all places, filled or not, so empty ones make none of them harder to meet.
+        fewest = count if self.parks_empty_places else min(self.minimum_constituents, count)
         problems = list(weighting_problems(self.weighting, count=count, fewest=fewest, sector=self.universe.sector))
         if self.weighting.max_turnover is not None and self.calendar.review_months is not None:
             problems.append(
@@ -232,12 +305,30 @@ class IndexDefinition(Strict):
     def _selection_problems(self) -> list[FieldProblem]:
         selection, pool = self.selection, self.ranking.among_largest
         problems = []
-        if self.minimum_constituents > selection.count:
+        if self.minimum_constituents > selection.smallest_count and not self.parks_empty_places:
+            left = " less those left out as the worst" if selection.smallest_count < selection.count else ""
             problems.append(
                 FieldProblem(
                     "minimum_constituents",
-                    f"{self.minimum_constituents} exceeds selection.count {selection.count}, so the index never starts",
-                    f"set at most {selection.count}",
+                    f"{self.minimum_constituents} exceeds selection.count {selection.count}{left}, so the index never starts",
+                    f"set at most {selection.smallest_count}",
+                )
+            )
+        if selection.leave_out_worst > 0 and selection.smallest_count == selection.count:
+            problems.append(
+                FieldProblem(
+                    "selection.leave_out_worst",
+                    f"{selection.leave_out_worst:g} of selection.count {selection.count} is less than one token, so none is left out",
+                    f"raise it to at least {1 / selection.count:.4g}, or select more tokens",
+                )
+            )
+        limits = self.eligibility
+        if limits.max_market_cap_usd is not None and limits.max_market_cap_usd <= limits.min_market_cap_usd:
+            problems.append(
+                FieldProblem(
+                    "eligibility.max_market_cap_usd",
+                    f"{limits.max_market_cap_usd:g} is not above min_market_cap_usd {limits.min_market_cap_usd:g}",
+                    "raise it, lower the other, or leave it out",
                 )
             )
         if selection.exit_rank is not None and selection.exit_rank < selection.count:
@@ -278,20 +369,117 @@ class IndexDefinition(Strict):
                     f"set {monday}, or auto",
                 )
             )
+        if self.eligibility.leave_out_calls and not self.is_model_driven:
+            problems.append(
+                FieldProblem(
+                    "eligibility.leave_out_calls",
+                    "calls are known a day after the close they rest on, but calendar.rule monthly trades at that close",
+                    "set calendar.rule to weekly_model, or leave it out",
+                )
+            )
         if self.rotation is not None:
+            if self.rotation.trigger == "daily" and not self.is_model_driven:
+                problems.append(
+                    FieldProblem(
+                        "rotation.trigger",
+                        "daily needs a close between decision and trade, but calendar.rule monthly trades at the close it decides on",
+                        "set calendar.rule to weekly_model, or rotation.trigger to weekly",
+                    )
+                )
             total = math.fsum(step.share for step in self.rotation.steps)
             if total > 1 + TOLERANCE:
                 problems.append(
                     FieldProblem("rotation.steps", f"shares add up to {total:g}", "lower them to a sum of 1 or less")
                 )
-            if not self.universe.exclude_stable:
+            if not self.rotation.steps and not self.parks_empty_places:
                 problems.append(
                     FieldProblem(
-                        "rotation",
-                        "universe.exclude_stable is false, so a stablecoin could be constituent and refuge at once",
-                        "set universe.exclude_stable to true, or leave the rotation out",
+                        "rotation.steps",
+                        "has no step, so nothing is ever moved into stables",
+                        "add a step, set selection.empty_places to stablecoins, or leave the rotation out",
                     )
                 )
+        if self.parking is not None and not self.universe.exclude_stable:
+            problems.append(
+                FieldProblem(
+                    "rotation" if self.rotation is not None else "selection.empty_places",
+                    "universe.exclude_stable is false, so a stablecoin could be constituent and refuge at once",
+                    "set universe.exclude_stable to true, or park nothing",
+                )
+            )
+        return problems
+
+    def _feature_problems(self) -> list[FieldProblem]:
+        problems = list(condition_problems(self.eligibility.features))
+        ranking = self.ranking
+        if ranking.by == "feature" and ranking.feature is None:
+            problems.append(FieldProblem("ranking.by", "feature names none", "add ranking.feature"))
+        if ranking.by != "feature" and ranking.feature is not None:
+            problems.append(
+                FieldProblem(
+                    "ranking.feature",
+                    f"{ranking.feature} is not looked at, because ranking.by is {ranking.by}",
+                    "set ranking.by to feature, or leave it out",
+                )
+            )
+        return problems
+
+    def _empty_place_problems(self) -> list[FieldProblem]:
+        if not self.parks_empty_places:
+            return []
+        pool, weighting = self.ranking.among_largest, self.weighting
+        field = "selection.empty_places"
+        problems = []
+        if not self.is_model_driven:
+            problems.append(
+                FieldProblem(
+                    field,
+                    f"stablecoins are watched in the middle of the week, but calendar.rule is {self.calendar.rule}",
+                    "set calendar.rule to weekly_model",
+                )
+            )
+        if pool is not None and self.minimum_constituents > pool:
+            problems.append(
+                FieldProblem(
+                    "minimum_constituents",
+                    f"{self.minimum_constituents} exceeds ranking.among_largest {pool}, so the index never starts",
+                    f"set at most {pool}",
+                )
+            )
+        if self.selection.count_rule == "aic":
+            problems.append(
+                FieldProblem(
+                    field,
+                    "selection.count_rule aic changes the number of places, so none is ever empty",
+                    "set share_out",
+                )
+            )
+        if weighting.max_turnover is not None or weighting.capping == "flexible":
+            problems.append(
+                FieldProblem(
+                    field,
+                    "weighting.max_turnover and weighting.capping flexible compare with the invested part of before, "
+                    "which grows and shrinks with the places that are filled",
+                    "leave them out, or set share_out",
+                )
+            )
+        if self.rotation is not None and self.rotation.trigger == "daily":
+            problems.append(
+                FieldProblem(
+                    "rotation.trigger",
+                    "places are filled and emptied on Sundays only, so the share in stables cannot follow the middle of the week",
+                    "set weekly, or selection.empty_places to share_out",
+                )
+            )
+        if self.rotation is not None and self.rotation.min_hold_days > 0:
+            problems.append(
+                FieldProblem(
+                    "rotation.min_hold_days",
+                    f"a share in stables that changes with the places that are filled cannot be held for "
+                    f"{self.rotation.min_hold_days} days",
+                    "set 0, or selection.empty_places to share_out",
+                )
+            )
         return problems
 
     def _calendar_problems(self) -> list[FieldProblem]:
@@ -304,6 +492,14 @@ class IndexDefinition(Strict):
                     "calendar.review_months",
                     f"{unknown} are not in calendar.months {list(calendar.months)}, so nothing is reviewed then",
                     "name only months in which the index trades",
+                )
+            )
+        if self.is_model_driven and self.selection.leave_out_worst > 0:
+            problems.append(
+                FieldProblem(
+                    "selection.leave_out_worst",
+                    "belongs to rule monthly, but calendar.rule is weekly_model, which can rank by the score itself",
+                    "set ranking.by to score, or calendar.rule to monthly",
                 )
             )
         if self.is_model_driven and (calendar.months, calendar.review_months, calendar.day) != (
@@ -381,6 +577,7 @@ def _known_keys(path: tuple[Any, ...]) -> list[str]:
     sections: dict[tuple[str, ...], type[Strict]] = {
         ("universe",): Universe,
         ("eligibility",): Eligibility,
+        ("eligibility", "features"): FeatureCondition,
         ("ranking",): Ranking,
         ("selection",): Selection,
         ("weighting",): Weighting,
@@ -388,6 +585,7 @@ def _known_keys(path: tuple[Any, ...]) -> list[str]:
         ("weighting", "group_caps"): GroupCaps,
         ("weighting", "group_caps", "exceptions"): GroupCap,
         ("weighting", "liquidity"): LiquidityLimit,
+        ("weighting", "tilt"): Tilt,
         ("calendar",): Calendar,
         ("rotation",): Rotation,
         ("rotation", "steps"): RotationStep,

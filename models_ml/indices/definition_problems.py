@@ -73,7 +73,7 @@ class YamlSource:
             cause = item.get("ctx", {}).get("error")
             if isinstance(cause, FieldProblemsError):
                 for problem in cause.problems:
-                    field_path: Path = tuple(problem.field.split("."))
+                    field_path: Path = tuple(int(part) if part.isdigit() else part for part in problem.field.split("."))
                     found[self._line(field_path), problem.field] = f"{problem.what}; {problem.remedy}"
                 continue
             path = tuple(item["loc"])

@@ -9,6 +9,8 @@ Treatments, stated because a reader of a level must know them:
 - A rule index that finds too few constituents, or no weights inside its limits, is unavailable until a Monday or month
   on which it finds them; its level then continues from what the old basket has come to. A model-driven index without a
   new target keeps its basket.
+- An index that parks empty places in stablecoins runs with any number of constituents, none among them; it has no new
+  target only where too few tokens could be judged or no stablecoin keeps its peg.
 - A week in which a close has less than 90 % of the weight priced is unavailable as a whole; the level continues after.
 """
 
@@ -21,15 +23,17 @@ import polars as pl
 
 from models_ml.indices import reasons
 from models_ml.indices.decision import Decision, Holding, decide, leave_fallen_stables
-from models_ml.indices.definition import IndexDefinition
+from models_ml.indices.definition import IndexDefinition, Rotation
 from models_ml.indices.errors import StateError
 from models_ml.indices.levels import Basket, Close, basket_at
 from models_ml.indices.market import STALE_AFTER_DAYS, MarketData
+from models_ml.indices.rotation import is_held_on, wanted_share
 from models_ml.indices.schedule import ONE_WEEK, missed_rebalance, rule_occasions, trades_before_base
 from models_ml.indices.state import (
     COMPOSITION_SCHEMA,
     LEVEL_SCHEMA,
     ONE_DAY,
+    SAME_SHARE,
     IndexState,
     Rebalance,
     Target,
@@ -134,6 +138,11 @@ class _Walk:
     def last_day(self) -> dt.date:
         return self.week - ONE_DAY
 
+    @property
+    def newest_snapshot(self) -> dt.date:
+        """The Sunday before the week, whose candidates stand for the week's days until its own Sunday."""
+        return self.week - ONE_WEEK - ONE_DAY
+
     def trade_by_rule(self) -> None:
         """Decide and trade at each instant of the calendar, on Monday also where there is no valid basket."""
         for occasion in rule_occasions(self.definition, self.state, self.week):
@@ -149,6 +158,7 @@ class _Walk:
                 held=self._held(close),
                 stance=self.stance,
                 is_review=occasion.is_review,
+                left_out=self._left_out(),
             )
             self._note(decision)
             if decision.rebalance is not None:
@@ -164,36 +174,69 @@ class _Walk:
         """Trade what was decided on the Monday before, then value the rest of the week and leave stablecoins that lose their peg."""
         for rebalance in self.state.pending(midnight(self.week - ONE_WEEK)):
             self._trade(rebalance, self._value_until(rebalance.close_date))
-        self._watch_pegs()
+        self._watch_market()
         self._value_until(self.last_day)
 
-    def _watch_pegs(self) -> None:
-        """Trade out of a held stablecoin a day after a close below the limit; the week's last close is `decide_next`'s to judge."""
-        rotation = self.definition.rotation
+    def _watch_market(self) -> None:
+        """Trade in the middle of the week, a day after the close that asks for it; the week's last close is `decide_next`'s to judge."""
+        rotation = self.definition.parking
         day = self.week - ONE_WEEK
+        is_stuck = False
         while rotation is not None and self.basket is not None and day < self.last_day:
-            parked = [holding.token_id for holding in self.basket.holdings if reasons.is_rotation(holding.reason)]
-            closes = self.data.lookup.block(parked, day, day).prices_usd[0]
-            fallen = [
-                token_id for token_id, price in zip(parked, closes, strict=True) if price < rotation.leave_below_usd
-            ]
-            if fallen:
-                close = self._value_until(day + ONE_DAY)
-                decision = leave_fallen_stables(
-                    self.definition,
-                    self.data,
-                    snapshot_day=self.week - ONE_WEEK - ONE_DAY,
-                    fallen_on=day,
-                    effective_at=midnight(day + 2 * ONE_DAY),
-                    held=self._held(close),
-                    fallen=fallen,
-                )
-                self._note(decision)
-                if decision.rebalance is None:
-                    return
-                self.made.append(decision.rebalance)
-                self._trade(decision.rebalance, close)
+            if not self._turn_with_market(rotation, day) and not is_stuck:
+                is_stuck = not self._leave_fallen_stables(rotation, day)
             day += ONE_DAY
+
+    def _turn_with_market(self, rotation: Rotation, day: dt.date) -> bool:
+        """Decide anew where BTC's close asks for another share in stables than is held; whether that was traded."""
+        effective_at = midnight(day + 2 * ONE_DAY)
+        if rotation.trigger == "weekly" or is_held_on(rotation, self.stance, effective_at):
+            return False
+        share, _ = wanted_share(rotation, self.data.market_state(day))
+        if abs(share - self.stance.share) <= SAME_SHARE:
+            return False
+        close = self._value_until(day + ONE_DAY)
+        decision = decide(
+            self.definition,
+            self.data,
+            snapshot_day=self.newest_snapshot,
+            market_day=day,
+            effective_at=effective_at,
+            held=self._held(close),
+            stance=self.stance,
+        )
+        if decision.failure is not None:
+            self.notes.append(f"no turn on {day}, holdings stay: {decision.failure}")
+        return self._take_up(decision, close)
+
+    def _leave_fallen_stables(self, rotation: Rotation, day: dt.date) -> bool:
+        """Trade out of held stablecoins that closed below the limit; False where no other keeps its peg."""
+        basket = self.basket
+        parked = [target.token_id for target in basket.holdings if reasons.is_rotation(target.reason)] if basket else []
+        closes = self.data.lookup.block(parked, day, day).prices_usd[0]
+        fallen = [token_id for token_id, price in zip(parked, closes, strict=True) if price < rotation.leave_below_usd]
+        if not fallen:
+            return True
+        close = self._value_until(day + ONE_DAY)
+        decision = leave_fallen_stables(
+            self.definition,
+            self.data,
+            snapshot_day=self.newest_snapshot,
+            fallen_on=day,
+            effective_at=midnight(day + 2 * ONE_DAY),
+            held=self._held(close),
+            fallen=fallen,
+        )
+        return self._take_up(decision, close)
+
+    def _take_up(self, decision: Decision, close: Close | None) -> bool:
+        """Trade what was decided, if anything; whether it was."""
+        self._note(decision)
+        if decision.rebalance is None:
+            return False
+        self.made.append(decision.rebalance)
+        self._trade(decision.rebalance, close)
+        return True
 
     def decide_next(self) -> None:
         """Set the target that trades one day after as_of; without one the basket stays."""
@@ -243,7 +286,7 @@ class _Walk:
         )
 
     def _value_until(self, day: dt.date) -> Close | None:
-        """Value the basket at every close up to `day` and return the last; closes count unless suspended."""
+        """Value the basket at every close up to `day` and return that of `day`; closes count unless suspended."""
         if self.basket is None:
             self.cursor = max(self.cursor, day + ONE_DAY)
             return None
@@ -251,7 +294,7 @@ class _Walk:
         if self.suspension is None:
             self.closes.extend(closes)
         self.cursor = max(self.cursor, day + ONE_DAY)
-        return closes[-1] if closes else None
+        return closes[-1] if closes else self.basket.closes(self.data.lookup, day, day)[0]
 
     def _trade(self, rebalance: Rebalance, close: Close | None) -> None:
         """Swap baskets at a close, at the level of the old one; an index that starts or resumes publishes from here."""
@@ -273,6 +316,16 @@ class _Walk:
         return [
             Holding(target.token_id, target.symbol, weight, reasons.is_rotation(target.reason))
             for target, weight in zip(self.basket.holdings, close.weights, strict=True)
+        ]
+
+    def _left_out(self) -> list[Target]:
+        """What the newest rebalance chose and left out as the worst."""
+        newest = [*self.state.rebalances, *self.made][-1:]
+        return [
+            target
+            for rebalance in newest
+            for target in rebalance.targets
+            if target.weight == 0 and reasons.is_left_out(target.reason)
         ]
 
     def _close_at_end(self) -> Close | None:

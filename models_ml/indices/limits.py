@@ -14,11 +14,12 @@ import numpy.typing as npt
 import polars as pl
 
 from models_ml.indices.errors import InfeasibleCapError
+from models_ml.indices.past_returns import Past
 from models_ml.indices.weighting_rules import UNKNOWN_GROUP, Weighting
 
 Floats = npt.NDArray[np.float64]
 Booleans = npt.NDArray[np.bool_]
-LimitKind = Literal["cap", "flexible", "liquidity"]
+LimitKind = Literal["cap", "flexible", "liquidity", "volatility"]
 
 TOLERANCE = 1e-9
 GROUP_TOLERANCE = 1e-12
@@ -57,7 +58,13 @@ class Bounds:
 
 
 def bounds_on(
-    members: pl.DataFrame, shares: pl.Series, weighting: Weighting, *, held: Mapping[str, float] | None = None
+    members: pl.DataFrame,
+    shares: pl.Series,
+    weighting: Weighting,
+    *,
+    held: Mapping[str, float] | None = None,
+    past: Past | None = None,
+    filled: float = 1.0,
 ) -> Bounds:
     """The limits of `weighting` for these constituents.
 
@@ -67,6 +74,9 @@ def bounds_on(
         shares: Fractions before limits, in the order of `members`.
         weighting: The section of the definition.
         held: Fractions of the invested part before the rebalance by token_id.
+        past: Gives past returns of the members; needed by `volatility_cap`.
+        filled: Fraction of the places that the members fill, 0-1. Every limit is one of all places, so among the members it is
+            1 / `filled` as high.
 
     Returns:
         Bounds in the order of `members`. A liquidity limit below the floor takes the place of the floor.
@@ -78,6 +88,7 @@ def bounds_on(
         by_size = pl.DataFrame({"share": shares, "token_id": members["token_id"]})
         order = by_size.select(pl.arg_sort_by("share", "token_id", descending=[True, False])).to_series().to_numpy()
         upper[order] = upper.copy()
+    ceilings = upper.copy()
     kinds: list[LimitKind] = ["cap"] * count
     if weighting.capping == "flexible":
         present = np.array([(held or {}).get(token_id, 0.0) for token_id in members["token_id"]])
@@ -89,8 +100,24 @@ def bounds_on(
         allowed = weighting.liquidity.max_volume_share * volume / weighting.liquidity.capital_usd
         kinds = ["liquidity" if is_less else kind for kind, is_less in zip(kinds, allowed < upper, strict=True)]
         upper = np.minimum(upper, allowed)
-    lower = np.minimum(weighting.floor, upper)
-    return Bounds(lower, upper, tuple(kinds), _groups(members, weighting))
+    if weighting.volatility_cap:
+        if past is None:
+            raise ValueError("volatility_cap rests on past returns; hand `past` to bounds_on")
+        lowered = ceilings * _calmness(past(weighting.volatility_days).volatilities())
+        kinds = ["volatility" if is_less else kind for kind, is_less in zip(kinds, lowered < upper, strict=True)]
+        upper = np.minimum(upper, lowered)
+    upper = np.minimum(upper / filled, 1.0)
+    lower = np.minimum(weighting.floor / filled, upper)
+    return Bounds(lower, upper, tuple(kinds), _groups(members, weighting, filled=filled))
+
+
+def _calmness(volatilities: Floats) -> Floats:
+    """Median volatility over each one's own, at most 1; 1 where it is not measured."""
+    measured = np.isfinite(volatilities)
+    if not measured.any():
+        return np.ones(len(volatilities))
+    typical = float(np.median(volatilities[measured]))
+    return np.where(measured, np.minimum(1.0, typical / np.where(measured, volatilities, 1.0)), 1.0)
 
 
 def limit(shares: pl.Series, bounds: Bounds) -> pl.Series:
@@ -206,14 +233,14 @@ def checked(weights: pl.Series) -> Floats:
     return np.asarray(values / values.sum(), dtype=np.float64)
 
 
-def _groups(members: pl.DataFrame, weighting: Weighting) -> tuple[Group, ...]:
+def _groups(members: pl.DataFrame, weighting: Weighting, *, filled: float) -> tuple[Group, ...]:
     limits = weighting.group_caps
     if limits is None:
         return ()
     names = members[limits.by].fill_null(UNKNOWN_GROUP).to_list()
     shown = {name.casefold(): name for name in sorted(names, reverse=True)}
     folded = np.array([name.casefold() for name in names])
-    groups = [Group(shown[name], limits.cap_of(name), folded == name) for name in sorted(shown)]
+    groups = [Group(shown[name], limits.cap_of(name) / filled, folded == name) for name in sorted(shown)]
     return tuple(group for group in groups if group.cap < 1)
 
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import polars as pl
 
 from models_ml.indices.errors import MarketDataError
+from models_ml.indices.feature_rules import COLUMN_PREFIX
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -48,6 +49,9 @@ CANDIDATE_SCHEMA: dict[str, pl.DataType] = {
 }
 OPTIONAL_CANDIDATE_SCHEMA: dict[str, pl.DataType] = {
     "free_float_share": pl.Float64(),
+    "signal": pl.Int64(),
+    # Score of the model at the newest close before the snapshot's: the snapshot's own is known only after the index has traded.
+    "prior_score": pl.Float64(),
 }
 
 
@@ -142,13 +146,14 @@ class PriceLookup:
 
 @dataclass(frozen=True)
 class MarketData:
-    """Everything `advance` reads. The two functions are asked at rebalances only, weekly for model-driven indices.
+    """Everything `advance` reads. Candidates are asked for at rebalances only, weekly for model-driven indices.
 
     Attributes:
         prices: One row per token and day (`PRICE_SCHEMA`); `price_usd` is the close of `market_date`, 24:00 UTC.
         candidates: The tokens known at the close of a day, one row each (`CANDIDATE_SCHEMA`, of
-            `OPTIONAL_CANDIDATE_SCHEMA` what is known, further columns ignored); `sector`, `is_stable`, `is_wrapped`,
-            `is_fiat_backed`, `trader_grade`, `score` and any figure may be null.
+            `OPTIONAL_CANDIDATE_SCHEMA` what is known, columns of features as `feature_column` names them, any others ignored);
+            `sector`, `is_stable`, `is_wrapped`, `is_fiat_backed`, `trader_grade`, `score` and any figure may be null; `signal` is the
+            call of the week, -1 bearish, 0 neutral, 1 bullish.
         market_state: Bitcoin at the close of a day.
         market_caps: One row per token and day (`CAP_SCHEMA`), needed where a definition smooths market caps.
     """
@@ -166,7 +171,9 @@ class MarketData:
         object.__setattr__(self, "lookup", PriceLookup(self.prices))
 
     def snapshot(self, day: dt.date, *, half_life_days: float = 0.0) -> pl.DataFrame:
-        """Candidates of a day with the columns of both schemas, optional ones null where not given; NaN counts as null.
+        """Candidates of a day with the columns of both schemas, optional ones null where not given, and of the features that are given.
+
+        NaN counts as null, an infinite value of a feature too.
 
         Args:
             day: The day whose close is asked for.
@@ -189,13 +196,15 @@ class MarketData:
     def _clean_candidates(self, day: dt.date) -> pl.DataFrame:
         given = self.candidates(day)
         absent = [pl.lit(None).alias(name) for name in OPTIONAL_CANDIDATE_SCHEMA if name not in given.columns]
-        schema = CANDIDATE_SCHEMA | OPTIONAL_CANDIDATE_SCHEMA
+        features = [name for name in given.columns if name.startswith(COLUMN_PREFIX)]
+        schema = CANDIDATE_SCHEMA | OPTIONAL_CANDIDATE_SCHEMA | dict.fromkeys(features, pl.Float64())
         rows = _with_schema(given.with_columns(absent), schema, what=f"candidates of {day}")
         if rows["token_id"].is_duplicated().any():
             token_id = rows.filter(pl.col("token_id").is_duplicated())["token_id"][0]
             raise MarketDataError(f"candidates of {day}: {token_id} is there more than once; pass one row per token")
         return rows.with_columns(
-            pl.col(pl.Float64).fill_nan(None),
+            pl.col(pl.Float64).exclude(features).fill_nan(None),
+            *(pl.when(pl.col(name).is_finite()).then(name).alias(name) for name in features),
             pl.col("symbol").fill_null(pl.col("token_id")),
             pl.col("is_stable", "is_wrapped", "is_fiat_backed").fill_null(value=False),
         )

@@ -6,7 +6,7 @@ Does not: weights from them (`weighting.py`, `optimised_weights.py`), volatility
 
 import datetime as dt
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,6 +44,10 @@ class PastReturns:
         """Returns of some tokens on the days on which all of them have one."""
         chosen = self.values[:, list(columns)]
         return chosen[np.isfinite(chosen).all(axis=1)]
+
+
+Past = Callable[[int], PastReturns]
+"""The constituents' returns over so many days, columns in the order of their rows."""
 
 
 def past_returns(prices: PriceLookup, token_ids: Sequence[str], day: dt.date, days: int) -> PastReturns:

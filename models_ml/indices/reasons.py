@@ -5,20 +5,27 @@ Does not: the decisions behind them (`selection.py`, `limits.py`, `rotation.py`,
 """
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from models_ml.features.wording import in_words
 from models_ml.indices.definition import Eligibility, IndexDefinition, Universe
+from models_ml.indices.feature_rules import COLUMN_PREFIX, FeatureCondition, Tilt
 from models_ml.indices.limits import Bounds, Group, LimitKind
 
 ROTATED = "rotated into stables"  # opens the reason of a stablecoin held by rotation; `is_rotation` reads it back
+LEFT_OUT = (
+    "left out"  # opens the reason of a chosen token that a screened index does not hold; `is_left_out` reads it back
+)
 SAME_WEIGHT = 1e-9
+ACRONYMS = frozenset({"btc", "ema", "eth", "macd", "mvrv", "nvt", "rsi", "sma", "tvl", "vix", "vwap", "wma"})
 CEILINGS: dict[LimitKind, str] = {
     "cap": "",
     "flexible": ", half way from its present weight to the cap",
     "liquidity": " by its liquidity",
+    "volatility": " by its volatility",
 }
 
 
@@ -52,9 +59,55 @@ def left(*, why: str, replaced_by: str | None) -> str:
     return clause + (f", replaced by {replaced_by}" if replaced_by else "")
 
 
+def is_left_out(reason: str) -> bool:
+    """Whether a target's reason says that its token was chosen and then left out as one of the worst."""
+    return reason.startswith(LEFT_OUT)
+
+
+def among_the_worst(*, share: float, score: float) -> str:
+    """Why a chosen token is left out of a screened index."""
+    return f"among the worst-graded {percent(share)} of the chosen (score {score:.4g} at the close before)"
+
+
+def left_out(*, why: str | None) -> str:
+    """A chosen token that a screened index does not hold; without a reason it was left out at a review before and waits for the next."""
+    return f"{LEFT_OUT}: {why}" if why else f"{LEFT_OUT} until the next review"
+
+
 def no_price(since: dt.date | None) -> str:
     """A token whose trading stopped."""
     return f"no price since {since}" if since else "no price so far"
+
+
+def empty_places(definition: IndexDefinition, *, filled: int, passed: int, judged: int) -> str:
+    """Places that no token fills.
+
+    Args:
+        definition: An index that parks their weight.
+        filled: Places that are filled.
+        passed: Tokens that could have filled one.
+        judged: Tokens that were asked for the bounds on features.
+    """
+    count, conditions = definition.selection.count, definition.eligibility.features
+    empty = f"{count - filled} of {count} places {'is' if count - filled == 1 else 'are'} empty"
+    if not conditions:
+        return f"{empty}: {passed} eligible {'token' if passed == 1 else 'tokens'}"
+    asked = " and ".join(_asked(condition) for condition in conditions)
+    return f"{empty}: {passed} of {judged} tokens pass ({asked})"
+
+
+def some_filled(*, filled: int, count: int) -> str:
+    """How much of an index with empty places is invested."""
+    return f"{filled} of {count} places filled"
+
+
+def tilted(factor: float, tilt: Tilt, *, unknown: Collection[str] = ()) -> str:
+    """What a tilt did to the weight of one constituent, before limits; `unknown` are the features that are not known of it."""
+    known = [feature_name(name) for name in tilt.features if name not in unknown]
+    lacking = [feature_name(name) for name in tilt.features if name in unknown]
+    if not known:
+        return f"not tilted, unknown: {', '.join(lacking)}"
+    return f"tilted by {factor:.2f} ({', '.join(known)}{'; unknown: ' + ', '.join(lacking) if lacking else ''})"
 
 
 def limited(bounds: Bounds, *, position: int, before: Sequence[float], after: Sequence[float]) -> str | None:
@@ -106,16 +159,55 @@ def held_since(effective_at: dt.datetime, *, reason: str, priced_on: dt.date | N
     return "; ".join(clauses)
 
 
-def too_few(*, found: int, needed: int, day: dt.date) -> str:
+def too_few(*, found: int, needed: int, day: dt.date, left_out: int = 0) -> str:
     """A rebalance that could not be made."""
-    return f"{found} eligible constituents at the close of {day}, at least {needed} needed"
+    worst = f", {left_out} of them left out as the worst-graded" if left_out else ""
+    return f"{found} eligible constituents at the close of {day}{worst}, at least {needed} needed"
+
+
+def nothing_left_out(chosen: int, *, share: float, has_scores: bool, day: dt.date) -> str:
+    """A screened index that could leave nothing out and therefore does not start."""
+    if not has_scores:
+        return f"no scores known before the close of {day}, with which the worst-graded could be left out"
+    return f"{percent(share)} of the {chosen} tokens chosen at the close of {day} is less than one to leave out"
+
+
+def too_few_by_calls(*, found: int, needed: int, left_out: int, calls: Sequence[str]) -> str:
+    """An index that goes into stablecoins because of its tokens' calls."""
+    return f"{left_out} of its tokens are called {' or '.join(calls)}, which leaves {found}, at least {needed} needed"
+
+
+def too_few_judged(*, found: int, needed: int, day: dt.date) -> str:
+    """A rebalance that could not be made, of an index that parks empty places."""
+    return f"{found} tokens could be judged at the close of {day}, at least {needed} needed"
+
+
+def feature_name(feature: str) -> str:
+    """A feature of the catalogue in words."""
+    return " ".join(word.upper() if word in ACRONYMS else word for word in in_words(feature).split(" "))
+
+
+def out_of_bounds(condition: FeatureCondition, value: float | None) -> str:
+    """Why a token fails a bound on a feature."""
+    whose = "the market's" if condition.is_market_wide else "its"
+    name = f"{whose} {feature_name(condition.feature)}"
+    if value is None:
+        return f"{name} is unknown"
+    is_low = condition.at_least is not None and value < condition.at_least
+    bound = condition.at_least if is_low else condition.at_most
+    return f"{name} is {value:.3g}, {'below' if is_low else 'above'} {bound:g}"
 
 
 def ineligible(code: str, row: Mapping[str, Any], definition: IndexDefinition) -> str:
     """Why a candidate may not be a constituent; `code` comes from `selection.judge`, `row` is its snapshot row."""
+    if code.startswith(COLUMN_PREFIX):
+        (condition,) = (each for each in definition.eligibility.features if each.column == code)
+        return out_of_bounds(condition, row[code])
     universe: Universe = definition.universe
     limits: Eligibility = definition.eligibility
     cap, volume = row["market_cap_usd"], row["volume_30d_median_usd"]
+    ranking = definition.ranking
+    unranked_by = feature_name(ranking.feature) if ranking.feature is not None else ranking.by
     texts: dict[str, Callable[[], str]] = {
         "stable": lambda: "it is a stablecoin",
         "wrapped": lambda: "it is a wrapped token",
@@ -124,13 +216,16 @@ def ineligible(code: str, row: Mapping[str, Any], definition: IndexDefinition) -
         "sector": lambda: f"its sector is {row['sector'] or 'unknown'}, not {universe.sector}",
         "no_market_cap": lambda: "its market cap is unknown",
         "small": lambda: f"market cap {usd(cap)} below {usd(limits.min_market_cap_usd)}",
+        "large": lambda: f"market cap {usd(cap)} above {usd(limits.max_market_cap_usd or 0.0)}",
         "no_volume": lambda: "its volume is unknown",
         "zero_volume": lambda: "it has no volume",
         "thin": lambda: f"30-day volume {usd(volume)} below {usd(limits.min_volume_30d_usd)}",
         "fake_cap": lambda: f"volume over market cap {volume / cap:.2g} below {limits.min_volume_to_cap:g}",
         "young": lambda: f"first price {row['age_days'] or 0} days ago, {limits.min_price_age_days} needed",
         "short_history": lambda: f"fewer than {universe.min_history_days} daily closes",
-        "unranked": lambda: f"it has no {definition.ranking.by}",
+        "bearish": lambda: "it turned bearish",
+        "neutral": lambda: "it is no longer called bullish",
+        "unranked": lambda: f"it has no {unranked_by}",
         "ungraded": lambda: "it has no trader_grade",
         "outside_pool": lambda: f"not among the {definition.ranking.among_largest} largest",
         "unpriced": lambda: "no recent price",
@@ -157,6 +252,12 @@ def _grouped(group: Group, before: Sequence[float], after: Sequence[float]) -> s
     if was > group.cap:
         return f"sector {group.name} capped from {percent(was)} to {percent(is_now)}"
     return f"sector {group.name} held at its cap of {percent(group.cap)}"
+
+
+def _asked(condition: FeatureCondition) -> str:
+    low, high = condition.at_least, condition.at_most
+    bounds = [f"at least {low:g}" if low is not None else None, f"at most {high:g}" if high is not None else None]
+    return f"{feature_name(condition.feature)} {' and '.join(filter(None, bounds))}"
 
 
 def _turnover(limit: float) -> str:

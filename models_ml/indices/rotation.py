@@ -2,7 +2,7 @@
 
 Only stablecoins that an issuer backs with dollars are held, never algorithmic ones: a peg that only a rule keeps fails when it is needed.
 
-Belongs here: the rule on Bitcoin's moving averages, the minimum hold, the choice of stablecoins.
+Belongs here: the rule on Bitcoin's moving averages, the minimum hold, what empty places park, the choice of stablecoins.
 Does not: reading prices of Bitcoin (`market.py` takes them ready-made), the weights of constituents (`weighting.py`).
 """
 
@@ -29,12 +29,18 @@ class Stable:
 
 @dataclass(frozen=True)
 class Refuge:
-    """Share of the index to hold in stablecoins, which, and why. `note` tells where a wanted rotation was not possible."""
+    """Share of the index to hold in stablecoins, which, and why.
+
+    `rotated` is the part of the share that Bitcoin's averages ask for, the rest is that of empty places. `note` tells where a wanted
+    rotation was not possible, `failure` where empty places could not be parked: then no targets can be set.
+    """
 
     share: float = 0.0
+    rotated: float = 0.0
     stables: tuple[Stable, ...] = ()
     because: str = ""
     note: str | None = None
+    failure: str | None = None
 
 
 def wanted_share(rotation: Rotation, market: MarketState) -> tuple[float, str]:
@@ -63,22 +69,52 @@ def refuge(
     effective_at: dt.datetime,
     close_date: dt.date,
     prices: PriceLookup,
+    forced_by: str | None = None,
+    filled: float = 1.0,
+    empty_because: str = "",
 ) -> Refuge:
-    """What the rotation asks for at a rebalance; nothing for an index without rotation."""
-    if definition.rotation is None:
+    """What the rotation and empty places ask for at a rebalance; nothing for an index without either.
+
+    Args:
+        definition: The index.
+        snapshot: Candidates.
+        market: Bitcoin at the close of `close_date`.
+        stance: What is held in stablecoins, and since when.
+        effective_at: When the targets take effect.
+        close_date: The close the rotation rests on, at which stablecoins must be at their peg.
+        prices: Closes.
+        forced_by: Why all is to be parked whatever Bitcoin does; the minimum hold does not stand against it.
+        filled: Fraction of the places that constituents fill, 0-1. What a rotation leaves invested is parked for the others.
+        empty_because: Why the others are empty.
+    """
+    parking = definition.parking
+    if parking is None:
         return Refuge()
-    share, because = wanted_share(definition.rotation, market)
-    hold = dt.timedelta(days=definition.rotation.min_hold_days)
-    if stance.since is not None and abs(share - stance.share) > SAME_SHARE and effective_at < stance.since + hold:
+    share, because = (1.0, forced_by) if forced_by is not None else wanted_share(parking, market)
+    until = _held_until(parking, stance)
+    if forced_by is None and until is not None and abs(share - stance.share) > SAME_SHARE and effective_at < until:
         share = stance.share
-        because = f"kept until {(stance.since + hold).date()} (minimum hold {hold.days} days), though {because}"
-    if share == 0:
+        because = f"kept until {until.date()} (minimum hold {parking.min_hold_days} days), though {because}"
+    if share == 0 and filled == 1:
         return Refuge(note=f"no rotation: {because}" if because.startswith("kept") else None)
     stables = parking_basket(definition, snapshot, close_date=close_date, prices=prices)
     if not stables:
-        tolerance = percent(definition.rotation.peg_tolerance)
-        return Refuge(note=f"no rotation: no eligible stablecoin within {tolerance} of 1 USD on {close_date}")
-    return Refuge(share=share, stables=stables, because=because)
+        lack = f"no eligible stablecoin within {percent(parking.peg_tolerance)} of 1 USD on {close_date}"
+        return Refuge(failure=f"{empty_because}; {lack}") if filled < 1 else Refuge(note=f"no rotation: {lack}")
+    clauses = [because if share > 0 else "", empty_because if filled < 1 and share < 1 else ""]
+    return Refuge(
+        share=1 - (1 - share) * filled, rotated=share, stables=stables, because="; ".join(filter(None, clauses))
+    )
+
+
+def is_held_on(rotation: Rotation, stance: Stance, effective_at: dt.datetime) -> bool:
+    """Whether the minimum hold forbids to change the share in stables at an instant."""
+    until = _held_until(rotation, stance)
+    return until is not None and effective_at < until
+
+
+def _held_until(rotation: Rotation, stance: Stance) -> dt.datetime | None:
+    return stance.since + dt.timedelta(days=rotation.min_hold_days) if stance.since is not None else None
 
 
 def parking_basket(
@@ -92,14 +128,14 @@ def parking_basket(
     """The largest fiat-backed stablecoins that keep their peg and trade enough, by market cap; empty if there is none.
 
     Args:
-        definition: An index with a rotation.
+        definition: An index that parks weight in stablecoins.
         snapshot: Candidates, of `close_date` or of an earlier day.
         close_date: The close at which they must be at their peg.
         prices: Closes.
         avoid: token_ids that are not to be held.
     """
-    rotation, limits = definition.rotation, definition.eligibility
-    if rotation is None:
+    parking, limits = definition.parking, definition.eligibility
+    if parking is None:
         return ()
     large = snapshot.filter(
         pl.col("is_fiat_backed"),
@@ -111,8 +147,8 @@ def parking_basket(
     names = large["token_id"].to_list()
     close = prices.block(names, close_date, close_date)
     values, is_priced = close.prices_usd[0], close.is_priced()[0]
-    is_pegged = is_priced & (abs(values - 1) <= rotation.peg_tolerance) & (values >= rotation.leave_below_usd)
-    kept = large.filter(pl.Series(is_pegged)).head(rotation.stables)
+    is_pegged = is_priced & (abs(values - 1) <= parking.peg_tolerance) & (values >= parking.leave_below_usd)
+    kept = large.filter(pl.Series(is_pegged)).head(parking.stables)
     total = kept["market_cap_usd"].sum()
     return tuple(
         Stable(token_id, symbol, cap / total)

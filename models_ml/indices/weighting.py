@@ -15,10 +15,9 @@ import polars as pl
 from models_ml.indices.errors import InfeasibleCapError
 from models_ml.indices.limits import Bounds, bounds_on, limit, limit_once
 from models_ml.indices.optimised_weights import optimised_weights
-from models_ml.indices.past_returns import PastReturns
+from models_ml.indices.past_returns import Past, PastReturns
+from models_ml.indices.tilting import tilted
 from models_ml.indices.weighting_rules import OPTIMISED_METHODS, OptimisedMethod, Weighting
-
-Past = Callable[[int], PastReturns]  # the constituents' returns over so many days, columns in the order of their rows
 
 NEUTRAL_GRADE = 50.0  # a grade is a percentile: half of all earlier scores lie below 50
 LEAST_CONVICTION = 1.0  # a selected token graded 50 or less still holds one point's worth
@@ -126,6 +125,7 @@ def weigh(
     *,
     past: Past | None = None,
     held: Mapping[str, float] | None = None,
+    filled: float = 1.0,
 ) -> tuple[pl.Series, pl.Series]:
     """Weigh the constituents of one rebalance.
 
@@ -135,9 +135,10 @@ def weigh(
         weighting: Method or blend, limits and the way they are applied; `max_turnover` is left to `part_of_the_way`.
         past: Gives past returns of the members; needed by the methods that rest on risk.
         held: Fractions of the invested part before the rebalance by token_id, for `capping: flexible`.
+        filled: Fraction of the places that the members fill, 0-1; limits are of all places, filled or not.
 
     Returns:
-        Shares before limits and weights after them, both in the order of `members` and summing to 1. Where a single
+        Shares before limits, tilted, and weights after them, both in the order of `members` and summing to 1. Where a single
         pass leaves nothing to take up what the limits move, the iterative weights are given instead.
 
     Raises:
@@ -145,8 +146,8 @@ def weigh(
         OptimiserError: An optimiser finds no weights.
         ValueError: A method rests on risk and `past` is not given.
     """
-    shares = _unlimited(members, weighting, past=past)
-    bounds = bounds_on(members, shares, weighting, held=held)
+    shares = tilted(_unlimited(members, weighting, past=past), members, weighting.tilt)
+    bounds = bounds_on(members, shares, weighting, held=held, past=past, filled=filled)
     if weighting.capping != "iterative":
         # Where one pass finds no solution the limits may still be feasible: the iterative way settles it, or raises.
         with suppress(InfeasibleCapError):

@@ -11,6 +11,7 @@ from typing import Literal, get_args
 from pydantic import Field
 
 from models_ml.indices.definition_problems import FieldProblem
+from models_ml.indices.feature_rules import Tilt, tilt_problems
 from models_ml.indices.strict import TOLERANCE, Share, Strict, Text
 
 OptimisedMethod = Literal["risk_parity", "hierarchical_risk_parity", "minimum_variance"]
@@ -89,7 +90,7 @@ class Weighting(Strict):
     blend: tuple[BlendPart, ...] = ()
     """Several methods instead of `method`; each weight is the sum of share x the method's weight."""
     volatility_days: int = Field(default=90, ge=10, le=3650)
-    """`inverse_volatility` only: number of daily returns up to the snapshot."""
+    """`inverse_volatility` and `volatility_cap` only: number of daily returns up to the snapshot."""
     covariance_days: int = Field(default=90, ge=10, le=3650)
     """`risk_parity`, `hierarchical_risk_parity`, `minimum_variance`: number of daily returns up to the snapshot."""
     cap: float = Field(default=1.0, gt=0, le=1)
@@ -106,9 +107,14 @@ class Weighting(Strict):
     """Largest weights of sectors; null for no limit."""
     liquidity: LiquidityLimit | None = None
     """Largest positions by what is traded; null for no limit."""
+    volatility_cap: bool = False
+    """Lowers the ceiling of a constituent that moves more than the median one in proportion: cap x median volatility / its own, over
+    `volatility_days`. One that moves less keeps its ceiling, and so does one without enough closes."""
     max_turnover: Share | None = None
     """Largest sum of |new - old| / 2 of one rebalance; null for no limit. Leaving tokens are then sold first, the others
     go part of their way (`limits.part_of_the_way`), and weights may stay outside the other limits until they arrive."""
+    tilt: Tilt | None = None
+    """Leans the weights towards constituents that stand high in some features, before limits; null for none."""
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -129,7 +135,7 @@ class Weighting(Strict):
     def may_be_refused(self) -> bool:
         """Whether a rebalance may fail although there are enough constituents: only the market decides."""
         is_optimised = any(method in OPTIMISED_METHODS for method in self.methods)
-        return is_optimised or self.group_caps is not None or self.liquidity is not None
+        return is_optimised or self.volatility_cap or self.group_caps is not None or self.liquidity is not None
 
     def ceilings(self, count: int) -> list[float]:
         """Ceilings by the rank of `count` constituents, largest constituent first."""
@@ -149,6 +155,7 @@ def weighting_problems(weighting: Weighting, *, count: int, fewest: int, sector:
     yield from _floor_problems(weighting, count=count)
     yield from _method_problems(weighting, count=count)
     yield from _group_problems(weighting, fewest=fewest, sector=sector)
+    yield from tilt_problems(weighting.tilt)
     if weighting.liquidity is not None and weighting.capping != "iterative":
         yield FieldProblem(
             "weighting.liquidity",

@@ -6,11 +6,10 @@ Does not: TreeSHAP itself (`boosters.py`), sub-grades (`sub_grades.py`).
 
 from __future__ import annotations
 
-import re
-
 import polars as pl
 
 from models_ml.features.catalogue import CATALOGUE
+from models_ml.features.wording import in_words
 from models_ml.learning.boosters import contributions
 from models_ml.learning.dataset import MARKET_COLUMNS, RATIO_COLUMNS, keys_of
 from models_ml.learning.frozen_model import FrozenModel
@@ -159,13 +158,3 @@ def sentence(column: str, value: float | None, contribution: float) -> str:
         return f"{name} of the market at {value:.3g} {effect}"
     side, share = ("higher", value) if value >= 0.5 else ("lower", 1 - value)
     return f"{name}, {side} than {share:.0%} of the universe, {effect}"
-
-
-def in_words(feature: str) -> str:
-    """A feature's name as a reader would say it: `return_vs_btc_30d` is `return vs btc of 30 days`."""
-    spans = re.findall(r"(\d+)(d|w|y)(?=_|$)", feature)
-    units = {"d": "days", "w": "weeks", "y": "years"}
-    bare = re.sub(r"_\d+[dwy](?=_|$)", "", feature).replace("_", " ")
-    return bare + "".join(
-        f"{' of' if position == 0 else ' and'} {count} {units[unit]}" for position, (count, unit) in enumerate(spans)
-    )

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import ValidationError
 
 from models_ml.indices.definition import Eligibility, IndexDefinition, Rotation
 from models_ml.indices.strict import Strict
-from models_ml.indices.weighting_rules import OPTIMISED_METHODS
 from models_ml.optimiser.errors import UnsupportedRuleError
 from models_ml.optimiser.ranks import RankKey
 
@@ -26,6 +26,14 @@ Booleans = npt.NDArray[np.bool_]
 
 WeightColumn = tuple[str, int]
 """A method and, where it rests on past returns, over how many days (else 0)."""
+
+KNOWN_METHODS = frozenset(
+    {
+        *("market_cap", "free_float_cap", "sqrt_market_cap", "equal", "rank", "volume", "grade_conviction"),
+        "inverse_volatility",
+    }
+)
+"""Methods without an optimiser."""
 
 KNOWN_FIELDS: dict[str, frozenset[str]] = {
     "": frozenset(
@@ -186,9 +194,9 @@ def _unsupported(definition: IndexDefinition) -> Iterator[str]:
     """Rules of a definition that the walk does not apply, with their values."""
     if not definition.is_model_driven:
         yield f"calendar.rule {definition.calendar.rule} (weekly_model only)"
-    optimised = [method for method in definition.weighting.methods if method in OPTIMISED_METHODS]
-    if optimised:
-        yield f"weighting.method {optimised[0]} (methods without an optimiser only)"
+    unknown = [method for method in definition.weighting.methods if method not in KNOWN_METHODS]
+    if unknown:
+        yield f"weighting.method {unknown[0]} (only {', '.join(sorted(KNOWN_METHODS))})"
     yield from _unknown_in(definition, section="")
     for section in KNOWN_FIELDS:
         inside = getattr(definition, section) if section else None
@@ -199,7 +207,11 @@ def _unsupported(definition: IndexDefinition) -> Iterator[str]:
 def simplified(definition: IndexDefinition) -> tuple[IndexDefinition, tuple[str, ...]]:
     """The definition without the fields that the walk does not know, and what was left out, with its values.
 
-    It is another index than the one published, and whoever shows its figures has to say so.
+    It is another index than the one published, and whoever shows its figures has to say so. `minimum_constituents` is lowered
+    to `selection.count`, as in a search.
+
+    Raises:
+        UnsupportedRuleError: Without these fields it is no definition.
     """
     left_out: list[str] = []
     content = definition.model_dump(exclude_unset=True)
@@ -210,7 +222,15 @@ def simplified(definition: IndexDefinition) -> tuple[IndexDefinition, tuple[str,
         for name, value in _unknown_fields(inside, section=section):
             left_out.append(f"{section + '.' if section else ''}{name} {value}")
             (content[section] if section else content).pop(name)
-    return IndexDefinition.model_validate(content), tuple(left_out)
+    content["minimum_constituents"] = min(definition.minimum_constituents, definition.selection.count)
+    try:
+        return IndexDefinition.model_validate(content), tuple(left_out)
+    except ValidationError as error:
+        told = "; ".join(item["msg"].removeprefix("Value error, ") for item in error.errors(include_url=False))
+        raise UnsupportedRuleError(
+            f"{definition.index_id}: without {'; '.join(left_out)}, which the optimiser does not know, it is no index ({told}); "
+            "backtest it with make run"
+        ) from None
 
 
 def _unknown_in(model: Strict, *, section: str) -> Iterator[str]:

@@ -63,14 +63,7 @@ def write_backtests(
     connection.execute("delete from indices.statistics")
     if rebalances.is_empty():
         return
-    first: date = rebalances.select(pl.col("effective_at").dt.date().min()).item()
-    daily = connection.execute(
-        """
-        select market_date, token_id, price_usd, trusted_volume_24h_usd from marts.fct_daily
-        where not is_carried and market_date < ? and market_date >= ? and token_id in (select unnest(?))
-        """,
-        [until, first - LOOK_BACK, rebalances["token_id"].unique().to_list()],
-    ).pl()
+    daily = traded_closes(connection, rebalances, until=until)
     base_levels = {definition.index_id: definition.base.level for definition in definitions}
     last = until - timedelta(days=1)
     gross = gross_levels(rebalances, daily, base_level=base_levels, last_date=last)
@@ -84,6 +77,18 @@ def write_backtests(
     ]
     _write(connection, "indices.net_levels", net)
     _write(connection, "indices.statistics", pl.concat(figures))
+
+
+def traded_closes(connection: duckdb.DuckDBPyConnection, rebalances: pl.DataFrame, *, until: date) -> pl.DataFrame:
+    """Closes and volumes of the tokens of some rebalances before `until`, from the days that costs of the first are estimated from on."""
+    first: date = rebalances.select(pl.col("effective_at").dt.date().min()).item()
+    return connection.execute(
+        """
+        select market_date, token_id, price_usd, trusted_volume_24h_usd from marts.fct_daily
+        where not is_carried and market_date < ? and market_date >= ? and token_id in (select unnest(?))
+        """,
+        [until, first - LOOK_BACK, rebalances["token_id"].unique().to_list()],
+    ).pl()
 
 
 def _figures(

@@ -15,6 +15,7 @@ import polars as pl
 
 from models_ml.indices.definition import IndexDefinition
 from models_ml.indices.engine import WeekResult, fold
+from models_ml.indices.feature_rules import FEATURE_MARTS, MARKET_WIDE_FEATURES, feature_column
 from models_ml.indices.market import CANDIDATE_SCHEMA, MarketData, MarketState
 from models_ml.indices.schedule import snapshot_days
 from models_ml.indices.state import (
@@ -26,13 +27,16 @@ from models_ml.indices.state import (
     state_from_rows,
 )
 from orchestration.lib.run_context import RunContext, recorded_weeks
-from orchestration.lib.versioned_tables import COMPOSITIONS, LEVELS, REBALANCES, VersionedTable
+from orchestration.lib.versioned_tables import COMPOSITIONS, DAILY_GRADES, LEVELS, REBALANCES, VersionedTable
 from orchestration.lib.versions import Appended, append_versions
 from orchestration.lib.weekly_inputs import token_of_day
 from orchestration.lib.weekly_versions import merge_appended
 from orchestration.lib.weeks import WEEK, mondays
 
 TABLES = (COMPOSITIONS, REBALANCES, LEVELS)
+PRIOR_SCORE_DAYS = 7  # an older score counts as none
+
+SNAPSHOT_SCHEMA = CANDIDATE_SCHEMA | {"signal": pl.Int64(), "prior_score": pl.Float64()}
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,8 @@ def read_market(
     """The market of a warehouse as the engine asks for it for some definitions, up to the close before Monday `until`.
 
     A token whose price is carried counts as without a price that day: the engine has its own rule for halts. Market caps that
-    are hindsight (is_supply_carried) make no candidate.
+    are hindsight (is_supply_carried) make no candidate. Candidates have a `prior_score` where a definition screens by it, and those
+    features of the catalogue that a definition names.
     """
     first = first_market_week(connection, until)
     days = {day for each in definitions for day in snapshot_days(each, first - WEEK, until)} if first else set()
@@ -64,22 +69,36 @@ def read_market(
             universe.market_date, universe.token_id, tokens.symbol, tokens.sector, universe.is_stable, universe.is_wrapped,
             tokens.is_fiat_backed,
             universe.price_usd, universe.market_cap_usd, universe.volume_30d_median_usd, universe.age_days::bigint as age_days,
-            grades.trader_grade, grades.score
+            grades.trader_grade, grades.score, calls.signal
         from marts.fct_universe_daily as universe
         inner join {token_of_day("universe")}
         left join learning.trader_grades_current as grades
             on universe.token_id = grades.token_id and universe.market_date + 1 = grades.as_of_week
+        left join learning.trading_signals_current as calls
+            on universe.token_id = calls.token_id and universe.market_date + 1 = calls.as_of_week
         where universe.market_date < ? and universe.market_cap_usd is not null and universe.volume_30d_median_usd is not null
             and not universe.is_supply_carried and universe.market_date in (select unnest(?::date[]))
         order by universe.market_date, universe.token_id
         """,
         [until, sorted(days)],
     ).pl()
+    screened = [each for each in definitions if each.selection.leave_out_worst > 0]
+    scored_days = {day for each in screened for day in snapshot_days(each, first - WEEK, until)} if first else set()
+    snapshots = snapshots.join(
+        _prior_scores(connection, sorted(scored_days)),
+        on=["market_date", "token_id"],
+        how="left",
+        maintain_order="left",
+    )
+    features = sorted({name for each in definitions for name in each.features_used})
+    schema = SNAPSHOT_SCHEMA | {feature_column(name): pl.Float64() for name in features}
     by_day = {
-        day: frame.select(pl.col(name).cast(dtype) for name, dtype in CANDIDATE_SCHEMA.items())
-        for (day,), frame in snapshots.partition_by("market_date", as_dict=True, include_key=False).items()
+        day: frame.select(pl.col(name).cast(dtype) for name, dtype in schema.items())
+        for (day,), frame in _with_features(connection, snapshots, features)
+        .partition_by("market_date", as_dict=True, include_key=False)
+        .items()
     }
-    nothing = pl.DataFrame(schema=CANDIDATE_SCHEMA)
+    nothing = pl.DataFrame(schema=schema)
     prices = connection.execute(
         """
         select market_date, token_id, price_usd from marts.fct_daily
@@ -112,6 +131,53 @@ def read_market(
         candidates=lambda day: by_day.get(day, nothing),
         market_state=lambda day: states.get(day, unknown),
     )
+
+
+def _prior_scores(connection: duckdb.DuckDBPyConnection, days: Sequence[date]) -> pl.DataFrame:
+    """What the model said before the closes of some days.
+
+    A score made from a close is known only after it, so a rule index that trades at that close rests on the newest day before, at most
+    `PRIOR_SCORE_DAYS` back. All scores of a snapshot are of one day: the part of a score that is common to a day's tokens cancels out.
+
+    Returns:
+        market_date (one of `days`), token_id, prior_score (no unit); no rows of a day before which nothing was scored.
+    """
+    return connection.execute(
+        f"""
+        with scores as (
+            select market_date, token_id, trader_score from {DAILY_GRADES.current_view_sql_name} where trader_score is not null
+        ),
+        newest as (
+            select days.market_date, max(scored.market_date) as scored_date
+            from (select unnest(?::date[]) as market_date) as days
+            inner join (select distinct market_date from scores) as scored
+                on scored.market_date < days.market_date and scored.market_date >= days.market_date - {PRIOR_SCORE_DAYS}
+            group by days.market_date
+        )
+        select newest.market_date, scores.token_id, scores.trader_score as prior_score
+        from newest inner join scores on newest.scored_date = scores.market_date
+        """,
+        [list(days)],
+    ).pl()
+
+
+def _with_features(
+    connection: duckdb.DuckDBPyConnection, snapshots: pl.DataFrame, features: Sequence[str]
+) -> pl.DataFrame:
+    """Snapshots with a column a feature (`feature_column`), as they were at the close of the row's day; one query a mart.
+
+    The marts hold each input on the day at whose close it was known, so a row of a day knows nothing later.
+    """
+    days = snapshots["market_date"].unique().to_list()
+    for mart in sorted({FEATURE_MARTS[name] for name in features}):
+        names = [name for name in features if FEATURE_MARTS[name] == mart]
+        key = ["market_date"] if set(names) <= set(MARKET_WIDE_FEATURES) else ["market_date", "token_id"]
+        columns = ", ".join([*key, *(f'{name} as "{feature_column(name)}"' for name in names)])
+        rows = connection.execute(
+            f"select {columns} from marts.{mart} where market_date in (select unnest(?::date[]))", [days]
+        ).pl()
+        snapshots = snapshots.join(rows, on=key, how="left", maintain_order="left", validate="m:1")
+    return snapshots
 
 
 def first_market_week(connection: duckdb.DuckDBPyConnection, until: date) -> date | None:

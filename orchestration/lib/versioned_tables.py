@@ -548,8 +548,10 @@ REBALANCES = VersionedTable(
     ),
     value_descriptions={
         "symbol": _SYMBOL,
-        "target_weight": "Fraction (0-1) of the index from effective_at on; the weights of a unit sum to 1.",
-        "reason": "Why the token's weight is what it is: entered, left, capped, rotated into stables.",
+        "target_weight": (
+            "Fraction (0-1) of the index from effective_at on, 0 for a token that leaves or is left out; the weights of a unit sum to 1."
+        ),
+        "reason": "Why the token's weight is what it is: entered, left, left out, capped, rotated into stables.",
         "as_of_week": "Monday (UTC) of the week that recorded the rebalance.",
     },
 )

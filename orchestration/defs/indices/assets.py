@@ -11,12 +11,31 @@ from orchestration.lib.index_weeks import TABLES, append_indices, compute_index,
 from orchestration.lib.metadata import lines_plot, table_metadata
 from orchestration.lib.published_checks import key_of, published_check_spec, published_result
 from orchestration.lib.resources import POOL, RunLease, Warehouse
-from orchestration.lib.versioned_tables import COMPOSITIONS, LEVELS, REBALANCES, TRADER_GRADES
+from orchestration.lib.versioned_tables import (
+    COMPOSITIONS,
+    DAILY_GRADES,
+    LEVELS,
+    REBALANCES,
+    TRADER_GRADES,
+    TRADING_SIGNALS,
+)
 
 DEFINITIONS = dg.AssetKey(["indices", "definitions"])
 DEPS = [
     key_of(TRADER_GRADES),
-    *(dg.AssetKey(["marts", name]) for name in ("fct_daily", "fct_universe_daily", "dim_tokens", "feat_market_daily")),
+    key_of(TRADING_SIGNALS),
+    key_of(DAILY_GRADES),
+    *(
+        dg.AssetKey(["marts", name])
+        for name in (
+            "fct_daily",
+            "fct_universe_daily",
+            "dim_tokens",
+            "feat_market_daily",
+            "feat_token_daily",
+            "feat_token_relative_daily",
+        )
+    ),
 ]
 
 PREVIEW_ORDER = {

@@ -54,6 +54,7 @@ def frames():
         score=pl.Series(generator.normal(size=grades.height)),
         trader_grade=pl.Series(generator.uniform(0, 100, grades.height)),
     )
+    calls = grades.select("as_of_week", "token_id").with_columns(signal=pl.lit(0))
     bitcoin = pl.DataFrame({"market_date": days, "btc_price_usd": prices[:, 0]}).with_columns(
         btc_sma_100d_usd=pl.col("btc_price_usd").rolling_mean(20),
         btc_sma_200d_usd=pl.col("btc_price_usd").rolling_mean(40),
@@ -64,6 +65,10 @@ def frames():
         "marts.dim_tokens": tokens,
         "marts.feat_market_daily": bitcoin,
         "learning.trader_grades_current": grades,
+        "learning.trading_signals_current": calls,
+        "learning.daily_grades_current": pl.DataFrame(
+            schema={"market_date": pl.Date, "token_id": pl.String, "trader_score": pl.Float64}
+        ),
     }
 
 

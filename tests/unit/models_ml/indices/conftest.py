@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from models_ml.indices.definition import IndexDefinition
+from models_ml.indices.feature_rules import feature_column
 from models_ml.indices.market import CANDIDATE_SCHEMA, PRICE_SCHEMA, MarketData, MarketState
 
 Definitions = Callable[..., IndexDefinition]
@@ -36,7 +37,7 @@ def definition_of() -> Definitions:
 class FakeMarket:
     """Prices by token and day; supply times price is the market cap, and everything trades enough.
 
-    `asked` records the days of the snapshots asked for.
+    `asked` records the days of the snapshots asked for. `features` gives a feature's value by token and day.
     """
 
     def __init__(self, prices: dict[str, dict[dt.date, float]], **columns: dict[str, Any]) -> None:
@@ -45,6 +46,9 @@ class FakeMarket:
         self.bitcoin: Callable[[dt.date], MarketState] = lambda day: MarketState(None)
         self.asked: list[dt.date] = []
         self.scores: Callable[[str, dt.date], float | None] = lambda token_id, day: None
+        self.calls: Callable[[str, dt.date], int | None] = lambda token_id, day: None
+        self.prior_scores: Callable[[str, dt.date], float | None] = lambda token_id, day: None
+        self.features: dict[str, Callable[[str, dt.date], float | None]] = {}
         rows = [(day, token_id, price) for token_id, days in prices.items() for day, price in days.items()]
         self.prices = pl.DataFrame(rows, schema=PRICE_SCHEMA, orient="row")
 
@@ -72,12 +76,17 @@ class FakeMarket:
                 "age_days": (day - min(days)).days,
                 "trader_grade": 60.0,
                 "score": self.scores(token_id, day),
+                "signal": self.calls(token_id, day),
             }
             row |= {
                 name: values[token_id] for name, values in self.columns.items() if token_id in values and name in row
             }
+            row["prior_score"] = self.prior_scores(token_id, day)
+            row |= {feature_column(name): value_of(token_id, day) for name, value_of in self.features.items()}
             rows.append(row)
-        return pl.DataFrame(rows, schema=CANDIDATE_SCHEMA)
+        known = {"signal": pl.Int64(), "prior_score": pl.Float64()}
+        features = {feature_column(name): pl.Float64() for name in self.features}
+        return pl.DataFrame(rows, schema=CANDIDATE_SCHEMA | known | features)
 
 
 @pytest.fixture(scope="session")
@@ -110,6 +119,14 @@ def walk_of() -> Callable[..., FakeMarket]:
         market.scores = lambda token_id, day: (
             float(noise[int(token_id[1:]), (day - start).days // 7]) if token_id[0] == "t" else None
         )
+        # Independent of the scores, and now and then unknown.
+        market.features = {
+            "rsi_14d": lambda token_id, day: (
+                50 + 20 * float(noise[-1 - int(token_id[1:]), (day - start).days // 7])
+                if token_id[0] == "t" and (day.toordinal() + int(token_id[1:])) % 9
+                else None
+            )
+        }
         swing = 100 * np.exp(np.cumsum(rng.normal(0, 0.05, days)))
 
         def bitcoin(day: dt.date) -> MarketState:

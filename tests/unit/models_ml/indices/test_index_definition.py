@@ -49,8 +49,21 @@ def test_the_shipped_definitions_load_sorted_by_index_id():
     flagship = by_id["ai_top100"]
     assert flagship.is_model_driven
     assert flagship.weighting.cap == 0.2
-    assert [(step.below_btc_average_days, step.share) for step in flagship.rotation.steps] == [(100, 0.5), (200, 0.5)]
+    assert [(step.below_btc_average_days, step.share) for step in flagship.rotation.steps] == [(200, 1.0)]
     assert by_id["defi_passive"].undated_inputs == ("is_stable", "is_wrapped", "sector")
+
+
+def test_an_index_that_follows_features_has_a_twin_that_differs_in_nothing_but_them():
+    by_id = {definition.index_id: definition for definition in load_definitions(DEFINITIONS_FOLDER)}
+    for index_id in ("ma_cross", "rsi_rotation", "dpi_usage"):
+        index, twin = by_id[index_id], by_id[by_id[index_id].twin]
+
+        assert index.features_used
+        assert not twin.features_used
+        assert index.universe == twin.universe
+        assert index.eligibility.model_copy(update={"features": ()}) == twin.eligibility
+        assert index.weighting.model_copy(update={"tilt": None}) == twin.weighting
+        assert (index.ranking.among_largest or index.selection.count) == twin.selection.count
 
 
 def test_all_problems_are_told_at_once_with_file_line_field_and_remedy():

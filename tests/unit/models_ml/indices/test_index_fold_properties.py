@@ -14,7 +14,9 @@ from models_ml.indices.state import new_state, state_from_rows
 START = dt.date(2024, 1, 1)
 WEEKS = [START + dt.timedelta(days=7 * week) for week in range(1, 27)]
 DAYS = 7 * 27
-KINDS = st.sampled_from(["monthly", "capped", "dated", "model", "rotating"])
+KINDS = st.sampled_from(
+    ["monthly", "capped", "dated", "model", "rotating", "tilted", "places", "rotating_places", "turning"]
+)
 MARKETS = settings(max_examples=25, deadline=None)
 
 
@@ -24,12 +26,22 @@ def index_of(definition_of):
 
     def make(kind):
         model = {"calendar": {"rule": "weekly_model"}, "ranking": {"by": "score", "among_largest": 8}}
+        places = {
+            "calendar": {"rule": "weekly_model"},
+            "eligibility": {"features": [{"feature": "rsi_14d", "at_least": 55}]},
+            "ranking": {"by": "feature", "feature": "rsi_14d", "among_largest": 6},
+            "selection": {"count": 4, "exit_rank": 5, "empty_places": "stablecoins"},
+        }
         fields = {
             "monthly": {},
             "capped": {"weighting": {"cap": 0.4, "floor": 0.05}, "minimum_constituents": 4, "selection": {"count": 5}},
             "dated": {"base": {"date": "2024-01-17"}, "weighting": {"method": "equal"}},
             "model": model,
+            "tilted": {"weighting": {"tilt": {"features": ["rsi_14d"], "strength": 0.8}, "cap": 0.6}},
+            "places": places | {"weighting": {"method": "equal"}},
+            "rotating_places": places | {"rotation": {}, "weighting": {"cap": 0.4}},
             "rotating": model | {"rotation": {"min_hold_days": 8}, "selection": {"count": 3, "exit_rank": 5}},
+            "turning": model | {"rotation": {"trigger": "daily"}, "weighting": {"volatility_cap": True, "cap": 0.5}},
         }
         return definition_of(**fields[kind])
 

@@ -41,6 +41,7 @@ def rank(definition, market):
         ("market_cap_usd", None, "no_market_cap"),
         ("market_cap_usd", float("nan"), "no_market_cap"),
         ("market_cap_usd", 5.0, "small"),
+        ("market_cap_usd", 5e9, "large"),
         ("volume_30d_median_usd", None, "no_volume"),
         ("volume_30d_median_usd", 5.0, "thin"),
         ("volume_30d_median_usd", 150.0, "fake_cap"),
@@ -51,7 +52,12 @@ def rank(definition, market):
 def test_a_token_that_fails_a_test_is_excluded_with_its_code(column, value, code, market_of, definition_of):
     definition = definition_of(
         universe={"sector": "defi", "exclude_sectors": ["meme"], "exclude_tokens": ["ugly"]},
-        eligibility={"min_market_cap_usd": 10, "min_volume_30d_usd": 100, "min_price_age_days": 5},
+        eligibility={
+            "min_market_cap_usd": 10,
+            "max_market_cap_usd": 4e9,
+            "min_volume_30d_usd": 100,
+            "min_price_age_days": 5,
+        },
         ranking={"by": "trader_grade"},
     )
     market = market_with(market_of, supply={"good": 1e6, "bad": 1e6}, **{column: {"bad": value}})

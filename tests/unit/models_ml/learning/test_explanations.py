@@ -6,11 +6,11 @@ import datetime as dt
 import polars as pl
 import pytest
 
+from models_ml.features.wording import in_words
 from models_ml.learning.boosters import gain_shares
 from models_ml.learning.dataset import MODEL_COLUMNS
 from models_ml.learning.explanations import (
     gain_by_family,
-    in_words,
     largest_changes,
     largest_contributions,
     score_contributions,
