@@ -59,7 +59,8 @@ def optimise_index(
         if index_id not in definitions:
             driven = ", ".join(name for name, each in definitions.items() if each.is_model_driven)
             raise TidemarkError(f"INDEX={index_id} is no index; model-driven ones are {driven}")
-        definition, left_out = definitions[index_id], ()
+        definition = definitions[index_id]
+        left_out: tuple[str, ...] = ()
         if is_simplified:
             definition, left_out = simplified(definition)
         tried = (
