@@ -6,6 +6,7 @@
 #   make rebuild FROM= [TO=]    make reproduce WEEK= TABLE= [VERSION=]    make verify
 #   make orders INDEX= CAPITAL= VENUE=    make index-new ID=
 #   make compact [FORGET_LOST=1]    make replay [DATASET=source/name]    make docs
+#   make optimise INDEX= [GOAL=] [SEARCH=] [VARIANTS=] [COST_BPS=]
 
 PYTHON ?= python3.11
 VENV := .venv
@@ -16,7 +17,7 @@ DBT_SOURCES := $(shell find dbt_project/models dbt_project/macros dbt_project/se
 PORT ?= 3000
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
-.PHONY: run dev test test-parts test-runs drills check bench evaluate rebuild reproduce verify compact replay clean setup lock fix docs fault-matrix request-budget source-reference feature-reference index-new index-show index-schema orders
+.PHONY: run dev test test-parts test-runs drills check bench evaluate rebuild reproduce verify compact replay clean setup lock fix docs fault-matrix request-budget source-reference feature-reference index-new index-show index-schema orders optimise
 
 # What the commands read from the environment.
 export TIDEMARK_SOURCE := $(or $(SOURCE),$(TIDEMARK_SOURCE),simulated)
@@ -118,6 +119,13 @@ orders: setup
 # A definition as it is understood, with what its risk mode sets: make index-show ID=my_ten
 index-show: setup
 	@$(BIN)/python -m orchestration.cli index-show --id "$(ID)"
+
+# Variants of a model-driven index, and how much of the best is luck: make optimise INDEX=ai_top100 [GOAL=annual_return=0.15,max_drawdown=0.10]
+# [SEARCH=file.yaml] [VARIANTS=500] [COST_BPS=30] [SIMPLIFY=1]
+optimise: setup
+	@test -n "$(INDEX)" || { echo "make: say which index: make optimise INDEX=ai_top100 [GOAL=annual_return=0.15,max_drawdown=0.10]" >&2; exit 2; }
+	@$(BIN)/python -m orchestration.cli optimise --index "$(INDEX)" $(if $(GOAL),--goal "$(GOAL)") $(if $(SEARCH),--search "$(SEARCH)") \
+		$(if $(VARIANTS),--variants "$(VARIANTS)") $(if $(COST_BPS),--cost-bps "$(COST_BPS)") $(if $(SIMPLIFY),--simplify)
 
 index-schema: setup
 	@$(BIN)/python -m orchestration.cli index-schema

@@ -7,7 +7,7 @@ import platform
 import sys
 from pathlib import Path
 
-from benchmarks import candles, features
+from benchmarks import candles, features, optimiser
 
 RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results" / "benchmarks.md"
 
@@ -28,7 +28,7 @@ def main() -> int:
             for row in rows
         ),
     ]
-    text = "\n".join([*lines, "", *features.scale(), *candles.limits()]) + "\n"
+    text = "\n".join([*lines, "", *features.scale(), *optimiser.scale(), *candles.limits()]) + "\n"
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     RESULTS.write_text(text)
     print(text)

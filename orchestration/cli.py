@@ -1,4 +1,4 @@
-"""The commands behind make: run, rebuild, verify, orders and others. Arguments are checked before anything is written.
+"""The commands behind make: run, rebuild, reproduce, verify, orders, optimise and others. Arguments are checked before anything is written.
 
 Belongs here: reading arguments, one line for what went wrong, exit codes.
 Does not: the work (`weekly_run.py`, `lib/reproduce.py`, `lib/verification.py`).
@@ -64,6 +64,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     orders.add_argument(
         "--spread", action="store_true", help="give the weight of tokens without a market to the others"
     )
+    optimise = commands.add_parser("optimise", help="try variants of an index and say how much of the best is luck")
+    optimise.add_argument("--index", required=True, help="index_id of a model-driven index")
+    optimise.add_argument(
+        "--goal", default="", help="annual_return=0.15,max_drawdown=0.10, or cautious, balanced, daring"
+    )
+    optimise.add_argument(
+        "--search", type=Path, help="YAML file that says which fields vary, by default a shipped choice"
+    )
+    optimise.add_argument("--variants", type=int, help="number of variants, by default 500 or what the file says")
+    optimise.add_argument(
+        "--simplify", action="store_true", help="leave out, and name, rules that the search does not know"
+    )
+    optimise.add_argument("--cost-bps", type=float, default=30.0, help="cost of trades in basis points")
     chosen = parser.parse_args(arguments)
     try:
         return _execute(chosen)
@@ -100,6 +113,17 @@ def _execute(chosen: argparse.Namespace) -> int:
                 fee_kind=chosen.fees,
                 is_missing_spread=chosen.spread,
             )
+        )
+    if chosen.command == "optimise":
+        from orchestration import commands_optimise
+
+        return commands_optimise.optimise_index(
+            chosen.index,
+            goal=chosen.goal,
+            search=chosen.search,
+            variants=chosen.variants,
+            cost_bps=chosen.cost_bps,
+            is_simplified=chosen.simplify,
         )
     if chosen.command == "docs":
         return commands_docs.write_dbt_docs()

@@ -96,7 +96,9 @@ class KeptSqliteStorage(DagsterSqliteStorage):
 
     @classmethod
     def from_config_value(
-        cls, inst_data: ConfigurableClassData | None, config_value: SqliteStorageConfig
+        cls,
+        inst_data: ConfigurableClassData | None,
+        config_value: SqliteStorageConfig,  # type: ignore[override]  # as the class above has it
     ) -> "KeptSqliteStorage":
         """Made from what stands in `dagster.yaml`; the class above would make one of its own kind."""
         return cls.from_local(config_value["base_dir"], inst_data)
