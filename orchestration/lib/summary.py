@@ -14,10 +14,14 @@ import duckdb
 
 from orchestration.lib.data_docs import DATA_DOCS
 from orchestration.lib.data_folder import DataFolder
+from orchestration.settings import SHIPPED_INDICES
 
 SHOWN_TABLES = 6
 LARGEST = 5
 """Constituents of an index that are named; the others are counted."""
+
+TOLD = frozenset({"ai_top100", "hodl10", "balanced_mix"})
+"""Shipped indices that are told of, beside every one of the user's own; the others are counted."""
 
 
 def print_summary(folder: DataFolder, week: date, *, seconds: float) -> None:
@@ -61,7 +65,10 @@ def print_summary(folder: DataFolder, week: date, *, seconds: float) -> None:
         mood = rows("select bullish_share, bearish_share from api.bull_bear where as_of_week = ?", week)
         if mood:
             print(f"Bull-bear: {mood[0][0]:.0%} bullish, {mood[0][1]:.0%} bearish")
-        for index_id, name in rows("select index_id, name from api.indices order by index_id"):
+        indices = rows("select index_id, name from api.indices order by index_id")
+        shipped = {path.stem for path in SHIPPED_INDICES.glob("*.yaml")}
+        told = [(index_id, name) for index_id, name in indices if index_id in TOLD or index_id not in shipped]
+        for index_id, name in told:
             held = rows(
                 """select symbol, weight from api.index_compositions where as_of_week = ? and index_id = ?
                 order by weight desc, token_id""",
@@ -78,6 +85,8 @@ def print_summary(folder: DataFolder, week: date, *, seconds: float) -> None:
             text = largest + others or "unavailable this week"
             value = f" at {level[0][0]:,.1f}" if level and level[0][0] is not None else ""
             print(f"Index {index_id} ({name}){value}: {text}")
+        if len(indices) > len(told):
+            print(f"and {len(indices) - len(told)} more indices: select * from api.index_fact_sheet")
         picks = rows(
             "select rank, symbol, score, checks_true, checks_known from api.moonshots where as_of_week = ? order by rank",
             week,

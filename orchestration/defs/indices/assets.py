@@ -48,6 +48,18 @@ DEPS = [
     ),
 ]
 
+PLOTTED = (
+    "ai_top100",
+    "ai_low_risk",
+    "hodl100_capped",
+    "hodl10",
+    "balanced_mix",
+    "barbell",
+    "ma_cross",
+    "rsi_rotation",
+)
+"""Indices in the plot of levels: one of each family, since the eye tells no more apart."""
+
 PREVIEW_ORDER = {
     COMPOSITIONS.full_name: "as_of_week desc, index_id, weight desc",
     REBALANCES.full_name: "effective_at desc, index_id, target_weight desc",
@@ -198,9 +210,17 @@ def record_definitions(connection: duckdb.DuckDBPyConnection, definitions: list[
 
 
 def levels_plot(connection: duckdb.DuckDBPyConnection, data_source: str) -> dg.MarkdownMetadataValue:
-    """Levels of all indices on a log scale."""
+    """Levels of `PLOTTED` on a log scale; of the first ones where none of them is there."""
+    known = [
+        index_id for (index_id,) in connection.execute("select index_id from indices.definitions order by 1").fetchall()
+    ]
+    shown = [index_id for index_id in PLOTTED if index_id in known] or known[: len(PLOTTED)]
     rows = connection.execute(
-        "select index_id, date, level from indices.levels_current where level is not null order by index_id, date"
+        """
+        select index_id, date, level from indices.levels_current
+        where level is not null and index_id in (select unnest(?)) order by index_id, date
+        """,
+        [shown],
     ).pl()
     series = {
         str(index_id): (frame["date"].to_list(), frame["level"].to_list())
