@@ -23,7 +23,7 @@ from models_ml.indices.past_returns import past_returns
 from models_ml.indices.rotation import Refuge, parking_basket, refuge
 from models_ml.indices.selection import Ranked, choose, rank_candidates, worst_of
 from models_ml.indices.state import SAME_SHARE, Rebalance, Stance, Target
-from models_ml.indices.tilting import tilt_factors
+from models_ml.indices.tilting import has_tilt, tilt_factors
 from models_ml.indices.weighting import weigh
 
 
@@ -84,6 +84,9 @@ def decide(
     )
     members = chosen.held
     too_few = _too_few(definition, chosen, ranked, day=snapshot_day)
+    tilt = definition.weighting.tilt
+    if too_few is None and tilt is not None and not has_tilt(members, tilt):
+        return Decision(failure=reasons.nothing_to_tilt_by(tilt, day=snapshot_day))
     to_stable, filled = Refuge(), _filled(definition, members)
     if definition.parking is not None:
         to_stable = refuge(

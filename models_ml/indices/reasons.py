@@ -199,6 +199,13 @@ def too_few_by_calls(*, found: int, needed: int, left_out: int, calls: Sequence[
     return f"{left_out} of its tokens are called {' or '.join(calls)}, which leaves {found}, at least {needed} needed"
 
 
+def nothing_to_tilt_by(tilt: Tilt, *, day: dt.date) -> str:
+    """A rebalance whose weights could not be tilted at all."""
+    names = " and ".join(feature_name(feature) for feature in tilt.features)
+    verb = "is" if len(tilt.features) == 1 else "are"
+    return f"{names} {verb} known of no constituent at the close of {day}, so nothing could be tilted"
+
+
 def too_few_judged(*, found: int, needed: int, day: dt.date) -> str:
     """A rebalance that could not be made, of an index that parks empty places."""
     return f"{found} tokens could be judged at the close of {day}, at least {needed} needed"

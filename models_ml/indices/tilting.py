@@ -35,6 +35,11 @@ def tilt_factors(members: pl.DataFrame, tilt: Tilt) -> pl.Series:
     return (1 + tilt.strength * (2 * mean - 1)).alias("factor")
 
 
+def has_tilt(members: pl.DataFrame, tilt: Tilt) -> bool:
+    """Whether any of the features is known of any constituent; else the tilted weights would be the untilted ones under another name."""
+    return members.is_empty() or any(members[feature_column(feature)].is_not_null().any() for feature in tilt.features)
+
+
 def tilted(shares: pl.Series, members: pl.DataFrame, tilt: Tilt | None) -> pl.Series:
     """Fractions that sum to 1, multiplied by their factors and scaled to sum to 1 again; as they are without a tilt."""
     if tilt is None:

@@ -217,6 +217,24 @@ def test_a_constituent_of_which_no_feature_is_known_says_that_it_is_not_tilted(m
     assert reasons_of(result)["c"] == "entered at the base (rank 3); not tilted, unknown: TVL growth of 30 days"
 
 
+def test_a_tilt_by_what_is_known_of_nobody_makes_the_index_unavailable_until_it_is(market_of, definition_of):
+    definition = definition_of(weighting={"method": "equal", "tilt": {"features": ["tvl_growth_30d"], "strength": 1}})
+    market = market_of({name: flat(10) for name in "abc"})
+    known_from = day(10)
+    market.features["tvl_growth_30d"] = lambda token_id, date: (
+        {"a": 0.3, "b": 0.1}.get(token_id) if date >= known_from else None
+    )
+
+    first, second = fold(definition, new_state(definition), mondays(2), market.data())
+
+    assert first.status == "unavailable"
+    assert first.reason == (
+        "TVL growth of 30 days is known of no constituent at the close of 2024-01-07, so nothing could be tilted"
+    )
+    assert second.state.is_started
+    assert targets_of(second) == pytest.approx({"a": 0.5, "b": 1 / 6, "c": 1 / 3})
+
+
 def test_limits_hold_after_the_tilt(market_of, definition_of):
     definition = definition_of(
         weighting={"method": "equal", "cap": 0.35, "tilt": {"features": ["rsi_14d"], "strength": 1}},
