@@ -109,11 +109,11 @@ def page(connection: duckdb.DuckDBPyConnection, code: str) -> str:
     )
 
 
-READING = """Reading it: candidates beside the chosen one differ from it by less than the luck of six years (an interval of a Sharpe ratio
-is about one wide), so the choice is one of several good ones and its figures after the choice are the only ones that count. Before the first
+READING = """Reading it: candidates beside the chosen one differ from it by less than the luck of six years (an interval of a
+Sharpe ratio is about one wide), so the choice is one of several good ones, and only its figures after the choice count. Before the first
 stablecoin with enough volume nothing could be parked, which is why the fall of 2014 stands in both columns. A first run of the rotation
-study had the flagship's limits in dollars, which emptied the years before 2017, and would have chosen half below the 100-day and half below
-the 200-day average, daily, held for 14 days; the limits were taken out for the sake of those years, not of the result."""
+study had the flagship's limits in dollars, which emptied the years before 2017, and would have chosen half below the 100-day and half
+below the 200-day average, daily, held for 14 days; the limits were taken out for the sake of those years, not of the result."""
 
 
 def rotation_candidates(flagship: IndexDefinition) -> dict[str, IndexDefinition]:
