@@ -20,6 +20,7 @@ import polars as pl
 
 from models_ml.backtest.costs import TradingCosts
 from models_ml.backtest.figures import largest_drawdown
+from models_ml.backtest.insurance import price_of_insurance
 from models_ml.backtest.net_levels import net_levels
 from models_ml.backtest.statistics import summarise_levels
 from models_ml.indices.definition import DEFINITIONS_FOLDER, IndexDefinition, load_definitions
@@ -97,8 +98,19 @@ def page(connection: duckdb.DuckDBPyConnection, code: str) -> str:
             markdown_table(tried(insured)),
             "## Price of the insurance",
             "The chosen rotation against the same index without it, by calendar year: `given_up` is what a holder without the insurance "
-            "earned more. Years in which the uninsured index rose are where it costs.",
-            markdown_table(price_of_insurance(insured)),
+            "earned more. Years in which the uninsured index rose are where it costs. `api.index_insurance` has the same of every index "
+            "with a rotation.",
+            markdown_table(
+                price_of_insurance(insured.levels, {insured.chosen: UNROTATED}).select(
+                    "year",
+                    "return_without",
+                    "return_with",
+                    "given_up",
+                    "is_bull_year",
+                    "max_drawdown_without",
+                    "max_drawdown_with",
+                )
+            ),
             insurance_verdict(insured),
             "## Members and weights",
             f"With that rotation, the {len(selections)} candidates of members and weights. Chosen on data up to {SELECTION_UNTIL}: "
@@ -200,29 +212,6 @@ def tried(found: Study) -> pl.DataFrame:
         before.join(after.drop("turnover_per_year"), on="index_id", suffix="_after")
         .sort("sharpe", descending=True)
         .rename({"index_id": "rule"})
-    )
-
-
-def price_of_insurance(found: Study) -> pl.DataFrame:
-    """Return of each calendar year with and without the chosen rotation; `given_up` is without less with."""
-    ends = (
-        found.levels.filter(pl.col("index_id").is_in([UNROTATED, found.chosen]))
-        .sort("date")
-        .group_by("index_id", year=pl.col("date").dt.year())
-        .agg(first=pl.col("level").first(), last=pl.col("level").last(), since=pl.col("date").first())
-        .sort("index_id", "year")
-        .with_columns(start=pl.col("last").shift(1).over("index_id").fill_null(pl.col("first")))
-        .with_columns(year_return=pl.col("last") / pl.col("start") - 1)
-    )
-    sides = {
-        name: ends.filter(pl.col("index_id") == index_id).select("year", pl.col("year_return").alias(name))
-        for name, index_id in (("without", UNROTATED), ("with", found.chosen))
-    }
-    return (
-        sides["without"]
-        .join(sides["with"], on="year")
-        .with_columns(given_up=pl.col("without") - pl.col("with"), is_bull_year=pl.col("without") > 0)
-        .sort("year")
     )
 
 

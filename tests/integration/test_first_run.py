@@ -156,6 +156,12 @@ API = {
         **dict.fromkeys((f"return_{period}" for period in ("1w", "1m", "3m", "ytd", "1y", "since_base")), NUMBER),
         **dict.fromkeys(("annual_return", "annual_return_net", "sharpe", "sharpe_low", "sharpe_high"), NUMBER),
         **dict.fromkeys(("turnover_per_year", "annual_return_over_twin", "annual_return_over_bitcoin"), NUMBER),
+        "insurance_price": NUMBER,
+    },
+    "index_insurance": {
+        **{"index_id": TEXT, "year": COUNT, "is_bull_year": FLAG, "first_date": DAY, "last_date": DAY},
+        **dict.fromkeys(("return_with", "return_without", "given_up"), NUMBER),
+        **dict.fromkeys(("max_drawdown_with", "max_drawdown_without"), NUMBER),
     },
     "index_capacity": {
         **{"index_id": TEXT, "twin_id": TEXT, "reason": TEXT, "first_date": DAY, "last_date": DAY},

@@ -127,6 +127,14 @@ figures as (
         max(high) filter (where figure = 'net_10k bitcoin annual_return_difference') as annual_return_over_bitcoin_high
     from named
     group by index_id
+),
+
+insured as (
+    select
+        index_id,
+        avg(given_up) filter (where is_bull_year) as insurance_price
+    from {{ source('indices', 'insurance') }}
+    group by index_id
 )
 
 select
@@ -163,10 +171,12 @@ select
     figures.probability_over_twin,
     figures.annual_return_over_bitcoin,
     figures.annual_return_over_bitcoin_low,
-    figures.annual_return_over_bitcoin_high
+    figures.annual_return_over_bitcoin_high,
+    insured.insurance_price
 from {{ source('indices', 'definitions') }} as definitions
 left join {{ source('indices', 'methodologies') }} as methodologies on definitions.index_id = methodologies.index_id
 left join newest on definitions.index_id = newest.index_id
 left join returns on definitions.index_id = returns.index_id
 left join held on definitions.index_id = held.index_id
 left join figures on definitions.index_id = figures.index_id
+left join insured on definitions.index_id = insured.index_id

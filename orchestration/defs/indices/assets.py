@@ -10,6 +10,7 @@ from models_ml.indices.definition import IndexDefinition, load_definitions
 from models_ml.indices.risk_modes import in_words
 from orchestration.defs.indices.plots import index_plots
 from orchestration.lib.index_backtest import write_backtests
+from orchestration.lib.index_insurance import write_insurance
 from orchestration.lib.index_kit import record_versions, write_methodologies, write_pro_forma
 from orchestration.lib.index_weeks import TABLES, append_indices, compute_indices, read_market
 from orchestration.lib.metadata import lines_plot, table_metadata
@@ -25,11 +26,14 @@ from orchestration.lib.versioned_tables import (
 )
 
 DEFINITIONS = dg.AssetKey(["indices", "definitions"])
-KIT = {name: dg.AssetKey(["indices", name]) for name in ("definition_versions", "methodologies", "pro_forma")}
+KIT = {
+    name: dg.AssetKey(["indices", name]) for name in ("definition_versions", "methodologies", "pro_forma", "insurance")
+}
 KIT_DESCRIPTIONS = {
     "definition_versions": "Every state of every definition that was ever in force, with what changed; rows are only added.",
     "methodologies": "The methodology of each index as a document written from its definition; written anew.",
     "pro_forma": "What each index will hold at its next effective time as known now, decided or indicative; written anew.",
+    "insurance": "What the rotation of each index gives up and avoids, year by year, against the same index without it; written anew.",
 }
 DEPS = [
     key_of(TRADER_GRADES),
@@ -118,6 +122,7 @@ def index_weeks(
         record_versions(connection, definitions, build)
         write_methodologies(connection, definitions, year=build.as_of_week.year)
         write_pro_forma(connection, computed, market, build.as_of_week)
+        write_insurance(connection, definitions, market, build.as_of_week)
         yield dg.MaterializeResult(asset_key=DEFINITIONS, metadata=table_metadata(connection, "indices.definitions"))
         for name, key in KIT.items():
             yield dg.MaterializeResult(asset_key=key, metadata=table_metadata(connection, f"indices.{name}"))

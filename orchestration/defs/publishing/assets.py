@@ -31,6 +31,7 @@ API_VIEWS = (
         "index_pro_forma",
         "index_coverage",
         "index_fact_sheet",
+        "index_insurance",
         "index_capacity",
         "index_start_dates",
         "index_plans",

@@ -19,6 +19,7 @@ from orchestration.lib.data_folder import DataFolder
 from orchestration.lib.dbt_checks import RUN_RESULTS, contract_checks, described_check, read_run_results
 from orchestration.lib.dbt_translator import MANIFEST, WarehouseTranslator
 from orchestration.lib.index_backtest import create_backtest_tables
+from orchestration.lib.index_insurance import create_insurance_table
 from orchestration.lib.index_kit import create_kit_tables
 from orchestration.lib.metadata import table_metadata
 from orchestration.lib.model_table import create_model_table
@@ -51,6 +52,7 @@ def prepare_build(warehouse: Warehouse, week: Week, run_id: str) -> tuple[RunCon
         create_index_definitions(connection)
         create_backtest_tables(connection)
         create_kit_tables(connection)
+        create_insurance_table(connection)
         create_model_table(connection)
         create_check_results(connection)
         create_raw_views(connection, folder.root, input_cutoff=cutoff)

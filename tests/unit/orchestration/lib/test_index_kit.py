@@ -11,6 +11,7 @@ import pytest
 from models_ml.indices.definition import IndexDefinition, parse_definition
 from models_ml.indices.market import CANDIDATE_SCHEMA, PRICE_SCHEMA, MarketData, MarketState
 from orchestration.lib.index_backtest import create_backtest_tables
+from orchestration.lib.index_insurance import create_insurance_table
 from orchestration.lib.index_kit import (
     create_kit_tables,
     record_versions,
@@ -116,6 +117,7 @@ def connection(tmp_path):
         create_versioned_tables(opened)
         create_backtest_tables(opened)
         create_kit_tables(opened)
+        create_insurance_table(opened)
         opened.execute(
             """create table indices.definitions
             (index_id varchar primary key, name varchar, kind varchar, methodology varchar, first_date date, last_date date)"""
