@@ -34,7 +34,7 @@ from models_ml.indices.feature_rules import (
     feature_column,
 )
 from models_ml.indices.risk_modes import RiskMode, expanded, risk_problems
-from models_ml.indices.strict import TOLERANCE, Amount, Fraction, Strict, Text
+from models_ml.indices.strict import TOLERANCE, Amount, Fraction, Share, Strict, Text
 from models_ml.indices.weighting_rules import (
     BlendPart,
     CoreToken,
@@ -215,6 +215,15 @@ class Rotation(Strict):
     is decided anew from the newest Sunday's scores and traded one day after that close."""
 
 
+class Costs(Strict):
+    """What trades are assumed to cost in net levels and figures; the published level has no costs (docs/explanation/backtest.md)."""
+
+    venue_fee: Fraction = 0.001
+    """Fraction of each trade that the venue keeps; half the spread and the price that the trade moves come on top."""
+    max_volume_share: Share = 0.05
+    """Largest trade in a token as a share of its day's volume; the rest is carried to the next day."""
+
+
 class Base(Strict):
     """Where the level starts: `level` holds at the close of `date`."""
 
@@ -254,6 +263,7 @@ class IndexDefinition(Strict):
     rotation: Rotation | None = None
     risk_mode: RiskMode | None = None
     """Sets fields of `rotation` and `weighting` (docs/how-to/define-an-index.md); other values of them are refused."""
+    costs: Costs = Costs()
     base: Base = Base()
     twin: Text | None = None
     """index_id of the passive index it is measured against: the same universe and the same ceiling, without the model."""
@@ -672,6 +682,7 @@ def _known_keys(path: tuple[Any, ...]) -> list[str]:
         ("calendar",): Calendar,
         ("rotation",): Rotation,
         ("rotation", "steps"): RotationStep,
+        ("costs",): Costs,
         ("base",): Base,
     }
     if not path:

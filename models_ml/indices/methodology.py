@@ -38,6 +38,7 @@ HEADINGS = {
     "weighting": "Weights and limits",
     "calendar": "Calendar",
     "rotation": "Rotation into stablecoins",
+    "costs": "Costs assumed",
     "base": "Base",
 }
 OTHER = "Further rules"
@@ -516,6 +517,10 @@ SENTENCES: Mapping[str, Sentence] = {
     "rotation.stables": _when("The {} largest stablecoins that an issuer backs with dollars are held, by market cap."),
     "rotation.leave_below_usd": _when(
         "One that closes below {} USD is left for the others at the next close, in the middle of the week too."
+    ),
+    "costs.venue_fee": lambda value, _: f"Figures after costs assume a venue's fee of {100 * value:g} % of each trade.",
+    "costs.max_volume_share": lambda value, _: (
+        f"They trade at most {percent(value)} of a token's daily volume and carry the rest to the next day."
     ),
     "base.level": _when("The level starts at {}."),
     "base.date": lambda value, _: (

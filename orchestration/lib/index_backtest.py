@@ -16,10 +16,10 @@ import duckdb
 import polars as pl
 
 from models_ml.backtest.costs import TradingCosts
-from models_ml.backtest.net_levels import gross_levels, net_levels
+from models_ml.backtest.net_levels import TradingRules, gross_levels, net_levels
 from models_ml.backtest.paper_portfolio import WeeklyHoldings
 from models_ml.backtest.statistics import summarise_levels
-from models_ml.indices.definition import IndexDefinition
+from models_ml.indices.definition import Costs, IndexDefinition
 from orchestration.lib import index_prospects
 
 CREATE_TABLES = (
@@ -75,8 +75,7 @@ def write_backtests(
     base_levels = {definition.index_id: definition.base.level for definition in definitions}
     last = until - timedelta(days=1)
     gross = gross_levels(rebalances, daily, base_level=base_levels, last_date=last)
-    held = WeeklyHoldings(capital_usd=SMALL_CAPITAL_USD)
-    net = net_levels(rebalances, daily, costs=TradingCosts(), base_level=base_levels, last_date=last, holdings=held)
+    net, held = _after_costs(rebalances, daily, definitions, last=last)
     small = net.filter(pl.col("capital_usd") == SMALL_CAPITAL_USD)
     others = _benchmark_levels(connection, until)
     known = set(others["index_id"].unique())
@@ -86,7 +85,7 @@ def write_backtests(
         for basis, levels in (("gross", gross), ("net_10k", small_levels))
     ]
     _write(connection, "indices.net_levels", net)
-    _write(connection, "indices.paper_portfolios", held.frame())
+    _write(connection, "indices.paper_portfolios", held)
     _write(connection, "indices.statistics", pl.concat(figures))
     index_prospects.write_prospects(
         connection,
@@ -95,6 +94,34 @@ def write_backtests(
         levels=pl.concat([small_levels, others.select(small_levels.columns)]),
         benchmarks=_benchmarks(definitions, known, present=set(small_levels["index_id"].unique())),
     )
+
+
+def _after_costs(
+    rebalances: pl.DataFrame, daily: pl.DataFrame, definitions: Sequence[IndexDefinition], *, last: date
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Net levels and weekly holdings of all indices; those that assume the same costs walk together."""
+    together: dict[Costs, dict[str, float]] = {}
+    for definition in definitions:
+        together.setdefault(definition.costs, {})[definition.index_id] = definition.base.level
+    net, held = [], []
+    for costs, base_levels in together.items():
+        own = rebalances.filter(pl.col("index_id").is_in(list(base_levels)))
+        if own.is_empty():
+            continue
+        holdings = WeeklyHoldings(capital_usd=SMALL_CAPITAL_USD)
+        net.append(
+            net_levels(
+                own,
+                daily,
+                costs=TradingCosts(venue_fee=costs.venue_fee),
+                rules=TradingRules(share_of_volume=costs.max_volume_share),
+                base_level=base_levels,
+                last_date=last,
+                holdings=holdings,
+            )
+        )
+        held.append(holdings.frame())
+    return pl.concat(net), pl.concat(held)
 
 
 def traded_closes(connection: duckdb.DuckDBPyConnection, rebalances: pl.DataFrame, *, until: date) -> pl.DataFrame:

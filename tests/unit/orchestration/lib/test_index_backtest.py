@@ -108,6 +108,31 @@ def test_the_twin_is_a_benchmark_and_costs_lower_what_is_left(connection):
     ]
 
 
+def test_an_index_may_assume_its_own_costs_and_others_keep_theirs(connection):
+    def net(*definitions):
+        write_backtests(connection, definitions, until=UNTIL)
+        rows = connection.execute(
+            "select index_id, capital_usd, level_net, cost_paid from indices.net_levels where date = ? order by 1, 2",
+            [UNTIL - dt.timedelta(days=1)],
+        ).fetchall()
+        return {(index_id, capital): (level, paid) for index_id, capital, level, paid in rows}
+
+    plain, tilted = definition("plain"), definition("tilted")
+    before = net(plain, tilted)
+    dear = net(plain, definition("tilted", costs={"venue_fee": 0.02, "max_volume_share": 0.01}))
+
+    assert {key: value for key, value in dear.items() if key[0] == "plain"} == {
+        key: value for key, value in before.items() if key[0] == "plain"
+    }
+    # One purchase of the whole capital: it costs 1.9 % more of what is bought, which the costs themselves make less.
+    ratio = dear["tilted", 1e4][0] / before["tilted", 1e4][0]
+    assert ratio == pytest.approx(1.0013 / 1.0203, abs=5e-4)
+    held = connection.execute(
+        "select index_id, count(*) from indices.paper_portfolios group by 1 order by 1"
+    ).fetchall()
+    assert [name for name, _ in held] == ["plain", "tilted"]
+
+
 def test_an_index_that_is_defined_no_more_has_no_figures_and_a_second_time_changes_nothing(connection):
     definitions = [definition("tilted"), definition("plain")]
     write_backtests(connection, definitions, until=UNTIL)
