@@ -171,7 +171,7 @@ def _priced_at(market: MarketData, token_ids: Sequence[str], mondays: Sequence[d
         is_priced[:, part] = block.is_priced()[::7]
         numbers = np.arange(day_number(first), day_number(last) + 1)
         own = (block.priced_on == numbers[:, None]).astype(np.int64)
-        before = np.array([market.lookup.closes_until(name, first - ONE_DAY) for name in names], dtype=np.int64)
+        before = market.lookup.closes_until(names, first - ONE_DAY)
         closes[:, part] = (before + np.cumsum(own, axis=0))[::7]
     return is_priced, closes
 
