@@ -55,6 +55,11 @@ def market_of():
         noise = rng.normal(size=(len(days), tokens))
         swing = 100 * np.exp(np.cumsum(rng.normal(0, 0.04, len(days))))
         volume = rng.lognormal(14, 1, (len(days), tokens))
+        # Now and then nearly every token is called bearish, so that hardly any is left to hold.
+        is_gloomy = np.arange(len(days)) // 7 % 6 == 5
+        calls = np.where(
+            rng.random(volume.shape) < np.where(is_gloomy, 0.93, 0.25)[:, None], -1, rng.integers(0, 2, volume.shape)
+        )
 
         def candidates(day: dt.date) -> pl.DataFrame:
             row = (day - days[0]).days
@@ -73,6 +78,7 @@ def market_of():
                     "trader_grade": float(50 + 20 * noise[row, column]) if column % 7 else None,
                     "score": float(noise[row, column]) if (row + column) % 9 else None,
                     "free_float_share": float(column % 5) / 3,
+                    "signal": int(calls[row, column]) if column % 8 else None,
                 }
                 for column, name in enumerate(names)
                 if born[column] <= row < dies[column] + 5
