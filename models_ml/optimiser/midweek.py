@@ -47,18 +47,12 @@ def watch(state: Holdings, week: int, block: Floats) -> Integers:
     return np.flatnonzero(has_traded)
 
 
-def _wanted(state: Holdings, rows: Integers, days: slice) -> Floats:
-    """Share in stablecoins that each variant's rotation asks for, variants x days; all of `rows` have one."""
-    wanted = np.stack([parking.wanted[days] for parking in state.tables.parkings])
-    return np.asarray(wanted[state.rules.parking[rows]])
-
-
 def _may_turn(state: Holdings, monday: int, last: int) -> Booleans:
     """Variants whose rotation asks for another share at some close before the last; the minimum hold is not asked yet."""
     found = np.zeros(len(state.rules), dtype=bool)
     rows = np.flatnonzero(state.rules.turns_daily)
     if len(rows):
-        wanted = _wanted(state, rows, slice(monday, last))
+        wanted = state.tables.wanted[state.rules.parking[rows], monday:last]
         found[rows] = (np.abs(wanted - state.basket.share[rows, None]) > SAME_SHARE).any(axis=1)
     return found
 
@@ -77,7 +71,7 @@ def _turn(state: Holdings, rows: Integers, *, week: int, day: int) -> Integers:
     rules, basket = state.rules, state.basket
     asked = rows[rules.turns_daily[rows] & (day + 2 >= basket.since[rows] + rules.min_hold_days[rows])]
     if len(asked):
-        wanted = _wanted(state, asked, slice(day, day + 1))[:, 0]
+        wanted = state.tables.wanted[rules.parking[asked], day]
         asked = asked[np.abs(wanted - basket.share[asked]) > SAME_SHARE]
     if not len(asked):
         return asked

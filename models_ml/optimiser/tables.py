@@ -7,6 +7,7 @@ Does not: reading the market into arrays (`snapshots.py`), the walk (`walk.py`).
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy.typing as npt
 from models_ml.indices.market import MarketData
 from models_ml.indices.rotation import wanted_share
 from models_ml.optimiser.ranks import NO_TOKEN, best_tokens, refuges
-from models_ml.optimiser.rules import CompiledVariants
+from models_ml.optimiser.rules import CompiledVariants, ParkingKey
 from models_ml.optimiser.snapshots import Booleans, Floats, Snapshots, read_closes
 from models_ml.optimiser.weights import volatilities, weight_columns
 
@@ -27,7 +28,6 @@ class Parking:
     """The stablecoins of one rotation.
 
     Attributes:
-        wanted: Share that Bitcoin's averages ask for, at every close from the first decision's.
         tokens: Stablecoins that may be held, the largest first, at each decision; the number of tokens where there are fewer.
         caps_usd: Their market caps.
         most: How many are held.
@@ -35,7 +35,6 @@ class Parking:
         leave_below_usd: Close below which one is not bought.
     """
 
-    wanted: Floats
     tokens: Positions
     caps_usd: Floats
     most: int
@@ -59,6 +58,7 @@ class Tables:
         prices_usd: One row a token (the last is of none, 1 throughout) and one column a day from the first decision's close.
         is_priced: Whether a close is at most three days old, in the same shape.
         parkings: By parking key.
+        wanted: Share in stablecoins that Bitcoin's averages ask for, by parking key and close from the first decision's.
     """
 
     mondays: tuple[dt.date, ...]
@@ -72,6 +72,7 @@ class Tables:
     prices_usd: Floats
     is_priced: Booleans
     parkings: tuple[Parking, ...]
+    wanted: Floats
 
     @property
     def none(self) -> int:
@@ -113,7 +114,6 @@ def gather_tables(market: MarketData, snapshots: Snapshots, compiled: CompiledVa
     volumes[:, :-1] = snapshots.figures["volume_30d_median_usd"][:, used]
     parkings = [
         Parking(
-            wanted=np.array([wanted_share(key.rotation, state)[0] for state in snapshots.states]),
             tokens=position[found.tokens],
             caps_usd=found.caps_usd,
             most=key.rotation.stables,
@@ -138,7 +138,20 @@ def gather_tables(market: MarketData, snapshots: Snapshots, compiled: CompiledVa
         prices_usd=prices,
         is_priced=is_priced,
         parkings=tuple(parkings),
+        wanted=_wanted(snapshots, compiled.parking_keys),
     )
+
+
+def _wanted(snapshots: Snapshots, keys: Sequence[ParkingKey]) -> Floats:
+    """Shares that rotations ask for at every close; rotations that differ in other things ask for the same."""
+    found: dict[tuple[object, ...], Floats] = {}
+    rows = np.zeros((len(keys), len(snapshots.states)))
+    for row, key in enumerate(keys):
+        asks = (key.rotation.steps, key.rotation.floor_share)
+        if asks not in found:
+            found[asks] = np.array([wanted_share(key.rotation, state)[0] for state in snapshots.states])
+        rows[row] = found[asks]
+    return rows
 
 
 def basket_on(

@@ -156,22 +156,20 @@ def _refuge(state: Holdings, week: int, day: int, *, is_forced: Booleans) -> tup
     share = np.zeros(len(rules))
     tokens = np.full((len(rules), places), tables.none, dtype=np.int64)
     shares = np.zeros((len(rules), places))
-    for position, parking in enumerate(tables.parkings):
-        rows = np.flatnonzero(rules.parking == position)
-        if not len(rows):
-            continue
-        asked = np.where(is_forced[rows], 1.0, parking.wanted[day])
-        # The trade is in force from 00:00 UTC after the close of day + 1.
-        is_kept = (day + 2 < basket.since[rows] + rules.min_hold_days[rows]) & ~is_forced[rows]
-        is_kept &= np.abs(asked - basket.share[rows]) > SAME_SHARE
-        asked = np.where(is_kept, basket.share[rows], asked)
-        if not (asked > 0).any():
-            continue
-        found, parts = basket_on(parking, tables, week=week, day=day)
+    if not len(tables.parkings):
+        return share, tokens, shares
+    asked = np.where(is_forced, 1.0, tables.wanted[rules.parking, day])
+    # The trade is in force from 00:00 UTC after the close of day + 1.
+    is_kept = (day + 2 < basket.since + rules.min_hold_days) & ~is_forced
+    is_kept &= np.abs(asked - basket.share) > SAME_SHARE
+    asked = np.where(is_kept, basket.share, asked)
+    asking = np.flatnonzero((asked > 0) & (rules.parking >= 0))
+    for position in np.unique(rules.parking[asking]).tolist():
+        found, parts = basket_on(tables.parkings[position], tables, week=week, day=day)
         if not len(found):
             continue
-        rows, asked = rows[asked > 0], asked[asked > 0]
-        share[rows] = asked
+        rows = asking[rules.parking[asking] == position]
+        share[rows] = asked[rows]
         tokens[rows, : len(found)] = found
         shares[rows, : len(found)] = parts
     return share, tokens, shares
