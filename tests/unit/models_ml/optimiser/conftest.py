@@ -31,7 +31,8 @@ def market_of():
         rng = np.random.default_rng(seed)
         before = 130
         days = [START + dt.timedelta(days=offset) for offset in range(-before, 7 * weeks)]
-        closes = np.exp(np.cumsum(rng.normal(0, 0.05, (len(days), tokens)), axis=0)) * rng.lognormal(0, 2, tokens)
+        moves = 0.02 + 0.01 * (7 * np.arange(tokens) % 10)
+        closes = np.exp(np.cumsum(rng.normal(0, moves, (len(days), tokens)), axis=0)) * rng.lognormal(0, 2, tokens)
         supply = rng.lognormal(15, 1.5, tokens)
         born = np.where(np.arange(tokens) < tokens // 2, 0, rng.integers(0, len(days), tokens))
         dies = rng.integers(before, 2 * len(days), tokens)

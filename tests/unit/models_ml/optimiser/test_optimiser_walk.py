@@ -1,5 +1,7 @@
 """The fast walk gives the levels of the index engine, variant by variant and close by close."""
 
+import itertools
+
 import numpy as np
 import polars as pl
 import pytest
@@ -87,7 +89,7 @@ VARIANTS = {
             "volatility_days": 20,
         },
     },
-    "calm_and_tight": {"weighting": {"cap": 0.17, "volatility_cap": True}, "minimum_constituents": 8},
+    "calm_and_tight": {"weighting": {"cap": 0.14, "volatility_cap": True}, "minimum_constituents": 8},
     "calm_by_volatility": {
         "weighting": {"method": "inverse_volatility", "volatility_days": 15, "cap": 0.16, "volatility_cap": True},
         "minimum_constituents": 7,
@@ -173,6 +175,87 @@ def test_the_market_of_these_tests_does_what_they_are_about(market_of, definitio
     midweek = [each for each in result.traded if each.day % 7 != 1]
     assert midweek, "no stablecoin fell while it was held"
     assert result.trades[2] > 6
+
+
+def dropped(fields, section, *names):
+    """Fields without some rules of a section."""
+    return fields | {section: {name: value for name, value in fields[section].items() if name not in names}}
+
+
+@pytest.mark.parametrize(
+    ("section", "name"),
+    [
+        ("eligibility", "leave_out_calls"),
+        ("weighting", "volatility_cap"),
+        ("weighting", "liquidity"),
+        ("rotation", "trigger"),
+        ("rotation", "min_hold_days"),
+    ],
+)
+def test_each_rule_of_the_flagship_changes_levels_here(market_of, definition_of, mondays, section, name):
+    definitions = [definition_of(**ALL_RULES), definition_of(**dropped(ALL_RULES, section, name))]
+
+    with_rule, without = simulate(definitions, market_of(seed=1), mondays(WEEKS)).levels
+
+    assert np.nanmax(np.abs(with_rule / without - 1)) > 0.01
+
+
+def told_by_engine(definition, market, weeks):
+    """Every reason that the engine gives for a week or a target."""
+    results = list(fold(definition, new_state(definition), weeks, market))
+    return [result.reason or "" for result in results] + [row[5] for result in results for row in result.rebalance_rows]
+
+
+@pytest.mark.parametrize(
+    ("variant", "told"),
+    [
+        ("calls_park_all", "of its tokens are called bearish, which leaves"),
+        ("all_rules", "of its tokens are called bearish, which leaves"),
+        ("calm_and_tight", "the ceilings of 8 constituents add up to"),
+        ("tight_liquidity", "liquidity and ceilings let"),
+        ("daily_hold", "is below its 200-day average"),
+    ],
+)
+def test_these_variants_meet_what_they_are_named_for(market_of, definition_of, mondays, variant, told):
+    definition = definition_of(index_id=variant, **VARIANTS[variant])
+
+    reasons = told_by_engine(definition, market_of(seed=1), mondays(WEEKS))
+
+    assert any(told in reason for reason in reasons), sorted(set(reasons))[:20]
+
+
+def test_a_turn_is_traded_a_day_after_the_close_that_asks_for_it_and_not_before_the_minimum_hold(
+    market_of, definition_of, mondays
+):
+    rotation = {"steps": FULL, "trigger": "daily", "min_hold_days": 14}
+    market, definition = market_of(seed=2, depegs=False), definition_of(rotation=rotation)
+
+    result = simulate([definition], market, mondays(WEEKS), keeps_trades=True)
+
+    stables = {position for position, name in enumerate(result.token_ids) if name.startswith("usd")}
+    shares = {
+        each.day: float(each.weights[0][[token in stables for token in each.tokens[0]]].sum()) for each in result.traded
+    }
+    days = sorted(shares)
+    changed = [day for before, day in itertools.pairwise(days) if abs(shares[day] - shares[before]) > 0.5]
+    assert len([day for day in changed if day % 7 != 1]) >= 3
+    assert min(np.diff(changed)) >= 14
+    for day in changed:
+        state = market.market_state(result.days[day - 1])
+        assert (state.btc_price_usd < state.btc_sma_200_usd) == (shares[day] > 0.5)
+
+
+def test_costs_of_a_turn_show_the_day_after_it(market_of, definition_of, mondays):
+    market, definition = market_of(seed=2, depegs=False), definition_of(rotation={"steps": FULL, "trigger": "daily"})
+
+    gross = simulate([definition], market, mondays(WEEKS), keeps_trades=True)
+    net = simulate([definition], market, mondays(WEEKS), cost_bps=20)
+
+    factor = (net.levels / gross.levels)[0]
+    traded = [each.day for each in gross.traded if each.day + 1 < len(factor)]
+    fell = np.flatnonzero(np.diff(factor) < -1e-12).tolist()
+    assert sorted(set(traded)) == fell
+    assert any(day % 7 != 1 for day in fell)
 
 
 def test_no_level_depends_on_a_later_day(market_of, definition_of, mondays):
