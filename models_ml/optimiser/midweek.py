@@ -85,7 +85,8 @@ def _fallen_on(state: Holdings, rows: Integers, day: int) -> Integers:
     """Those of some variants that hold a stablecoin which closed below its limit."""
     parked = state.basket.tokens[rows, state.width :]
     is_low = state.tables.prices_usd[parked, day] < state.rules.leave_below_usd[rows, None]
-    return rows[(is_low & (state.basket.units[rows, state.width :] > 0)).any(axis=1)]
+    is_held = state.basket.units[rows, state.width :] > 0
+    return np.asarray(rows[(is_low & is_held).any(axis=1)])
 
 
 def _leave(state: Holdings, row: int, *, week: int, day: int) -> bool:

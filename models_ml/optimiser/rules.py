@@ -58,7 +58,9 @@ KNOWN_FIELDS: dict[str, frozenset[str]] = {
         }
     ),
     "calendar": frozenset({"rule", "retrade", "retrade_band"}),
-    "rotation": frozenset({"steps", "min_hold_days", "peg_tolerance", "stables", "leave_below_usd", "trigger"}),
+    "rotation": frozenset(
+        {"steps", "floor_share", "min_hold_days", "peg_tolerance", "stables", "leave_below_usd", "trigger"}
+    ),
     "base": frozenset({"level", "date"}),
 }
 """Fields that the walk applies. Any other must have its default: a rule added to the engine later is refused, not ignored."""

@@ -112,6 +112,12 @@ VARIANTS = {
         "rotation": {"steps": HALF, "trigger": "daily"},
         "minimum_constituents": 8,
     },
+    "permanent_share": {"rotation": {"floor_share": 0.3, "steps": HALF, "trigger": "daily", "min_hold_days": 7}},
+    "only_permanent": {
+        "rotation": {"floor_share": 0.6, "steps": []},
+        "eligibility": NO_BEARS,
+        "minimum_constituents": 8,
+    },
     "all_rules": ALL_RULES,
     "all_rules_halves": ALL_RULES
     | {"rotation": {"steps": HALF, "trigger": "daily", "min_hold_days": 5, "leave_below_usd": 0.99}},
