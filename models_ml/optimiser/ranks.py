@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models_ml.indices.definition import Eligibility, IndexDefinition, Ranking, Universe
+from models_ml.indices.selection import CALLS
 from models_ml.optimiser.snapshots import Booleans, Floats, Snapshots, known
 
 Positions = npt.NDArray[np.int64]
@@ -43,9 +44,24 @@ class RankKey:
         )
 
 
-def ranked_tokens(snapshots: Snapshots, key: RankKey, *, depth: int) -> Positions:
-    """Positions of the `depth` best tokens at each decision, best first; `NO_TOKEN` where fewer are eligible."""
-    is_eligible = eligible(snapshots, key)
+@dataclass(frozen=True)
+class Best:
+    """The best tokens by a ranking key.
+
+    Attributes:
+        tokens: Positions, one row a decision, best first; `NO_TOKEN` where fewer are eligible.
+        left_out_by_call: How many fail no test before that of their call, and fail that one, at each decision.
+    """
+
+    tokens: Positions
+    left_out_by_call: Positions
+
+
+def best_tokens(snapshots: Snapshots, key: RankKey, *, depth: int) -> Best:
+    """The `depth` best tokens at each decision."""
+    passes = _passes_until_calls(snapshots, key)
+    is_called = _is_called(snapshots, key)
+    is_eligible = passes & ~is_called & _passes_after_calls(snapshots, key)
     caps = snapshots.figures["market_cap_usd"]
     values = snapshots.figures[key.ranking.by]
     best = np.full((len(snapshots.mondays), depth), NO_TOKEN, dtype=np.int64)
@@ -55,19 +71,18 @@ def ranked_tokens(snapshots: Snapshots, key: RankKey, *, depth: int) -> Position
         by_size = tokens[np.argsort(-caps[row, tokens], kind="stable")][: key.ranking.among_largest]
         ranked = by_size[np.argsort(-values[row, by_size], kind="stable")][:depth]
         best[row, : len(ranked)] = ranked
-    return best
+    return Best(best, (passes & is_called).sum(axis=1))
 
 
-def eligible(snapshots: Snapshots, key: RankKey) -> Booleans:
-    """Whether each token passes universe and eligibility: one row a decision, one column a token."""
+def _passes_until_calls(snapshots: Snapshots, key: RankKey) -> Booleans:
+    """Whether each token passes the tests that come before that of its call: one row a decision, one column a token."""
     universe, limits = key.universe, key.eligibility
     caps, volumes = snapshots.figures["market_cap_usd"], snapshots.figures["volume_30d_median_usd"]
     ages = np.nan_to_num(snapshots.figures["age_days"])
     needs_volume = limits.min_volume_30d_usd > 0 or limits.min_volume_to_cap > 0 or key.uses_volume
-    passes = snapshots.is_present & snapshots.is_priced & np.isfinite(caps) & (caps > 0)
+    passes = snapshots.is_present & np.isfinite(caps) & (caps > 0)
     passes &= ~(caps < limits.min_market_cap_usd) & ~(volumes < limits.min_volume_30d_usd)
     passes &= ~(volumes < limits.min_volume_to_cap * caps) & ~(ages < limits.min_price_age_days)
-    passes &= known(snapshots.figures[key.ranking.by]) & (snapshots.closes >= universe.min_history_days)
     if universe.exclude_stable:
         passes &= ~snapshots.flags["is_stable"]
     if universe.exclude_wrapped:
@@ -76,8 +91,6 @@ def eligible(snapshots: Snapshots, key: RankKey) -> Booleans:
         passes &= known(volumes)
     if key.uses_volume:
         passes &= ~(volumes <= 0)
-    if key.uses_grade:
-        passes &= known(snapshots.figures["trader_grade"])
     if universe.exclude_tokens:
         passes &= ~np.isin(np.array(snapshots.token_ids), list(universe.exclude_tokens))
     codes = {name: code for code, name in enumerate(snapshots.sector_names)}
@@ -86,6 +99,21 @@ def eligible(snapshots: Snapshots, key: RankKey) -> Booleans:
         passes &= ~np.isin(snapshots.sectors, left_out)
     if universe.sector is not None:
         passes &= snapshots.sectors == codes.get(universe.sector.lower(), -2)
+    return np.asarray(passes)
+
+
+def _is_called(snapshots: Snapshots, key: RankKey) -> Booleans:
+    """Whether each token has a call that the key leaves out; one without a call has none."""
+    calls = [CALLS[name] for name in key.eligibility.leave_out_calls]
+    return np.isin(snapshots.figures["signal"], calls)
+
+
+def _passes_after_calls(snapshots: Snapshots, key: RankKey) -> Booleans:
+    """Whether each token passes the tests that come after that of its call."""
+    passes = snapshots.is_priced & known(snapshots.figures[key.ranking.by])
+    passes &= snapshots.closes >= key.universe.min_history_days
+    if key.uses_grade:
+        passes &= known(snapshots.figures["trader_grade"])
     return np.asarray(passes)
 
 

@@ -7,6 +7,7 @@ Does not: expanding a search (`search.py`), applying the rules (`walk.py`).
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -45,12 +46,21 @@ KNOWN_FIELDS: dict[str, frozenset[str]] = {
     "universe": frozenset(
         {"exclude_stable", "exclude_wrapped", "sector", "exclude_sectors", "exclude_tokens", "min_history_days"}
     ),
-    "eligibility": frozenset({"min_market_cap_usd", "min_volume_30d_usd", "min_volume_to_cap", "min_price_age_days"}),
+    "eligibility": frozenset(
+        {"min_market_cap_usd", "min_volume_30d_usd", "min_volume_to_cap", "min_price_age_days", "leave_out_calls"}
+    ),
     "ranking": frozenset({"by", "among_largest"}),
     "selection": frozenset({"count", "entry_rank", "exit_rank"}),
-    "weighting": frozenset({"method", "blend", "volatility_days", "covariance_days", "cap", "floor", "rank_caps"}),
+    "weighting": frozenset(
+        {
+            *("method", "blend", "volatility_days", "covariance_days", "cap", "floor", "rank_caps"),
+            *("volatility_cap", "liquidity"),
+        }
+    ),
     "calendar": frozenset({"rule", "retrade", "retrade_band"}),
-    "rotation": frozenset({"steps", "min_hold_days", "peg_tolerance", "stables", "leave_below_usd"}),
+    "rotation": frozenset(
+        {"steps", "floor_share", "min_hold_days", "peg_tolerance", "stables", "leave_below_usd", "trigger"}
+    ),
     "base": frozenset({"level", "date"}),
 }
 """Fields that the walk applies. Any other must have its default: a rule added to the engine later is refused, not ignored."""
@@ -78,9 +88,12 @@ class Rules:
         ceilings: Caps by the rank of the weight; one column a rank.
         floor: Smallest weight.
         is_ranked_cap: Whether the ceilings differ by rank.
+        calm_column: Position in `calm_days` of the volatility that lowers ceilings; -1 where none does.
+        weight_per_usd: Largest weight for each USD of median volume; infinite where liquidity is not limited.
         trades_weekly: Whether every decision trades.
         band: Largest distance from a target before one does.
         parking: Position in `parking_keys`; -1 without rotation.
+        turns_daily: Whether Bitcoin is looked at at every close.
         min_hold_days: Least days between two changes of the share in stables.
         leave_below_usd: Close below which a held stablecoin is left.
         base_level: Level at the first close.
@@ -96,9 +109,12 @@ class Rules:
     ceilings: Floats
     floor: Floats
     is_ranked_cap: Booleans
+    calm_column: Integers
+    weight_per_usd: Floats
     trades_weekly: Booleans
     band: Floats
     parking: Integers
+    turns_daily: Booleans
     min_hold_days: Integers
     leave_below_usd: Floats
     base_level: Floats
@@ -121,6 +137,7 @@ class CompiledVariants:
     rank_keys: tuple[RankKey, ...]
     parking_keys: tuple[ParkingKey, ...]
     columns: tuple[WeightColumn, ...]
+    calm_days: tuple[int, ...]
 
 
 def compile_variants(definitions: Sequence[IndexDefinition]) -> CompiledVariants:
@@ -139,12 +156,15 @@ def compile_variants(definitions: Sequence[IndexDefinition]) -> CompiledVariants
     rank_keys: dict[RankKey, int] = {}
     parking_keys: dict[ParkingKey, int] = {}
     columns: dict[WeightColumn, int] = {}
+    calm_days: dict[int, int] = {}
     for definition in definitions:
         rank_keys.setdefault(RankKey.of(definition), len(rank_keys))
         if definition.rotation is not None:
             parking_keys.setdefault(ParkingKey(definition.rotation, definition.eligibility), len(parking_keys))
         for column, _ in _weight_parts(definition):
             columns.setdefault(column, len(columns))
+        if definition.weighting.volatility_cap:
+            calm_days.setdefault(definition.weighting.volatility_days, len(calm_days))
     most = max(definition.selection.count for definition in definitions)
     parts = np.zeros((len(definitions), len(columns)))
     ceilings = np.ones((len(definitions), most))
@@ -162,11 +182,18 @@ def compile_variants(definitions: Sequence[IndexDefinition]) -> CompiledVariants
         ceilings=ceilings,
         floor=np.array([each.weighting.floor for each in definitions]),
         is_ranked_cap=np.array([bool(each.weighting.rank_caps) for each in definitions]),
+        calm_column=_integers(
+            calm_days[each.weighting.volatility_days] if each.weighting.volatility_cap else -1 for each in definitions
+        ),
+        weight_per_usd=np.array([_weight_per_usd(each) for each in definitions]),
         trades_weekly=np.array([each.calendar.retrade == "every_week" for each in definitions]),
         band=np.array([each.calendar.retrade_band for each in definitions]),
         parking=_integers(
             -1 if each.rotation is None else parking_keys[ParkingKey(each.rotation, each.eligibility)]
             for each in definitions
+        ),
+        turns_daily=np.array(
+            [each.rotation is not None and each.rotation.trigger == "daily" for each in definitions], dtype=bool
         ),
         min_hold_days=_integers(each.rotation.min_hold_days if each.rotation else 0 for each in definitions),
         leave_below_usd=np.array([each.rotation.leave_below_usd if each.rotation else 0.0 for each in definitions]),
@@ -175,7 +202,7 @@ def compile_variants(definitions: Sequence[IndexDefinition]) -> CompiledVariants
             each.base.date.toordinal() if isinstance(each.base.date, dt.date) else 0 for each in definitions
         ),
     )
-    return CompiledVariants(rules, tuple(rank_keys), tuple(parking_keys), tuple(columns))
+    return CompiledVariants(rules, tuple(rank_keys), tuple(parking_keys), tuple(columns), tuple(calm_days))
 
 
 def _weight_parts(definition: IndexDefinition) -> list[tuple[WeightColumn, float]]:
@@ -184,6 +211,11 @@ def _weight_parts(definition: IndexDefinition) -> list[tuple[WeightColumn, float
     return [
         ((method, weighting.volatility_days if method == "inverse_volatility" else 0), share) for method, share in parts
     ]
+
+
+def _weight_per_usd(definition: IndexDefinition) -> float:
+    liquidity = definition.weighting.liquidity
+    return math.inf if liquidity is None else liquidity.max_volume_share / liquidity.capital_usd
 
 
 def _integers(values: Any) -> Integers:

@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 from pydantic import Field, ValidationError, field_validator
 
-from models_ml.indices.definition import IndexDefinition
+from models_ml.indices.definition import IndexDefinition, Rotation
 from models_ml.indices.strict import Strict
 from models_ml.optimiser.errors import SearchError
 
@@ -93,13 +93,19 @@ def parse_search(text: str, *, name: str) -> Search:
 
 
 def default_search(definition: IndexDefinition, *, variants: int = 500) -> Search:
-    """A search around a model-driven definition: what a user would turn first, as the definition has it and around it."""
+    """A search around a model-driven definition: what a user would turn first, as the definition has it and around it.
+
+    Rules that only some definitions have (calls, ceilings by volatility) are turned off in a part of the variants of those.
+    """
     count = definition.selection.count
     counts = sorted({max(2, round(count * factor)) for factor in (0.5, 0.75, 1.0, 1.5, 2.0)})
     ranks = sorted({max(2, round(count * factor)) for factor in (0.5, 1.0, 1.5, 2.0, 3.0, 4.0)})
     pool = definition.ranking.among_largest or 100
     full = {"below_btc_average_days": 200, "share": 1.0}
     half = [{"below_btc_average_days": days, "share": 0.5} for days in (100, 200)]
+    calls, is_calm = definition.eligibility.leave_out_calls, definition.weighting.volatility_cap
+    own: dict[str, tuple[Any, ...]] = {"eligibility.leave_out_calls": (calls, ())} if calls else {}
+    own |= {"weighting.volatility_cap": (True, False)} if is_calm else {}
     return Search(
         vary={
             "selection.count": tuple(counts),
@@ -110,6 +116,7 @@ def default_search(definition: IndexDefinition, *, variants: int = 500) -> Searc
             "weighting.cap": (0.1, 0.2, 0.4),
             "rotation": (
                 None,
+                *_rotations_around(definition.rotation),
                 {"steps": half, "min_hold_days": 7},
                 {"steps": half, "min_hold_days": 28},
                 {"steps": [full], "min_hold_days": 7},
@@ -117,9 +124,23 @@ def default_search(definition: IndexDefinition, *, variants: int = 500) -> Searc
             ),
             "calendar.retrade_band": (0.02, 0.05, 0.15),
             "eligibility.min_volume_30d_usd": (500_000.0, 5_000_000.0),
+            **own,
         },
         variants=variants,
     )
+
+
+def _rotations_around(rotation: Rotation | None) -> Iterator[dict[str, Any]]:
+    """A rotation that follows Bitcoin daily, as it is, held twice as long and looked at weekly; nothing for any other.
+
+    Those that follow it weekly have their neighbours in the shipped choice.
+    """
+    if rotation is None or rotation.trigger == "weekly":
+        return
+    content = rotation.model_dump(mode="json", exclude_defaults=True)
+    yield content
+    yield content | {"min_hold_days": 2 * max(rotation.min_hold_days, 7)}
+    yield content | {"trigger": "weekly"}
 
 
 def expand(definition: IndexDefinition, search: Search) -> Variants:

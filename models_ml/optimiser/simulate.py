@@ -17,10 +17,11 @@ import numpy.typing as npt
 
 from models_ml.indices.definition import IndexDefinition
 from models_ml.indices.market import MarketData
+from models_ml.optimiser.holdings import Traded
 from models_ml.optimiser.rules import Rules, compile_variants
 from models_ml.optimiser.snapshots import read_snapshots
 from models_ml.optimiser.tables import Tables, gather_tables
-from models_ml.optimiser.walk import Traded, Walked, walk
+from models_ml.optimiser.walk import Walked, walk
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]

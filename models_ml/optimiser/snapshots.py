@@ -26,7 +26,10 @@ Integers = npt.NDArray[np.int64]
 
 ONE_DAY = dt.timedelta(days=1)
 TOKENS_AT_ONCE = 256
-FIGURES = ("market_cap_usd", "volume_30d_median_usd", "age_days", "trader_grade", "score", "free_float_share")
+FIGURES = (
+    *("market_cap_usd", "volume_30d_median_usd", "age_days", "trader_grade", "score", "free_float_share"),
+    "signal",
+)
 FLAGS = ("is_stable", "is_wrapped", "is_fiat_backed")
 
 
@@ -44,7 +47,7 @@ class Snapshots:
         is_present: Whether the token is a candidate that day.
         is_priced: Whether it has a close at most three days old.
         closes: Number of closes so far.
-        states: Bitcoin at each decision.
+        states: Bitcoin at every close from the first decision's to the last's.
     """
 
     mondays: tuple[dt.date, ...]
@@ -132,7 +135,9 @@ def read_snapshots(market: MarketData, mondays: Sequence[dt.date]) -> Snapshots:
         is_present=is_present,
         is_priced=is_priced,
         closes=closes,
-        states=tuple(market.market_state(monday - ONE_DAY) for monday in mondays),
+        states=tuple(
+            market.market_state(mondays[0] - ONE_DAY + offset * ONE_DAY) for offset in range(7 * (len(mondays) - 1) + 1)
+        ),
     )
 
 
@@ -171,7 +176,7 @@ def _priced_at(market: MarketData, token_ids: Sequence[str], mondays: Sequence[d
         is_priced[:, part] = block.is_priced()[::7]
         numbers = np.arange(day_number(first), day_number(last) + 1)
         own = (block.priced_on == numbers[:, None]).astype(np.int64)
-        before = np.array([market.lookup.closes_until(name, first - ONE_DAY) for name in names], dtype=np.int64)
+        before = market.lookup.closes_until(names, first - ONE_DAY)
         closes[:, part] = (before + np.cumsum(own, axis=0))[::7]
     return is_priced, closes
 

@@ -7,6 +7,7 @@ Does not: reading the market into arrays (`snapshots.py`), the walk (`walk.py`).
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,10 +15,10 @@ import numpy.typing as npt
 
 from models_ml.indices.market import MarketData
 from models_ml.indices.rotation import wanted_share
-from models_ml.optimiser.ranks import NO_TOKEN, ranked_tokens, refuges
-from models_ml.optimiser.rules import CompiledVariants
+from models_ml.optimiser.ranks import NO_TOKEN, best_tokens, refuges
+from models_ml.optimiser.rules import CompiledVariants, ParkingKey
 from models_ml.optimiser.snapshots import Booleans, Floats, Snapshots, read_closes
-from models_ml.optimiser.weights import weight_columns
+from models_ml.optimiser.weights import volatilities, weight_columns
 
 Positions = npt.NDArray[np.int64]
 
@@ -27,7 +28,6 @@ class Parking:
     """The stablecoins of one rotation.
 
     Attributes:
-        wanted: Share that Bitcoin's averages ask for, at each decision.
         tokens: Stablecoins that may be held, the largest first, at each decision; the number of tokens where there are fewer.
         caps_usd: Their market caps.
         most: How many are held.
@@ -35,7 +35,6 @@ class Parking:
         leave_below_usd: Close below which one is not bought.
     """
 
-    wanted: Floats
     tokens: Positions
     caps_usd: Floats
     most: int
@@ -51,21 +50,29 @@ class Tables:
         mondays: as_of of each decision.
         token_ids: Tokens that any variant may hold.
         ranked: Best tokens by ranking key and decision, best first.
+        left_out_by_call: How many tokens only their call keeps out, by ranking key and decision.
         counts: What tokens count by method, decision and token; the last column, of no token, is 0.
         is_rank: Whether a method counts by rank among the constituents, which only the walk knows.
+        volumes_usd: Median volume by decision and token, NaN where it is not known; 0 in the last column.
+        volatilities: Deviation of daily returns by number of days, decision and token; NaN where it is not measured.
         prices_usd: One row a token (the last is of none, 1 throughout) and one column a day from the first decision's close.
         is_priced: Whether a close is at most three days old, in the same shape.
         parkings: By parking key.
+        wanted: Share in stablecoins that Bitcoin's averages ask for, by parking key and close from the first decision's.
     """
 
     mondays: tuple[dt.date, ...]
     token_ids: tuple[str, ...]
     ranked: Positions
+    left_out_by_call: Positions
     counts: Floats
     is_rank: tuple[bool, ...]
+    volumes_usd: Floats
+    volatilities: Floats
     prices_usd: Floats
     is_priced: Booleans
     parkings: tuple[Parking, ...]
+    wanted: Floats
 
     @property
     def none(self) -> int:
@@ -89,18 +96,24 @@ def gather_tables(market: MarketData, snapshots: Snapshots, compiled: CompiledVa
     """
     rules = compiled.rules
     depth = int(np.maximum(rules.exit_rank, rules.count).max())
-    ranked = np.stack([ranked_tokens(snapshots, key, depth=depth) for key in compiled.rank_keys])
+    best = [best_tokens(snapshots, key, depth=depth) for key in compiled.rank_keys]
+    ranked = np.stack([each.tokens for each in best])
     parked = [refuges(snapshots, key.limits) for key in compiled.parking_keys]
     used = np.unique(np.concatenate([ranked.ravel(), *(each.tokens.ravel() for each in parked)]))
     used = used[used != NO_TOKEN]
     position = np.full(len(snapshots.token_ids) + 1, len(used), dtype=np.int64)  # the last is NO_TOKEN's
     position[used] = np.arange(len(used))
-    lead = max((days for _, days in compiled.columns), default=0)
+    lead = max([0, *(days for _, days in compiled.columns), *compiled.calm_days])
     closes = read_closes(market, snapshots, used.tolist(), lead_days=lead)
     counts = weight_columns(snapshots, closes, used.tolist(), compiled.columns)
+    weeks = len(snapshots.mondays)
+    deviations = np.full((len(compiled.calm_days), weeks, len(used) + 1), np.nan)
+    for column, days in enumerate(compiled.calm_days):
+        deviations[column, :, :-1] = volatilities(closes, weeks, days=days)
+    volumes = np.zeros((weeks, len(used) + 1))
+    volumes[:, :-1] = snapshots.figures["volume_30d_median_usd"][:, used]
     parkings = [
         Parking(
-            wanted=np.array([wanted_share(key.rotation, state)[0] for state in snapshots.states]),
             tokens=position[found.tokens],
             caps_usd=found.caps_usd,
             most=key.rotation.stables,
@@ -117,12 +130,28 @@ def gather_tables(market: MarketData, snapshots: Snapshots, compiled: CompiledVa
         mondays=snapshots.mondays,
         token_ids=tuple(snapshots.token_ids[token] for token in used),
         ranked=position[ranked],
+        left_out_by_call=np.stack([each.left_out_by_call for each in best]),
         counts=np.concatenate([counts, np.zeros((*counts.shape[:2], 1))], axis=2),
         is_rank=tuple(method == "rank" for method, _ in compiled.columns),
+        volumes_usd=volumes,
+        volatilities=deviations,
         prices_usd=prices,
         is_priced=is_priced,
         parkings=tuple(parkings),
+        wanted=_wanted(snapshots, compiled.parking_keys),
     )
+
+
+def _wanted(snapshots: Snapshots, keys: Sequence[ParkingKey]) -> Floats:
+    """Shares that rotations ask for at every close; rotations that differ in other things ask for the same."""
+    found: dict[tuple[object, ...], Floats] = {}
+    rows = np.zeros((len(keys), len(snapshots.states)))
+    for row, key in enumerate(keys):
+        asks = (key.rotation.steps, key.rotation.floor_share)
+        if asks not in found:
+            found[asks] = np.array([wanted_share(key.rotation, state)[0] for state in snapshots.states])
+        rows[row] = found[asks]
+    return rows
 
 
 def basket_on(

@@ -55,14 +55,14 @@ def weight_columns(
             share = snapshots.figures["free_float_share"][:, chosen]
             found[position] = caps * np.where((share > 0) & (share <= 1), share, 1.0)
         elif method == "inverse_volatility":
-            found[position] = 1 / _volatilities(closes, weeks, days=days)
+            found[position] = 1 / volatilities(closes, weeks, days=days)
         elif method not in {"equal", "rank"}:
             raise ValueError(f"{method} is no method of these; known are those of docs/reference/index-weighting.md")
     return found
 
 
-def _volatilities(closes: Closes, weeks: int, *, days: int) -> Floats:
-    """Sample deviation of the daily returns up to each decision; NaN where a token is not measured."""
+def volatilities(closes: Closes, weeks: int, *, days: int) -> Floats:
+    """Sample deviation of the daily returns up to each decision, decisions x tokens; NaN where a token is not measured."""
     least = math.ceil(LEAST_SHARE_OF_CLOSES * (days + 1))
     found = np.full((weeks, closes.prices_usd.shape[1]), np.nan)
     returns = closes.prices_usd[1:] / closes.prices_usd[:-1] - 1
@@ -92,14 +92,37 @@ def shares_of(counts: Floats, is_member: Booleans) -> Floats:
     rows = np.flatnonzero(lacking.any(axis=1))
     if len(rows):
         with np.errstate(divide="ignore"):
-            volatilities = np.where(is_member[rows] & ~lacking[rows], 1 / values[rows], np.inf)
-        ordered = np.sort(volatilities, axis=1)
-        number = np.isfinite(ordered).sum(axis=1)
-        each = np.arange(len(rows))
-        middle = (ordered[each, np.maximum(number - 1, 0) // 2] + ordered[each, number // 2]) / 2
-        typical = np.where(number > 0, 1 / middle, 1.0)
+            measured = np.where(is_member[rows] & ~lacking[rows], 1 / values[rows], np.inf)
+        typical = 1 / _medians(measured)
         values[rows] = np.where(lacking[rows], typical[:, None], values[rows])
     return np.asarray(values / values.sum(axis=1, keepdims=True))
+
+
+def _medians(values: Floats) -> Floats:
+    """Median of what is finite in each row; 1 in a row in which nothing is. No value is -inf or NaN."""
+    ordered = np.sort(values, axis=1)
+    number = np.isfinite(ordered).sum(axis=1)
+    each = np.arange(len(values))
+    last = values.shape[1] - 1
+    with np.errstate(invalid="ignore"):
+        middle = (ordered[each, np.maximum(number - 1, 0) // 2] + ordered[each, np.minimum(number // 2, last)]) / 2
+    return np.where(number > 0, middle, 1.0)
+
+
+def calmness_of(deviations: Floats, is_member: Booleans) -> Floats:
+    """Median volatility of a row's constituents over each one's own, at most 1; 1 where it is not measured (NaN).
+
+    Source: `models_ml/indices/limits.py`, `_calmness`.
+    """
+    is_measured = is_member & np.isfinite(deviations)
+    typical = _medians(np.where(is_measured, deviations, np.inf))
+    calmness = np.minimum(1.0, typical[:, None] / np.where(is_measured, deviations, 1.0))
+    return np.where(is_measured, calmness, 1.0)
+
+
+def are_met(upper: Floats, is_member: Booleans) -> Booleans:
+    """Whether weights below the ceilings of each row can sum to 1."""
+    return np.asarray(np.where(is_member, upper, 0.0).sum(axis=1) >= 1 - TOLERANCE)
 
 
 def limit_rows(shares: Floats, upper: Floats, floor: Floats, is_member: Booleans) -> Floats:
@@ -107,7 +130,8 @@ def limit_rows(shares: Floats, upper: Floats, floor: Floats, is_member: Booleans
 
     Args:
         shares: One row a variant, summing to 1; 0 for who is no constituent.
-        upper: Largest weights, same shape; their sum over the constituents is at least 1.
+        upper: Largest weights, same shape; where their sum over the constituents is below 1, which no weights meet
+            (`are_met`), the row is theirs in proportion.
         floor: Smallest weight of each row.
         is_member: Whether a place is taken.
 

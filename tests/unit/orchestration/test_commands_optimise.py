@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from models_ml.indices.definition import parse_definition
+from models_ml.indices.definition import DEFINITIONS_FOLDER, load_definitions, parse_definition
 from models_ml.indices.engine import fold
 from models_ml.indices.state import new_state
 from models_ml.optimiser.goals import Goal
@@ -54,7 +54,9 @@ def frames():
         score=pl.Series(generator.normal(size=grades.height)),
         trader_grade=pl.Series(generator.uniform(0, 100, grades.height)),
     )
-    calls = grades.select("as_of_week", "token_id").with_columns(signal=pl.lit(0))
+    calls = grades.select("as_of_week", "token_id").with_columns(
+        signal=pl.Series(generator.choice([-1, 0, 1], grades.height, p=[0.4, 0.2, 0.4]))
+    )
     bitcoin = pl.DataFrame({"market_date": days, "btc_price_usd": prices[:, 0]}).with_columns(
         btc_sma_100d_usd=pl.col("btc_price_usd").rolling_mean(20),
         btc_sma_200d_usd=pl.col("btc_price_usd").rolling_mean(40),
@@ -126,8 +128,11 @@ def test_a_search_leaves_a_page_a_table_and_a_definition_that_runs(folder, capsy
     assert 2 <= table.height <= 30
 
 
-def test_the_definition_as_it_is_has_the_figures_of_the_index_engine(folder):
-    definition = parse_definition(OWN, name="own")
+SHIPPED = next(each for each in load_definitions(DEFINITIONS_FOLDER) if each.index_id == "ai_top100")
+
+
+@pytest.mark.parametrize("definition", [parse_definition(OWN, name="own"), SHIPPED], ids=["own", "shipped"])
+def test_the_definition_as_it_is_has_the_figures_of_the_index_engine(folder, definition):
     with duckdb.connect(str(folder / "warehouse.duckdb"), read_only=True) as connection:
         first, last = graded_weeks(connection)
         market = read_market(connection, [definition], until=last)
@@ -135,7 +140,7 @@ def test_the_definition_as_it_is_has_the_figures_of_the_index_engine(folder):
         answer = search_index(
             connection,
             definition,
-            search=Search(vary={"selection.count": [15, 20]}),
+            search=Search(vary={"selection.exit_rank": [22, 40]}),
             goal=Goal(),
             cost_bps=0,
             processes=1,
@@ -146,6 +151,15 @@ def test_the_definition_as_it_is_has_the_figures_of_the_index_engine(folder):
     assert (answer.first_day, answer.last_day) == (levels[0][0], levels[-1][0])
     years = (levels[-1][0] - levels[0][0]).days / 365
     assert answer.figures.annual_return[0] == pytest.approx((levels[-1][2] / levels[0][2]) ** (1 / years) - 1, rel=1e-9)
+
+
+def test_the_flagship_is_searched_as_it_is_published(folder, capsys):
+    assert optimise_index("ai_top100", variants=20) == 0
+
+    table = pl.read_parquet(folder / "optimiser" / "ai_top100.parquet")
+    assert table.height > 5
+    assert "Left out" not in capsys.readouterr().out
+    assert "No variant is the published index" not in (folder / "optimiser" / "ai_top100.md").read_text()
 
 
 def test_a_search_of_ones_own_is_read_from_its_file(folder, tmp_path, capsys):

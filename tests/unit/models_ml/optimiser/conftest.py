@@ -31,7 +31,8 @@ def market_of():
         rng = np.random.default_rng(seed)
         before = 130
         days = [START + dt.timedelta(days=offset) for offset in range(-before, 7 * weeks)]
-        closes = np.exp(np.cumsum(rng.normal(0, 0.05, (len(days), tokens)), axis=0)) * rng.lognormal(0, 2, tokens)
+        moves = 0.02 + 0.01 * (7 * np.arange(tokens) % 10)
+        closes = np.exp(np.cumsum(rng.normal(0, moves, (len(days), tokens)), axis=0)) * rng.lognormal(0, 2, tokens)
         supply = rng.lognormal(15, 1.5, tokens)
         born = np.where(np.arange(tokens) < tokens // 2, 0, rng.integers(0, len(days), tokens))
         dies = rng.integers(before, 2 * len(days), tokens)
@@ -55,6 +56,11 @@ def market_of():
         noise = rng.normal(size=(len(days), tokens))
         swing = 100 * np.exp(np.cumsum(rng.normal(0, 0.04, len(days))))
         volume = rng.lognormal(14, 1, (len(days), tokens))
+        # Now and then nearly every token is called bearish, so that hardly any is left to hold.
+        is_gloomy = np.arange(len(days)) // 7 % 6 == 5
+        calls = np.where(
+            rng.random(volume.shape) < np.where(is_gloomy, 0.93, 0.25)[:, None], -1, rng.integers(0, 2, volume.shape)
+        )
 
         def candidates(day: dt.date) -> pl.DataFrame:
             row = (day - days[0]).days
@@ -73,6 +79,7 @@ def market_of():
                     "trader_grade": float(50 + 20 * noise[row, column]) if column % 7 else None,
                     "score": float(noise[row, column]) if (row + column) % 9 else None,
                     "free_float_share": float(column % 5) / 3,
+                    "signal": int(calls[row, column]) if column % 8 else None,
                 }
                 for column, name in enumerate(names)
                 if born[column] <= row < dies[column] + 5

@@ -93,8 +93,8 @@ SHIPPED = {each.index_id: each for each in load_definitions(DEFINITIONS_FOLDER) 
 @pytest.mark.parametrize("index_id", SHIPPED)
 def test_the_search_that_is_made_for_a_shipped_index_is_one_the_walk_knows_or_its_rule_is_named(index_id):
     definition = SHIPPED[index_id]
-    if definition.ranking.by not in {"score", "trader_grade", "market_cap_usd"}:
-        with pytest.raises(UnsupportedRuleError, match=r"ranking\.feature"):
+    if definition.ranking.by not in {"score", "trader_grade", "market_cap_usd"} or definition.weighting.core:
+        with pytest.raises(UnsupportedRuleError, match=r"ranking\.feature|weighting\.core"):
             simplified(definition)
         return
     known, _ = simplified(definition)
@@ -105,6 +105,15 @@ def test_the_search_that_is_made_for_a_shipped_index_is_one_the_walk_knows_or_it
     assert len(compile_variants(found.definitions).rules) == 200
 
 
-def test_the_flagship_can_be_searched():
-    assert "ai_top100" in SHIPPED
-    assert len(compile_variants([simplified(SHIPPED["ai_top100"])[0]]).rules) == 1
+@pytest.mark.parametrize("index_id", ["ai_top100", "defi_ai", "l1_ai"])
+def test_the_flagship_and_its_relatives_are_searched_as_they_are(index_id):
+    definition = SHIPPED[index_id]
+
+    found = expand(definition, default_search(definition, variants=300)).definitions
+
+    assert simplified(definition) == (definition, ())
+    assert len(compile_variants(found).rules) == 300
+    assert {each.rotation.trigger for each in found if each.rotation} == {"daily", "weekly"}
+    assert {each.eligibility.leave_out_calls for each in found} == {("bearish",), ()}
+    assert {each.weighting.volatility_cap for each in found} == {True, False}
+    assert definition.rotation in {each.rotation for each in found[1:]}
