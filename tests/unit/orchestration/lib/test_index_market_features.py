@@ -35,6 +35,10 @@ def warehouse():
             null::date as valid_to from tokens;
         create table learning.trader_grades_current as
         select 'a' as token_id, date '2024-01-08' as as_of_week, 60.0 as trader_grade, 1.0 as score;
+        create table learning.trading_signals_current as
+        select 'a' as token_id, date '2024-01-08' as as_of_week, 1::tinyint as signal;
+        create table learning.daily_grades_current as
+        select 'a' as token_id, date '2024-01-07' as market_date, 1.0 as trader_score;
         create table marts.fct_daily as select market_date, token_id, 1.0 as price_usd, false as is_carried from grid;
         create table marts.feat_market_daily as
         select market_date, 1.0 as btc_price_usd, 1.0 as btc_sma_100d_usd, 1.0 as btc_sma_200d_usd,
