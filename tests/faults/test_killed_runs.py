@@ -54,7 +54,11 @@ def dbt_children(pid):
     found = []
     for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended since
-            found += [child] if b"/dbt\0build\0" in Path(f"/proc/{child}/cmdline").read_bytes() else []
+            found += (
+                [child]
+                if b"\0orchestration.lib.dbt_prepared\0build\0" in Path(f"/proc/{child}/cmdline").read_bytes()
+                else []
+            )
     return found
 
 

@@ -300,8 +300,8 @@ def test_a_run_says_what_each_index_holds(first, first_output):
 
     lines = {match[1]: match[2] for match in re.finditer(r"^Index (\w+) \(.*?\).*?: (.*)$", first_output, re.MULTILINE)}
 
-    assert len(indices) >= 3
-    assert lines.keys() == held.keys()
+    assert lines.keys() == {"ai_top100", "balanced_mix", "hodl10"}  # the user's own would be told of, too
+    assert f"and {len(indices) - len(lines)} more indices: " in first_output
     for index_id, text in lines.items():
         named, _, others = text.partition(" and ")
         symbols = held[index_id]
@@ -318,8 +318,11 @@ def test_every_index_has_figures_before_and_after_costs_against_its_benchmarks(f
         for basis in ("net_10k", "gross")
     )
 
-    assert set(before) == set(after) == indices
-    assert all(after[index_id] < before[index_id] for index_id in indices)
+    # An index that has not started says why in its pro-forma instead.
+    unstarted = set(first.query("select index_id from api.index_pro_forma where status = 'none'")["index_id"])
+    assert set(before) == set(after)
+    assert set(before) | unstarted == indices
+    assert all(after[index_id] < before[index_id] for index_id in before)
     assert set(figures.filter(pl.col("index_id") == "ai_top100")["benchmark"]) == {
         None,
         "bitcoin",
@@ -342,7 +345,8 @@ def test_every_index_has_a_methodology_beside_the_copy_and_a_pro_forma_that_sums
     assert set(documents) == indices == set(pro_forma["index_id"])
     assert files == documents
     composed = pro_forma.filter(pl.col("tokens") > 0)
-    assert composed.height > 0.9 * len(indices)
+    assert composed.height > len(indices) / 2
+    assert set(composed["index_id"]) | set(pro_forma.filter(pl.col("status") == "none")["index_id"]) == indices
     assert composed["weight"].to_list() == pytest.approx([1.0] * composed.height)
     assert (pro_forma["effective"] > date.fromisoformat(WEEK)).all()
     assert set(pro_forma["status"]) <= {"decided", "unchanged", "indicative", "follows", "none"}
