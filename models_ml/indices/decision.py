@@ -206,10 +206,12 @@ def _members(
 
 def _with_core(definition: IndexDefinition, ranked: Ranked, members: pl.DataFrame) -> pl.DataFrame:
     """Constituents with the core before them; a token of the core that is no candidate goes by its token_id."""
+    if not definition.weighting.core:
+        return members
     core = pl.DataFrame({"token_id": list(definition.weighting.core_weights)}, schema={"token_id": pl.String})
     known = core.join(ranked.excluded.drop("exclusion"), on="token_id", how="left", maintain_order="left")
     rows = known.with_columns(symbol=pl.coalesce("symbol", "token_id"))
-    return pl.concat([rows, members], how="diagonal_relaxed") if definition.weighting.core else members
+    return pl.concat([rows, members], how="diagonal_relaxed")
 
 
 def _calls_leave_too_few(definition: IndexDefinition, ranked: Ranked, members: pl.DataFrame) -> str | None:
