@@ -118,16 +118,10 @@ def decide(
         if not is_rotated and not data.lookup.is_priced(token_id, snapshot_day):
             since = data.lookup.last_priced(token_id, snapshot_day)
             return Decision(failure=reasons.unpriced_core(token_id, since))
-    chosen = _Chosen(_with_core(definition, ranked, members), chosen.left_out)
-    members = chosen.held
+    members = members.clear() if is_rotated else _with_core(definition, ranked, members)
+    chosen = _Chosen(members, chosen.left_out)
     try:
-        weights = (
-            _MemberWeights({}, {}, _shares_held(held), {})
-            if is_rotated
-            else _weigh_members(
-                definition, members, held=held, to_stable=to_stable, filled=filled, data=data, day=snapshot_day
-            )
-        )
+        weights = _weigh_members(definition, members, held=held, filled=filled, data=data, day=snapshot_day)
     except (InfeasibleCapError, OptimiserError) as error:
         return Decision(failure=reasons.refused(error=error, day=snapshot_day))
     is_share_new = abs(to_stable.share - stance.share) > SAME_SHARE
@@ -263,7 +257,6 @@ def _weigh_members(
     members: pl.DataFrame,
     *,
     held: Sequence[Holding],
-    to_stable: Refuge,
     filled: float,
     data: MarketData,
     day: dt.date,
@@ -277,7 +270,7 @@ def _weigh_members(
     before = _shares_held(held)
     if not token_ids:
         return _MemberWeights({}, {}, before, {})
-    past = functools.partial(past_returns, data.lookup, token_ids, day)
+    past = functools.cache(functools.partial(past_returns, data.lookup, token_ids, day))  # weights and limits ask
     shares, weights = weigh(members, weighting, past=past, held=before, filled=filled)
     bounds = bounds_on(members, shares, weighting, held=before, past=past)
     of_places = [(numbers * filled).to_list() for numbers in (shares, weights)]
@@ -291,7 +284,7 @@ def _weigh_members(
     wanted = dict(zip(token_ids, weights.to_list(), strict=True))
     priced = _priced((holding.token_id for holding in held), data=data, day=day)
     tradable = _shares_held(holding for holding in held if holding.token_id in priced)
-    if weighting.max_turnover is None or not tradable or to_stable.share >= 1 - SAME_SHARE:
+    if weighting.max_turnover is None or not tradable:
         return _MemberWeights(wanted, wanted, before, clauses)
     reached = part_of_the_way(tradable, wanted, max_turnover=weighting.max_turnover)
     return _MemberWeights(wanted, reached, tradable, clauses)
@@ -339,7 +332,7 @@ def _member_targets(
     Tokens left out as the worst have a target of zero, too, whether or not they were held.
     """
     invested = 1.0 - to_stable.share
-    members = chosen.held if invested > SAME_SHARE else chosen.held.clear()
+    members = chosen.held
     names = dict(zip(members["token_id"].to_list(), members["symbol"].to_list(), strict=True))
     before = {holding.token_id: holding for holding in held if not holding.is_rotation}
     worst = {token_id: why for token_id, _, why in chosen.left_out}

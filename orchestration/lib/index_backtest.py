@@ -21,6 +21,7 @@ from models_ml.backtest.paper_portfolio import WeeklyHoldings
 from models_ml.backtest.statistics import summarise_levels
 from models_ml.indices.definition import Costs, IndexDefinition
 from orchestration.lib import index_prospects
+from orchestration.lib.written_anew import write_anew
 
 CREATE_TABLES = (
     """create table if not exists indices.net_levels
@@ -84,9 +85,9 @@ def write_backtests(
         _figures(levels, small, others, definitions, known).with_columns(basis=pl.lit(basis))
         for basis, levels in (("gross", gross), ("net_10k", small_levels))
     ]
-    _write(connection, "indices.net_levels", net)
-    _write(connection, "indices.paper_portfolios", held)
-    _write(connection, "indices.statistics", pl.concat(figures))
+    write_anew(connection, "indices.net_levels", net)
+    write_anew(connection, "indices.paper_portfolios", held)
+    write_anew(connection, "indices.statistics", pl.concat(figures))
     index_prospects.write_prospects(
         connection,
         definitions,
@@ -180,11 +181,3 @@ def _benchmark_levels(connection: duckdb.DuckDBPyConnection, until: date) -> pl.
         for part in rows.partition_by("index_id", maintain_order=True)
     ]
     return pl.concat(filled) if filled else rows
-
-
-def _write(connection: duckdb.DuckDBPyConnection, table: str, rows: pl.DataFrame) -> None:
-    connection.register("backtest_rows", rows.to_arrow())
-    try:
-        connection.execute(f"insert into {table} by name select * from backtest_rows")
-    finally:
-        connection.unregister("backtest_rows")

@@ -19,6 +19,7 @@ from models_ml.indices.state import new_state
 from orchestration.lib.run_context import recorded_weeks
 from orchestration.lib.versioned_tables import COMPOSITIONS
 from orchestration.lib.weeks import mondays
+from orchestration.lib.written_anew import write_anew
 
 CREATE_TABLE = """create table if not exists indices.insurance
     (index_id varchar, year integer, return_with double, return_without double, given_up double, is_bull_year boolean,
@@ -64,9 +65,4 @@ def write_insurance(
         ]
         frames.append(pl.DataFrame(rows, schema=published.schema, orient="row"))
     prices = price_of_insurance(pl.concat(frames), {index_id: UNINSURED.format(index_id) for index_id in ids})
-    connection.execute("delete from indices.insurance")
-    connection.register("insurance_rows", prices.to_arrow())
-    try:
-        connection.execute("insert into indices.insurance by name select * from insurance_rows")
-    finally:
-        connection.unregister("insurance_rows")
+    write_anew(connection, "indices.insurance", prices)

@@ -27,6 +27,7 @@ from models_ml.indices.pro_forma import ProForma, pro_forma
 from models_ml.indices.state import IndexState
 from orchestration.lib.index_weeks import IndexWeeks, state_after
 from orchestration.lib.run_context import RunContext
+from orchestration.lib.written_anew import write_anew
 
 CREATE_TABLES = (
     """create table if not exists indices.definition_versions
@@ -141,7 +142,8 @@ def write_methodologies(
         }
         for each in definitions
     ]
-    _write_anew(connection, "indices.methodologies", rows, {"twin": pl.String(), "undated_inputs": pl.String()})
+    overrides = {"twin": pl.String(), "undated_inputs": pl.String()}
+    write_anew(connection, "indices.methodologies", pl.DataFrame(rows, schema_overrides=overrides))
 
 
 def write_pro_forma(
@@ -159,7 +161,7 @@ def write_pro_forma(
     for index in computed:
         state = _state(connection, index, week)
         rows += _rows(pro_forma(index.definition, state, week, market))
-    _write_anew(connection, "indices.pro_forma", rows, PRO_FORMA_SCHEMA)
+    write_anew(connection, "indices.pro_forma", pl.DataFrame(rows, schema=PRO_FORMA_SCHEMA))
 
 
 def write_documents(warehouse: Path, published: Path) -> Documents:
@@ -219,19 +221,3 @@ def _rows(found: ProForma) -> list[dict[str, Any]]:
     ]
     nothing = dict.fromkeys(("token_id", "symbol", "target_weight", "weight_change"))
     return rows or [{**facts, **nothing, "reason": found.note}]
-
-
-def _write_anew(
-    connection: duckdb.DuckDBPyConnection,
-    table: str,
-    rows: Sequence[dict[str, Any]],
-    schema: dict[str, pl.DataType],
-) -> None:
-    connection.execute(f"delete from {table}")
-    if not rows:
-        return
-    connection.register("kit_rows", pl.DataFrame(rows, schema_overrides=schema).to_arrow())
-    try:
-        connection.execute(f"insert into {table} by name select * from kit_rows")
-    finally:
-        connection.unregister("kit_rows")

@@ -15,6 +15,7 @@ from models_ml.backtest.capacity import capacity
 from models_ml.backtest.plans import contribution_plans
 from models_ml.backtest.start_dates import start_date_spread
 from models_ml.indices.definition import IndexDefinition
+from orchestration.lib.written_anew import write_anew
 
 CREATE_TABLES = (
     """create table if not exists indices.capacity
@@ -64,13 +65,8 @@ def write_prospects(
         "start_dates": start_date_spread(levels, benchmarks),
         "plans": contribution_plans(own),
     }
-    clear_prospects(connection)
     for name, rows in found.items():
-        connection.register("prospect_rows", rows.to_arrow())
-        try:
-            connection.execute(f"insert into indices.{name} by name select * from prospect_rows")
-        finally:
-            connection.unregister("prospect_rows")
+        write_anew(connection, f"indices.{name}", rows)
 
 
 def _ends(net: pl.DataFrame) -> pl.DataFrame:
