@@ -5,7 +5,6 @@ from datetime import date, timedelta
 import duckdb
 import pytest
 
-from models_ml.indices.definition import IndexDefinition
 from orchestration.defs.indices.plots import (
     FLAGSHIP,
     OTHERS,
@@ -19,26 +18,12 @@ from orchestration.defs.indices.plots import (
     worth_of,
 )
 from orchestration.lib.index_backtest import create_backtest_tables
+from tests.unit.orchestration.builds import one_token_index
 
 FIRST = date(2024, 1, 1)
 
 
-def definition(index_id, twin=None):
-    return IndexDefinition.model_validate(
-        {
-            "index_id": index_id,
-            "name": index_id,
-            "kind": "passive",
-            "methodology": "One token.",
-            "selection": {"count": 1},
-            "calendar": {"rule": "monthly"},
-            "minimum_constituents": 1,
-            "twin": twin,
-        }
-    )
-
-
-OWN, TWIN = definition(FLAGSHIP, twin="plain"), definition("plain")
+OWN, TWIN = one_token_index(FLAGSHIP, twin="plain"), one_token_index("plain")
 
 
 @pytest.fixture
@@ -72,7 +57,7 @@ def hold(connection, week, token_id, weight, reason="stays (rank 1)"):
 
 
 def test_the_flagship_is_shown_else_an_index_with_a_twin_else_any():
-    tilted = definition("tilted", twin="plain")
+    tilted = one_token_index("tilted", twin="plain")
 
     assert flagship([TWIN, tilted, OWN]) == OWN
     assert flagship([TWIN, tilted]) == tilted

@@ -13,10 +13,11 @@ from models_ml.learning.dataset import MARKET_COLUMNS, READ_FEATURES, model_fram
 from models_ml.learning.ranking import TRADER, train_ranking
 from orchestration.lib.action_weeks import build_actions
 from orchestration.lib.registry import ModelRegistry
-from orchestration.lib.run_context import RunContext, units_of
+from orchestration.lib.run_context import units_of
 from orchestration.lib.versioned_tables import DAILY_SIGNALS, GRADE_EXPLANATIONS, TRADER_GRADES, TRADING_SIGNALS
 from orchestration.lib.versions import append_versions, create_versioned_tables
 from orchestration.lib.warehouse import create_schemas
+from tests.unit.orchestration.builds import build_of
 
 WEEKS = [date(2024, 1, 1) + timedelta(weeks=number) for number in range(4)]
 NEWEST = WEEKS[-1]
@@ -27,20 +28,7 @@ DAYS = [WEEKS[0] - timedelta(days=7) + timedelta(days=number) for number in rang
 MOVED = date(2024, 1, 18)
 """On this day the tokens of the AI sector are found to be DePIN."""
 
-CONTEXT = RunContext(
-    build_id="run",
-    as_of_week=NEWEST,
-    data_source="simulated",
-    input_cutoff=datetime(2024, 1, 22, tzinfo=UTC),
-    inputs_hash="in",
-    code_version="abc",
-    changed_from=None,
-    rebuild_from=None,
-    rebuild_to=None,
-    version_reason=None,
-    correction_weeks=8,
-    recorded_at=datetime(2024, 1, 22, 1, tzinfo=UTC),
-)
+CONTEXT = build_of(NEWEST, at=datetime(2024, 1, 22, tzinfo=UTC), recorded_at=datetime(2024, 1, 22, 1, tzinfo=UTC))
 
 
 def mart(connection, name, frame):

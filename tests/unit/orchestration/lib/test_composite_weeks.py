@@ -12,8 +12,8 @@ import pytest
 from models_ml.indices.definition import IndexDefinition
 from models_ml.indices.market import CANDIDATE_SCHEMA, PRICE_SCHEMA, MarketData, MarketState
 from orchestration.lib.index_weeks import append_indices, compute_indices
-from orchestration.lib.run_context import RunContext
 from orchestration.lib.versions import create_versioned_tables
+from tests.unit.orchestration.builds import build_of
 
 FIRST, DAYS = dt.date(2024, 1, 1), 7 * 26
 LEVEL_CHECK = Path(__file__).parents[4] / "dbt_project" / "models" / "api" / "index_level_check.sql"
@@ -125,20 +125,7 @@ def warehouse(closes):
 def build(connection, definitions, market, week, *, changed_from=None, minute=0, weeks_of=None):
     """One weekly build: compute what it chooses, record it."""
     recorded_at = dt.datetime(2024, 12, 1, 0, minute, tzinfo=dt.UTC)
-    context = RunContext(
-        build_id=f"build-{minute}",
-        as_of_week=week,
-        data_source="simulated",
-        input_cutoff=recorded_at,
-        inputs_hash="in",
-        code_version="abc",
-        changed_from=changed_from,
-        rebuild_from=None,
-        rebuild_to=None,
-        version_reason=None,
-        correction_weeks=8,
-        recorded_at=recorded_at,
-    )
+    context = build_of(week, at=recorded_at, build_id=f"build-{minute}", changed_from=changed_from)
     computed = compute_indices(connection, definitions, market, context, weeks_of=weeks_of)
     return computed, append_indices(connection, computed, context)
 

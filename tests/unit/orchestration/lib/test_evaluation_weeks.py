@@ -16,9 +16,10 @@ from orchestration.lib.evaluation_weeks import (
     weeks_to_evaluate,
     with_trailing_icir,
 )
-from orchestration.lib.run_context import RunContext, units_of
+from orchestration.lib.run_context import units_of
 from orchestration.lib.versions import append_versions, create_versioned_tables
 from orchestration.lib.warehouse import create_schemas
+from tests.unit.orchestration.builds import build_of
 
 WEEK = date(2024, 1, 1)
 WEEKS = [WEEK, WEEK + timedelta(weeks=1)]
@@ -27,19 +28,8 @@ DAYS = [WEEK - timedelta(days=1) + timedelta(days=number) for number in range(11
 MOVED = WEEKS[1]
 """From this Monday on the tokens of the AI sector are found to be DePIN."""
 
-CONTEXT = RunContext(
-    build_id="run",
-    as_of_week=WEEK + timedelta(weeks=13),
-    data_source="simulated",
-    input_cutoff=datetime(2024, 4, 1, tzinfo=UTC),
-    inputs_hash="in",
-    code_version="abc",
-    changed_from=None,
-    rebuild_from=None,
-    rebuild_to=None,
-    version_reason=None,
-    correction_weeks=8,
-    recorded_at=datetime(2024, 4, 1, 1, tzinfo=UTC),
+CONTEXT = build_of(
+    WEEK + timedelta(weeks=13), at=datetime(2024, 4, 1, tzinfo=UTC), recorded_at=datetime(2024, 4, 1, 1, tzinfo=UTC)
 )
 
 

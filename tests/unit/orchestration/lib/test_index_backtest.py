@@ -7,27 +7,15 @@ import numpy as np
 import polars as pl
 import pytest
 
-from models_ml.indices.definition import IndexDefinition
 from orchestration.lib.index_backtest import create_backtest_tables, write_backtests
+from tests.unit.orchestration.builds import one_token_index
 
 FIRST, DAYS = dt.date(2023, 1, 2), 500
 UNTIL = FIRST + dt.timedelta(days=DAYS)
 
 
 def definition(index_id, **fields):
-    return IndexDefinition.model_validate(
-        {
-            "index_id": index_id,
-            "name": index_id,
-            "kind": "passive",
-            "methodology": "One token.",
-            "selection": {"count": 1},
-            "calendar": {"rule": "monthly"},
-            "minimum_constituents": 1,
-            "base": {"level": 100},
-            **fields,
-        }
-    )
+    return one_token_index(index_id, **({"base": {"level": 100}} | fields))
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from models_ml.indices.definition import IndexDefinition
 from models_ml.indices.market import CANDIDATE_SCHEMA, PRICE_SCHEMA, MarketData, MarketState
 from orchestration.lib.index_insurance import create_insurance_table, write_insurance
 from orchestration.lib.index_weeks import append_indices, compute_indices
-from orchestration.lib.run_context import RunContext
 from orchestration.lib.versions import create_versioned_tables
 from orchestration.lib.warehouse import create_schemas
+from tests.unit.orchestration.builds import build_of
 
 FIRST, WEEK = dt.date(2023, 1, 2), dt.date(2024, 5, 6)
 DAYS = [FIRST + dt.timedelta(days=day) for day in range((WEEK - FIRST).days)]
@@ -71,20 +71,7 @@ def connection():
 @pytest.fixture
 def build():
     at = dt.datetime(2024, 5, 6, tzinfo=dt.UTC)
-    return RunContext(
-        build_id="run",
-        as_of_week=WEEK,
-        data_source="simulated",
-        input_cutoff=at,
-        inputs_hash="inputs",
-        code_version="code",
-        changed_from=None,
-        rebuild_from=None,
-        rebuild_to=None,
-        version_reason=None,
-        correction_weeks=8,
-        recorded_at=at,
-    )
+    return build_of(WEEK, at=at)
 
 
 def test_the_rotation_gives_up_nothing_while_it_holds_and_avoids_the_fall(connection, build):

@@ -20,10 +20,10 @@ from orchestration.lib.index_kit import (
     write_pro_forma,
 )
 from orchestration.lib.index_weeks import IndexWeeks, append_indices, compute_index
-from orchestration.lib.run_context import RunContext
 from orchestration.lib.versions import create_versioned_tables
 from orchestration.lib.warehouse import create_schemas
 from orchestration.settings import REPOSITORY_ROOT
+from tests.unit.orchestration.builds import build_of
 
 VIEWS = REPOSITORY_ROOT / "dbt_project" / "models" / "api"
 FIRST, WEEK = dt.date(2023, 1, 1), dt.date(2024, 5, 6)
@@ -93,20 +93,7 @@ TOP, MODEL = definition(), definition("model2", selection={"count": 2}, calendar
 
 def build(*, hour=0, week=WEEK):
     at = dt.datetime(2024, 5, 6, hour, tzinfo=dt.UTC)
-    return RunContext(
-        build_id=f"run {hour}",
-        as_of_week=week,
-        data_source="simulated",
-        input_cutoff=at,
-        inputs_hash="inputs",
-        code_version="code",
-        changed_from=None,
-        rebuild_from=None,
-        rebuild_to=None,
-        version_reason=None,
-        correction_weeks=8,
-        recorded_at=at,
-    )
+    return build_of(week, at=at, build_id=f"run {hour}")
 
 
 @pytest.fixture

@@ -8,29 +8,18 @@ import polars as pl
 import pytest
 
 from models_ml.backtest.capacity import capacity
-from models_ml.indices.definition import IndexDefinition
 from orchestration.lib.index_prospects import CREATE_TABLES, write_prospects
+from tests.unit.orchestration.builds import one_token_index
 
 FIRST, DAYS = dt.date(2022, 1, 10), 800
 CAPITALS_USD = (1e4, 1e5, 1e6, 1e7)
 
 
-def definition(index_id, **fields):
-    return IndexDefinition.model_validate(
-        {
-            "index_id": index_id,
-            "name": index_id,
-            "kind": "passive",
-            "methodology": "One token.",
-            "selection": {"count": 1},
-            "calendar": {"rule": "monthly"},
-            "minimum_constituents": 1,
-            **fields,
-        }
-    )
-
-
-DEFINITIONS = [definition("tilted", twin="plain"), definition("plain"), definition("unborn", twin="plain")]
+DEFINITIONS = [
+    one_token_index("tilted", twin="plain"),
+    one_token_index("plain"),
+    one_token_index("unborn", twin="plain"),
+]
 
 
 def grown(index_id, *, a_year, capital_usd, first=FIRST, days=DAYS):

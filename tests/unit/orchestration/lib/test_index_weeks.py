@@ -10,11 +10,12 @@ from models_ml.indices.definition import IndexDefinition
 from models_ml.indices.engine import fold
 from models_ml.indices.state import new_state
 from orchestration.lib.index_weeks import PRIOR_SCORE_DAYS, read_market
-from orchestration.lib.run_context import RunContext, units_of
+from orchestration.lib.run_context import units_of
 from orchestration.lib.versioned_tables import DAILY_GRADES
 from orchestration.lib.versions import append_versions, create_versioned_tables
 from orchestration.lib.warehouse import create_schemas
 from orchestration.lib.weeks import WEEK
+from tests.unit.orchestration.builds import build_of
 
 TOKENS = [f"t{number}" for number in range(5)]
 DAYS = [date(2024, 1, 1) + timedelta(days=number) for number in range(63)]  # from a Monday, nine weeks
@@ -60,20 +61,7 @@ def record_scores(connection, worst_of_day):
     )
     missing = [name for name in DAILY_GRADES.value_columns if name not in rows.columns]
     rows = rows.with_columns(pl.lit(None, pl.Float64).alias(name) for name in missing)
-    context = RunContext(
-        build_id="run",
-        as_of_week=UNTIL,
-        data_source="simulated",
-        input_cutoff=datetime(2024, 3, 4, tzinfo=UTC),
-        inputs_hash="in",
-        code_version="abc",
-        changed_from=None,
-        rebuild_from=None,
-        rebuild_to=None,
-        version_reason=None,
-        correction_weeks=8,
-        recorded_at=datetime(2024, 3, 4, 1, tzinfo=UTC),
-    )
+    context = build_of(UNTIL, at=datetime(2024, 3, 4, tzinfo=UTC), recorded_at=datetime(2024, 3, 4, 1, tzinfo=UTC))
     weeks = rows["as_of_week"].unique().sort().to_list()
     append_versions(connection, DAILY_GRADES, rows, provenance=context.provenance("backfill"), units=units_of(weeks))
 

@@ -15,9 +15,9 @@ from models_ml.learning.frozen_model import FrozenModel
 from models_ml.learning.training_profile import training_profile, values_behind
 from orchestration.lib.monitored_weeks import build_monitor
 from orchestration.lib.registry import ModelRegistry
-from orchestration.lib.run_context import RunContext
 from orchestration.lib.versions import create_versioned_tables
 from orchestration.lib.weekly_inputs import weekly_features
+from tests.unit.orchestration.builds import build_of
 
 COLUMNS = ("rank_return_7d", "rank_volatility_30d", "log_volatility_7d_to_30d", "btc_return_7d")
 FIRST = dt.date(2023, 1, 2)
@@ -97,21 +97,7 @@ def registry(tmp_path, training):
 
 
 def context(week, **changes):
-    facts = {
-        "build_id": "run-1",
-        "as_of_week": week,
-        "data_source": "simulated",
-        "input_cutoff": BUILT_AT,
-        "inputs_hash": "in",
-        "code_version": "abc",
-        "changed_from": None,
-        "rebuild_from": None,
-        "rebuild_to": None,
-        "version_reason": None,
-        "correction_weeks": 8,
-        "recorded_at": BUILT_AT,
-    }
-    return RunContext(**(facts | changes))
+    return build_of(week, at=BUILT_AT, **({"build_id": "run-1"} | changes))
 
 
 def figures(connection, *, model="trader"):
