@@ -5,7 +5,7 @@ import itertools
 
 import polars as pl
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from models_ml.indices.engine import advance, fold
@@ -53,7 +53,11 @@ def index_of(definition_of):
             "places": places | {"weighting": {"method": "equal"}},
             "rotating_places": places | {"rotation": {}, "weighting": {"cap": 0.4}},
             "rotating": model | {"rotation": {"min_hold_days": 8}, "selection": {"count": 3, "exit_rank": 5}},
-            "turning": model | {"rotation": {"trigger": "daily"}, "weighting": {"volatility_cap": True, "cap": 0.5}},
+            "turning": model
+            | {
+                "rotation": {"trigger": "daily"},
+                "weighting": {"volatility_cap": True, "volatility_days": 10, "cap": 0.5},
+            },
             "core": {"weighting": {"core": [{"token_id": "t01", "weight": 0.4}], "cap": 0.4}},
             "floored": model | {"rotation": {"floor_share": 0.3, "min_hold_days": 8}, "weighting": {"method": "equal"}},
         }
@@ -159,14 +163,17 @@ def test_levels_follow_the_target_weights_from_rebalance_to_rebalance(seed, kind
 
 @MARKETS
 @given(seed=st.integers(0, 10**6), kind=KINDS, factor=st.floats(0.1, 10))
+@example(seed=0, kind="turning", factor=2.0)
 def test_a_correction_of_prices_before_the_last_rebalance_moves_nothing_after_it(seed, kind, factor, walk_of, index_of):
     definition, market = index_of(kind), walk_of(seed=seed, first=START, days=DAYS)
     results = list(fold(definition, new_state(definition), WEEKS[:13], market.data()))
     tables = [rows_of(results[:12], table) for table in ("rebalances", "levels", "compositions")]
     state = state_from_rows(definition, *tables)
     assume(state.is_started)
-    # The oldest price the state can rest on: bought at this close, at a price that could be three days old.
-    oldest = state.rebalances[0].close_date - dt.timedelta(days=3)
+    # The oldest price the state can rest on: bought at this close, at a price that could be three days old. A ceiling by
+    # volatility is decided anew, from the returns of that many days before.
+    look_back_days = definition.weighting.volatility_days if definition.weighting.volatility_cap else 0
+    oldest = state.rebalances[0].close_date - dt.timedelta(days=3 + look_back_days)
     corrected = pl.when(pl.col("market_date") < oldest).then(pl.col("price_usd") * factor).otherwise("price_usd")
     market.prices = market.prices.with_columns(price_usd=corrected)
 
