@@ -100,7 +100,7 @@ def decide(
             forced_by=_calls_leave_too_few(definition, ranked, members) if held else None,
             filled=filled,
             empty_because=reasons.empty_places(
-                definition, filled=members.height, passed=ranked.eligible.height, judged=ranked.judged
+                definition, filled=members.height, passed=ranked.passed, judged=ranked.judged
             ),
         )
     is_rotated = to_stable.rotated >= 1 - SAME_SHARE
@@ -156,7 +156,7 @@ def _too_few(definition: IndexDefinition, chosen: _Chosen, ranked: Ranked, *, da
     if definition.parks_empty_places:
         return reasons.too_few_judged(found=ranked.judged, needed=needed, day=day) if ranked.judged < needed else None
     if chosen.held.height < needed:
-        return reasons.too_few(found=ranked.eligible.height, needed=needed, day=day, left_out=len(chosen.left_out))
+        return reasons.too_few(found=ranked.passed, needed=needed, day=day, left_out=len(chosen.left_out))
     return None
 
 
@@ -187,7 +187,7 @@ def _members(
         count = aic_count(ranked.eligible, day=day, prices=data.lookup, most=selection.count)
         selection = selection.model_copy(update={"count": count})
     before |= {target.token_id for target in left_out}
-    chosen = choose(ranked.eligible, held=before, selection=selection)
+    chosen = choose(ranked.best(selection.reach), held=before, selection=selection)
     share = selection.leave_out_worst
     if share == 0:
         return _Chosen(chosen)

@@ -153,6 +153,11 @@ class Selection(Strict):
     close before the one the index trades at. Chosen tokens without a score stay. An index does not start before one is left out."""
 
     @property
+    def reach(self) -> int:
+        """How many of the best a choice can depend on: were all within the exit rank constituents, the rest would still come next."""
+        return (self.exit_rank or self.count) + self.count
+
+    @property
     def smallest_count(self) -> int:
         """How many of `count` chosen tokens are held where all of them have a score."""
         return self.count - number_left_out(self.count, share=self.leave_out_worst)

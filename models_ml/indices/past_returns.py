@@ -33,12 +33,7 @@ class PastReturns:
 
     def volatilities(self) -> Floats:
         """Sample standard deviation of each token's daily returns, a fraction per day; NaN where it is not measured."""
-        return np.array(
-            [
-                _deviation(column) if is_measured else math.nan
-                for column, is_measured in zip(self.values.T, self.is_measured, strict=True)
-            ]
-        )
+        return np.where(self.is_measured, _deviations(self.values), math.nan)
 
     def of(self, columns: Sequence[int]) -> "PastReturns":
         """The same of some of the tokens."""
@@ -63,10 +58,18 @@ def past_returns(prices: PriceLookup, token_ids: Sequence[str], day: dt.date, da
     block = prices.block(token_ids, day - dt.timedelta(days=days), day)
     closes = (block.priced_on == block.numbers[:, None]).sum(axis=0)
     values = block.prices_usd[1:] / block.prices_usd[:-1] - 1
-    has_moved = np.array([_deviation(column) > 0 for column in values.T], dtype=bool)
+    has_moved = _deviations(values) > 0
     return PastReturns(values, (closes >= math.ceil(LEAST_SHARE_OF_CLOSES * (days + 1))) & has_moved)
 
 
-def _deviation(values: Floats) -> float:
-    known = values[np.isfinite(values)]
-    return float(known.std(ddof=1)) if len(known) > 1 else 0.0
+def _deviations(values: Floats) -> Floats:
+    """Sample standard deviation of each column over its finite values, 0 where there are fewer than two."""
+    columns = np.ascontiguousarray(values.T)
+    is_known = np.isfinite(columns)
+    deviations = np.zeros(len(columns))
+    is_whole = is_known.all(axis=1)
+    if columns.shape[1] > 1:
+        deviations[is_whole] = columns[is_whole].std(axis=1, ddof=1)
+    for position in np.flatnonzero(~is_whole & (is_known.sum(axis=1) > 1)):  # few: young tokens
+        deviations[position] = columns[position, is_known[position]].std(ddof=1)
+    return deviations

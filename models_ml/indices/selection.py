@@ -7,10 +7,11 @@ Does not: weights (`weighting.py`), stablecoins held by rotation (`rotation.py`)
 import datetime as dt
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from models_ml.indices.definition import IndexDefinition, Selection, number_left_out
@@ -18,6 +19,10 @@ from models_ml.indices.errors import MarketDataError
 from models_ml.indices.feature_rules import FeatureCondition, feature_column
 from models_ml.indices.market import PriceLookup
 from models_ml.indices.weighting_rules import Weighting
+
+Booleans = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
 
 CALLS = {"bearish": -1, "neutral": 0}
 HELD_CALL = 1  # what a token without a call counts as: nothing speaks against it
@@ -28,21 +33,36 @@ class Ranked:
     """A snapshot split in two.
 
     Attributes:
-        eligible: Snapshot rows by `rank` (1 is best), which is counted within the pool of `ranking.among_largest`.
+        order: Positions of the eligible rows in the snapshot, the best first, within the pool of `ranking.among_largest`.
         snapshot: All rows.
         codes: Code of the first test that each row of the snapshot failed, None where it is eligible.
-        judged: Size of the pool: `eligible` and those of it that fail a bound on a feature.
+        judged: Size of the pool: the eligible and those of it that fail a bound on a feature.
     """
 
-    eligible: pl.DataFrame
+    order: Integers
     snapshot: pl.DataFrame
     codes: list[str | None]
     judged: int
 
+    @property
+    def passed(self) -> int:
+        """Number of eligible tokens."""
+        return len(self.order)
+
+    @cached_property
+    def eligible(self) -> pl.DataFrame:
+        """Snapshot rows of all eligible tokens by `rank` (1 is best)."""
+        return self.best(self.passed)
+
+    def best(self, count: int) -> pl.DataFrame:
+        """The first `count` rows of `eligible`: most decisions look at few of them."""
+        return self.snapshot[self.order[:count]].with_row_index("rank", offset=1)
+
     @cached_property
     def ranks(self) -> dict[str, int]:
         """Rank of every eligible token."""
-        return dict(zip(self.eligible["token_id"].to_list(), self.eligible["rank"].to_list(), strict=True))
+        token_ids = self.snapshot["token_id"][self.order].to_list()
+        return dict(zip(token_ids, range(1, self.passed + 1), strict=True))
 
     @cached_property
     def excluded(self) -> pl.DataFrame:
@@ -101,7 +121,7 @@ def rank_candidates(
             f"candidates of {close_date}: {definition.index_id} rests on the features {', '.join(lacking)}, which they lack; "
             f"hand them in as columns {', '.join(feature_column(name) for name in lacking)}"
         )
-    codes = snapshot.select(exclusion=judge(definition)).to_series().to_list()
+    codes = judge(definition, snapshot)
     survivors = np.array([position for position, code in enumerate(codes) if code is None], dtype=np.int64)
     names = snapshot["token_id"][survivors].to_list()
     is_priced, least = prices.are_priced(names, close_date), definition.universe.min_history_days
@@ -116,80 +136,88 @@ def rank_candidates(
     pool = by_size[: definition.ranking.among_largest]
     size, conditions = len(pool), definition.eligibility.features
     if conditions:
-        failed = snapshot[pool].select(exclusion=_first_code(_bounds(conditions))).to_series()
-        for position, code in zip(pool, failed.to_list(), strict=True):
-            codes[position] = code
-        pool = pool[failed.is_null().to_numpy()]
+        failed = _first_codes(_bounds(conditions, snapshot), count=snapshot.height)
+        for position in pool:
+            codes[position] = failed[position]
+        pool = np.array([position for position in pool if codes[position] is None], dtype=np.int64)
     if definition.ranking.column != "market_cap_usd" or definition.ranking.order != "descending":
         # The pool is in the order of size and token_id, so a stable sort breaks ties by them.
         values = snapshot[definition.ranking.column].to_numpy()[pool]
         pool = pool[np.argsort(-values if definition.ranking.order == "descending" else values, kind="stable")]
-    return Ranked(snapshot[pool].with_row_index("rank", offset=1), snapshot, codes, size)
+    return Ranked(pool, snapshot, codes, size)
 
 
-@lru_cache(maxsize=256)
-def judge(definition: IndexDefinition) -> pl.Expr:
-    """Code of the first test a candidate fails, null where it passes all.
+def judge(definition: IndexDefinition, snapshot: pl.DataFrame) -> list[str | None]:
+    """Code of the first test that each candidate fails, None where it passes all.
 
-    Prices and bounds on features are tested by `rank_candidates`; here it counts only whether a bounded feature is known.
+    Prices and bounds on features are tested by `rank_candidates`; here it counts only whether a bounded feature is known. What is not
+    known fails only the tests that ask for it: as NaN it is neither below nor above a limit.
     """
     universe, limits = definition.universe, definition.eligibility
-    cap, volume = pl.col("market_cap_usd"), pl.col("volume_30d_median_usd")
-    needs_volume = limits.min_volume_30d_usd > 0 or limits.min_volume_to_cap > 0 or definition.weighting.uses_volume
-    sector = universe.sector.casefold() if universe.sector else ""
-    left_out = [name.casefold() for name in universe.exclude_sectors]
-    tests = [
-        ("core", pl.col("token_id").is_in(list(definition.weighting.core_weights))),
-        ("stable", pl.col("is_stable") & universe.exclude_stable),
-        ("wrapped", pl.col("is_wrapped") & universe.exclude_wrapped),
-        ("named", pl.col("token_id").is_in(list(universe.exclude_tokens))),
-        ("left_out_sector", pl.col("sector").fill_null("").str.to_lowercase().is_in(left_out)),
-        ("sector", pl.col("sector").fill_null("").str.to_lowercase().ne(sector) & bool(sector)),
-        ("no_market_cap", cap.is_null() | ~cap.is_finite() | (cap <= 0)),
-        ("small", cap < limits.min_market_cap_usd),
-        ("large", cap > (limits.max_market_cap_usd or float("inf"))),
-        ("no_volume", volume.is_null() & needs_volume),
-        ("zero_volume", (volume <= 0) & definition.weighting.uses_volume),
-        ("thin", volume < limits.min_volume_30d_usd),
-        ("fake_cap", volume < limits.min_volume_to_cap * cap),
-        ("young", pl.col("age_days").fill_null(0) < limits.min_price_age_days),
-        *((code, pl.col("signal").fill_null(HELD_CALL) == CALLS[code]) for code in limits.leave_out_calls),
-        ("unranked", pl.col(definition.ranking.column).is_null()),
-        ("ungraded", pl.col("trader_grade").is_null() & definition.weighting.uses_grade),
-        *((condition.column, pl.col(condition.column).is_null()) for condition in limits.features),
-    ]
-    # Tests that no token can fail cost as much as the others.
-    idle = {
-        "stable": not universe.exclude_stable,
-        "wrapped": not universe.exclude_wrapped,
-        "named": not universe.exclude_tokens,
-        "left_out_sector": not left_out,
-        "sector": not sector,
-        "large": limits.max_market_cap_usd is None,
-        "no_volume": not needs_volume,
-        "zero_volume": not definition.weighting.uses_volume,
-        "ungraded": not definition.weighting.uses_grade,
-    }
-    return _first_code([(code, fails) for code, fails in tests if not idle.get(code, False)])
+    cap, volume = _figures(snapshot, "market_cap_usd"), _figures(snapshot, "volume_30d_median_usd")
+    tests: list[tuple[str, Booleans]] = []
+    if definition.weighting.core_weights:
+        tests.append(("core", _is_among(snapshot["token_id"], definition.weighting.core_weights)))
+    if universe.exclude_stable:
+        tests.append(("stable", snapshot["is_stable"].fill_null(value=False).to_numpy()))
+    if universe.exclude_wrapped:
+        tests.append(("wrapped", snapshot["is_wrapped"].fill_null(value=False).to_numpy()))
+    if universe.exclude_tokens:
+        tests.append(("named", _is_among(snapshot["token_id"], universe.exclude_tokens)))
+    if universe.exclude_sectors or universe.sector:
+        sectors = np.array([(name or "").casefold() for name in snapshot["sector"].to_list()], dtype=object)
+        left_out = {name.casefold() for name in universe.exclude_sectors}
+        tests.append(("left_out_sector", np.array([name in left_out for name in sectors], dtype=bool)))
+        if universe.sector:
+            tests.append(("sector", np.asarray(sectors != universe.sector.casefold(), dtype=bool)))
+    tests.append(("no_market_cap", ~(np.isfinite(cap) & (cap > 0))))
+    tests.append(("small", cap < limits.min_market_cap_usd))
+    if limits.max_market_cap_usd is not None:
+        tests.append(("large", cap > limits.max_market_cap_usd))
+    if limits.min_volume_30d_usd > 0 or limits.min_volume_to_cap > 0 or definition.weighting.uses_volume:
+        tests.append(("no_volume", np.isnan(volume)))
+    if definition.weighting.uses_volume:
+        tests.append(("zero_volume", volume <= 0))
+    tests.append(("thin", volume < limits.min_volume_30d_usd))
+    tests.append(("fake_cap", volume < limits.min_volume_to_cap * cap))
+    tests.append(("young", np.nan_to_num(_figures(snapshot, "age_days")) < limits.min_price_age_days))
+    if limits.leave_out_calls:
+        calls = snapshot["signal"].fill_null(HELD_CALL).to_numpy()
+        tests += [(code, calls == CALLS[code]) for code in limits.leave_out_calls]
+    tests.append(("unranked", snapshot[definition.ranking.column].is_null().to_numpy()))
+    if definition.weighting.uses_grade:
+        tests.append(("ungraded", snapshot["trader_grade"].is_null().to_numpy()))
+    tests += [(condition.column, snapshot[condition.column].is_null().to_numpy()) for condition in limits.features]
+    return _first_codes(tests, count=snapshot.height)
 
 
-def _bounds(conditions: Iterable[FeatureCondition]) -> list[tuple[str, pl.Expr]]:
-    """Code and test of every bound on a feature; the code is the feature's column."""
+def _figures(snapshot: pl.DataFrame, column: str) -> Floats:
+    """Numbers of a column, NaN where null."""
+    return np.asarray(snapshot[column].cast(pl.Float64).to_numpy(), dtype=np.float64)
+
+
+def _is_among(token_ids: pl.Series, names: Collection[str]) -> Booleans:
+    return np.array([token_id in names for token_id in token_ids.to_list()], dtype=bool)
+
+
+def _bounds(conditions: Iterable[FeatureCondition], snapshot: pl.DataFrame) -> list[tuple[str, Booleans]]:
+    """Code and failures of every bound on a feature; the code is the feature's column."""
     tests = []
     for condition in conditions:
-        value = pl.col(condition.column)
+        values = _figures(snapshot, condition.column)
         if condition.at_least is not None:
-            tests.append((condition.column, value < condition.at_least))
+            tests.append((condition.column, values < condition.at_least))
         if condition.at_most is not None:
-            tests.append((condition.column, value > condition.at_most))
+            tests.append((condition.column, values > condition.at_most))
     return tests
 
 
-def _first_code(tests: Sequence[tuple[str, pl.Expr]]) -> pl.Expr:
-    """Code of the first test that a row fails, null where it fails none."""
-    if not tests:
-        return pl.lit(None, pl.String)
-    return pl.coalesce(*(pl.when(fails).then(pl.lit(code)) for code, fails in tests))
+def _first_codes(tests: Sequence[tuple[str, Booleans]], *, count: int) -> list[str | None]:
+    """Code of the first test that each of `count` rows fails, None where it fails none."""
+    codes = np.full(count, None, dtype=object)
+    for code, fails in reversed(tests):  # the first test has the last word
+        codes[fails] = code
+    return list(codes)
 
 
 def choose(eligible: pl.DataFrame, *, held: Collection[str], selection: Selection) -> pl.DataFrame:
@@ -206,8 +234,7 @@ def choose(eligible: pl.DataFrame, *, held: Collection[str], selection: Selectio
         At most `count` rows of `eligible`, by rank.
     """
     exit_rank, entry_rank = selection.exit_rank or selection.count, selection.entry_rank or 0
-    # Were all within the exit rank constituents, the rest would still come from the next `count`.
-    near = eligible.head(exit_rank + selection.count)
+    near = eligible.head(selection.reach)
     ranks, token_ids, constituents = near["rank"].to_list(), near["token_id"].to_list(), set(held)
 
     def preference(position: int) -> tuple[int, int]:
