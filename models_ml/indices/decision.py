@@ -21,7 +21,7 @@ from models_ml.indices.market import STALE_AFTER_DAYS, MarketData
 from models_ml.indices.member_count import aic_count
 from models_ml.indices.past_returns import past_returns
 from models_ml.indices.rotation import Refuge, parking_basket, refuge
-from models_ml.indices.selection import Ranked, choose, rank_candidates, worst_of
+from models_ml.indices.selection import Ranked, rank_candidates, worst_of
 from models_ml.indices.state import SAME_SHARE, Rebalance, Stance, Target
 from models_ml.indices.tilting import has_tilt, tilt_factors
 from models_ml.indices.weighting import weigh
@@ -187,7 +187,7 @@ def _members(
         count = aic_count(ranked.eligible, day=day, prices=data.lookup, most=selection.count)
         selection = selection.model_copy(update={"count": count})
     before |= {target.token_id for target in left_out}
-    chosen = choose(ranked.best(selection.reach), held=before, selection=selection)
+    chosen = ranked.choose(held=before, selection=selection)
     share = selection.leave_out_worst
     if share == 0:
         return _Chosen(chosen)

@@ -249,8 +249,8 @@ def _own_bounds(
     before = shares.to_numpy()
     upper = np.array(weighting.ceilings(count))
     if weighting.rank_caps:
-        by_size = pl.DataFrame({"share": shares, "token_id": members["token_id"]})
-        order = by_size.select(pl.arg_sort_by("share", "token_id", descending=[True, False])).to_series().to_numpy()
+        token_ids = members["token_id"].to_list()
+        order = sorted(range(count), key=lambda position: (-before[position], token_ids[position]))
         upper[order] = upper.copy()
     ceilings = upper.copy()
     kinds: list[LimitKind] = ["cap"] * count
@@ -260,7 +260,7 @@ def _own_bounds(
         upper = np.where(is_softened, (upper + present) / 2, upper)
         kinds = ["flexible" if softened else "cap" for softened in is_softened]
     if weighting.liquidity is not None:
-        volume = members["volume_30d_median_usd"].fill_null(0.0).to_numpy()
+        volume = np.nan_to_num(members["volume_30d_median_usd"].to_numpy())
         allowed = weighting.liquidity.max_volume_share * volume / weighting.liquidity.capital_usd
         kinds = ["liquidity" if is_less else kind for kind, is_less in zip(kinds, allowed < upper, strict=True)]
         upper = np.minimum(upper, allowed)

@@ -142,18 +142,15 @@ def parking_basket(
     parking, limits = definition.parking, definition.eligibility
     if parking is None:
         return ()
-    large = snapshot.filter(
-        pl.col("is_fiat_backed"),
-        *([~pl.col("token_id").is_in(list(avoid))] if avoid else []),
-        pl.col("market_cap_usd") > 0,
-        pl.col("volume_30d_median_usd").fill_null(0) >= limits.min_volume_30d_usd,
-        pl.col("volume_30d_median_usd").fill_null(0) >= limits.min_volume_to_cap * pl.col("market_cap_usd"),
-    )
-    names = large["token_id"].to_list()
-    close = prices.block(names, close_date, close_date)
+    token_ids = snapshot["token_id"].to_list()
+    cap = np.asarray(snapshot["market_cap_usd"].to_numpy(), dtype=np.float64)
+    volume = np.nan_to_num(np.asarray(snapshot["volume_30d_median_usd"].to_numpy(), dtype=np.float64))
+    is_large = np.asarray(snapshot["is_fiat_backed"].to_numpy(), dtype=bool) & (cap > 0)
+    is_large &= (volume >= limits.min_volume_30d_usd) & (volume >= limits.min_volume_to_cap * cap)
+    large = [position for position in np.flatnonzero(is_large).tolist() if token_ids[position] not in avoid]
+    close = prices.block([token_ids[position] for position in large], close_date, close_date)
     values, is_priced = close.prices_usd[0], close.is_priced()[0]
     is_pegged = is_priced & (abs(values - 1) <= parking.peg_tolerance) & (values >= parking.leave_below_usd)
-    kept = large[np.flatnonzero(is_pegged)[: parking.stables]]
-    total = kept["market_cap_usd"].sum()
-    columns = (kept[name].to_list() for name in ("token_id", "symbol", "market_cap_usd"))
-    return tuple(Stable(token_id, symbol, cap / total) for token_id, symbol, cap in zip(*columns, strict=True))
+    kept = [position for position, pegged in zip(large, is_pegged, strict=True) if pegged][: parking.stables]
+    total, symbols = cap[kept].sum(), snapshot["symbol"].to_list()
+    return tuple(Stable(token_ids[position], symbols[position], float(cap[position] / total)) for position in kept)

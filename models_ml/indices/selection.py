@@ -25,7 +25,6 @@ Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
 CALLS = {"bearish": -1, "neutral": 0}
-HELD_CALL = 1  # what a token without a call counts as: nothing speaks against it
 
 
 @dataclass(frozen=True)
@@ -52,17 +51,28 @@ class Ranked:
     @cached_property
     def eligible(self) -> pl.DataFrame:
         """Snapshot rows of all eligible tokens by `rank` (1 is best)."""
-        return self.best(self.passed)
+        return self._rows(range(self.passed))
 
-    def best(self, count: int) -> pl.DataFrame:
-        """The first `count` rows of `eligible`: most decisions look at few of them."""
-        return self.snapshot[self.order[:count]].with_row_index("rank", offset=1)
+    @cached_property
+    def token_ids(self) -> list[str]:
+        """Eligible tokens by rank."""
+        names = self.snapshot["token_id"].to_list()
+        return [names[position] for position in self.order.tolist()]
 
     @cached_property
     def ranks(self) -> dict[str, int]:
         """Rank of every eligible token."""
-        token_ids = self.snapshot["token_id"][self.order].to_list()
-        return dict(zip(token_ids, range(1, self.passed + 1), strict=True))
+        return dict(zip(self.token_ids, range(1, self.passed + 1), strict=True))
+
+    def choose(self, *, held: Collection[str], selection: Selection) -> pl.DataFrame:
+        """The rows of `eligible` that `choose` takes; only these are gathered, since to gather hundreds is most of the work."""
+        near = self.token_ids[: selection.reach]
+        return self._rows(preferred(range(1, len(near) + 1), near, held=held, selection=selection))
+
+    def _rows(self, places: Sequence[int]) -> pl.DataFrame:
+        """Rows of the eligible tokens at some places of the order, counted from 0, with their rank."""
+        rank = pl.Series("rank", [place + 1 for place in places], dtype=pl.UInt32)
+        return self.snapshot[self.order[list(places)]].insert_column(0, rank)
 
     @cached_property
     def excluded(self) -> pl.DataFrame:
@@ -159,17 +169,18 @@ def judge(definition: IndexDefinition, snapshot: pl.DataFrame) -> list[str | Non
     if definition.weighting.core_weights:
         tests.append(("core", _is_among(snapshot["token_id"], definition.weighting.core_weights)))
     if universe.exclude_stable:
-        tests.append(("stable", snapshot["is_stable"].fill_null(value=False).to_numpy()))
+        tests.append(("stable", _flags(snapshot, "is_stable")))
     if universe.exclude_wrapped:
-        tests.append(("wrapped", snapshot["is_wrapped"].fill_null(value=False).to_numpy()))
+        tests.append(("wrapped", _flags(snapshot, "is_wrapped")))
     if universe.exclude_tokens:
         tests.append(("named", _is_among(snapshot["token_id"], universe.exclude_tokens)))
     if universe.exclude_sectors or universe.sector:
-        sectors = np.array([(name or "").casefold() for name in snapshot["sector"].to_list()], dtype=object)
+        sectors = [(name or "").casefold() for name in snapshot["sector"].to_list()]
         left_out = {name.casefold() for name in universe.exclude_sectors}
         tests.append(("left_out_sector", np.array([name in left_out for name in sectors], dtype=bool)))
         if universe.sector:
-            tests.append(("sector", np.asarray(sectors != universe.sector.casefold(), dtype=bool)))
+            sector = universe.sector.casefold()
+            tests.append(("sector", np.array([name != sector for name in sectors], dtype=bool)))
     tests.append(("no_market_cap", ~(np.isfinite(cap) & (cap > 0))))
     tests.append(("small", cap < limits.min_market_cap_usd))
     if limits.max_market_cap_usd is not None:
@@ -182,18 +193,23 @@ def judge(definition: IndexDefinition, snapshot: pl.DataFrame) -> list[str | Non
     tests.append(("fake_cap", volume < limits.min_volume_to_cap * cap))
     tests.append(("young", np.nan_to_num(_figures(snapshot, "age_days")) < limits.min_price_age_days))
     if limits.leave_out_calls:
-        calls = snapshot["signal"].fill_null(HELD_CALL).to_numpy()
+        calls = _figures(snapshot, "signal")  # nothing speaks against a token without a call
         tests += [(code, calls == CALLS[code]) for code in limits.leave_out_calls]
-    tests.append(("unranked", snapshot[definition.ranking.column].is_null().to_numpy()))
+    tests.append(("unranked", np.isnan(_figures(snapshot, definition.ranking.column))))
     if definition.weighting.uses_grade:
-        tests.append(("ungraded", snapshot["trader_grade"].is_null().to_numpy()))
-    tests += [(condition.column, snapshot[condition.column].is_null().to_numpy()) for condition in limits.features]
+        tests.append(("ungraded", np.isnan(_figures(snapshot, "trader_grade"))))
+    tests += [(condition.column, np.isnan(_figures(snapshot, condition.column))) for condition in limits.features]
     return _first_codes(tests, count=snapshot.height)
 
 
 def _figures(snapshot: pl.DataFrame, column: str) -> Floats:
-    """Numbers of a column, NaN where null."""
-    return np.asarray(snapshot[column].cast(pl.Float64).to_numpy(), dtype=np.float64)
+    """Numbers of a column, NaN where null. Arrays all the way: an expression on so few rows costs a hundred times as much."""
+    return np.asarray(snapshot[column].to_numpy(), dtype=np.float64)
+
+
+def _flags(snapshot: pl.DataFrame, column: str) -> Booleans:
+    """Truth of a column, null as false."""
+    return np.asarray(snapshot[column].to_numpy(), dtype=bool)
 
 
 def _is_among(token_ids: pl.Series, names: Collection[str]) -> Booleans:
@@ -233,9 +249,16 @@ def choose(eligible: pl.DataFrame, *, held: Collection[str], selection: Selectio
     Returns:
         At most `count` rows of `eligible`, by rank.
     """
-    exit_rank, entry_rank = selection.exit_rank or selection.count, selection.entry_rank or 0
     near = eligible.head(selection.reach)
-    ranks, token_ids, constituents = near["rank"].to_list(), near["token_id"].to_list(), set(held)
+    return near[preferred(near["rank"].to_list(), near["token_id"].to_list(), held=held, selection=selection)]
+
+
+def preferred(
+    ranks: Sequence[int], token_ids: Sequence[str], *, held: Collection[str], selection: Selection
+) -> list[int]:
+    """Positions of the tokens that `choose` takes, in the order of `ranks`, which ascend and belong to `token_ids`."""
+    exit_rank, entry_rank = selection.exit_rank or selection.count, selection.entry_rank or 0
+    constituents = set(held)
 
     def preference(position: int) -> tuple[int, int]:
         rank = ranks[position]
@@ -243,8 +266,7 @@ def choose(eligible: pl.DataFrame, *, held: Collection[str], selection: Selectio
             return 0, rank
         return 1 if rank <= exit_rank and token_ids[position] in constituents else 2, rank
 
-    chosen = sorted(range(len(ranks)), key=preference)[: selection.count]
-    return near[sorted(chosen, key=ranks.__getitem__)]
+    return sorted(sorted(range(len(ranks)), key=preference)[: selection.count])
 
 
 def worst_of(chosen: pl.DataFrame, *, share: float) -> pl.DataFrame:

@@ -44,7 +44,7 @@ def free_float_cap_weights(members: pl.DataFrame) -> pl.Series:
 
 def sqrt_market_cap_weights(members: pl.DataFrame) -> pl.Series:
     """Shares of the summed square roots of `market_cap_usd` (the CCI30's rule), one per row, summing to 1."""
-    return _shares(members["market_cap_usd"].sqrt())
+    return _shares(pl.Series("weight", np.sqrt(members["market_cap_usd"].to_numpy())))
 
 
 def equal_weights(members: pl.DataFrame) -> pl.Series:
@@ -72,7 +72,8 @@ def volume_weights(members: pl.DataFrame) -> pl.Series:
 
 def grade_conviction_weights(members: pl.DataFrame) -> pl.Series:
     """Shares of the points by which `trader_grade` (0-100, no nulls) exceeds the neutral 50, at least one each."""
-    return _shares((members["trader_grade"] - NEUTRAL_GRADE).clip(lower_bound=LEAST_CONVICTION))
+    grades = members["trader_grade"].to_numpy()
+    return _shares(pl.Series("weight", np.maximum(grades - NEUTRAL_GRADE, LEAST_CONVICTION)))
 
 
 def inverse_volatility_weights(past: PastReturns) -> pl.Series:
