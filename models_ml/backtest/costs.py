@@ -32,8 +32,9 @@ DAILY_SCHEMA: dict[str, pl.DataType] = {
     "trusted_volume_24h_usd": pl.Float64(),
 }
 RANGE_SCHEMA: dict[str, pl.DataType] = {"high_usd": pl.Float64(), "low_usd": pl.Float64()}
+QUOTE_SCHEMA: dict[str, pl.DataType] = {"bid_ask_spread": pl.Float64()}
 
-WINDOW_DAYS = 30  # of the average volume and the volatility
+WINDOW_DAYS = 30  # of the average volume, the volatility and the quoted spreads
 SPREAD_WINDOW_DAYS = 90
 """A day's estimate of a spread is mostly noise, a few per cent wide; the mean of a quarter still errs by some 0.2 %."""
 
@@ -43,6 +44,13 @@ HALF_SPREAD_FLOORS = ((0.0, 0.0100), (5e5, 0.0050), (5e6, 0.0020), (5e7, 0.0005)
 An assumption near what the estimator gives for daily candles of CoinMarketCap of 2018 to 2020: medians of 1.2 %, 0.5 %
 and 0.25 % in the three lower buckets. In the upper two it cannot tell a spread from none, and order books of such
 tokens quote a few hundredths of a per cent. Edges as in `learning/evaluation/costs.py`, with one for the largest.
+"""
+
+ESTIMATED_BELOW_USD = 5e7
+"""Average daily volume below which a spread is estimated from highs and lows; above it the floor stands.
+
+Bitcoin's estimate is -0.2 % in the mean of 29 quarters of CoinMarketCap's candles, with a standard deviation of 0.4 % from quarter to
+quarter, where its book quotes a few thousandths of a per cent: the positive half of that noise would be charged as a cost.
 """
 
 UNKNOWN_DAILY_VOLATILITY = 0.10
@@ -56,6 +64,7 @@ class TradingCosts:
     Attributes:
         venue_fee: Fraction of each trade that the venue keeps; 0.10 % is what Binance lists for small spot trades.
         half_spread_floors: (average daily volume in USD a bucket begins at, smallest half spread), ascending from 0.
+        estimated_below_usd: Average daily volume below which ranges tell the half spread, where they say more than the floor.
         impact: Coefficient of the square-root law, at least 0.
 
     Raises:
@@ -64,6 +73,7 @@ class TradingCosts:
 
     venue_fee: float = 0.001
     half_spread_floors: tuple[tuple[float, float], ...] = HALF_SPREAD_FLOORS
+    estimated_below_usd: float = ESTIMATED_BELOW_USD
     impact: float = 1.0
 
     def __post_init__(self) -> None:
@@ -71,7 +81,10 @@ class TradingCosts:
         edges = [edge for edge, _ in self.half_spread_floors]
         if not edges or edges[0] != 0 or edges != sorted(set(edges)):
             raise BacktestDataError(f"half_spread_floors begin at {edges}; they must ascend, and the first begin at 0")
-        if min(self.venue_fee, self.impact, *(floor for _, floor in self.half_spread_floors)) < 0:
+        if (
+            min(self.venue_fee, self.impact, self.estimated_below_usd, *(floor for _, floor in self.half_spread_floors))
+            < 0
+        ):
             raise BacktestDataError(f"{self} holds a negative cost; give fractions of at least 0")
 
     @property
@@ -119,8 +132,8 @@ def cost_inputs(daily: pl.DataFrame, costs: TradingCosts = DEFAULT_COSTS) -> pl.
 
     Args:
         daily: One row per token and day, in the columns of `fct_daily`: market_date, token_id, price_usd,
-            trusted_volume_24h_usd (without wash trading, nullable); where candles have them also high_usd and low_usd
-            (nullable). Without these a spread is the floor of its bucket.
+            trusted_volume_24h_usd (without wash trading, nullable); where they are known also high_usd and low_usd of
+            `fct_ranges_daily` and bid_ask_spread of `fct_liquidity_daily` (a fraction of the mid), all nullable.
         costs: Parameters.
 
     Returns:
@@ -128,8 +141,9 @@ def cost_inputs(daily: pl.DataFrame, costs: TradingCosts = DEFAULT_COSTS) -> pl.
         volume_usd (trusted volume of the day, null where unknown or 0),
         average_volume_usd (mean of the known volumes of 30 days, null without any),
         daily_volatility (standard deviation of log returns over 30 days, null below 15 returns),
-        half_spread (fraction: half the mean two-day estimate of 90 days, a negative mean counting as 0, at least the
-        floor of the bucket of the average volume),
+        half_spread (fraction: half the mean spread that books quoted within 30 days, the floor or not; without a quote half
+        the mean two-day estimate of 90 days where the average volume is below `estimated_below_usd`, a negative mean
+        counting as 0, at least the floor of the bucket of the average volume),
         linear_cost (fraction: fee and half spread; where the average volume is unknown also the impact of trading a
         whole day's volume),
         impact_per_root_usd (impact x volatility / sqrt(average volume), so that a trade of x USD costs
@@ -138,11 +152,12 @@ def cost_inputs(daily: pl.DataFrame, costs: TradingCosts = DEFAULT_COSTS) -> pl.
     Raises:
         BacktestDataError: A column is missing, or a token has a day twice.
     """
-    has_range = all(column in daily.columns for column in RANGE_SCHEMA)
-    schema = DAILY_SCHEMA | (RANGE_SCHEMA if has_range else {})
+    optional = RANGE_SCHEMA | QUOTE_SCHEMA
+    schema = DAILY_SCHEMA | {column: dtype for column, dtype in optional.items() if column in daily.columns}
     rows = with_columns_of(daily, schema, what="daily", key=("token_id", "market_date")).sort("token_id", "market_date")
-    if not has_range:
-        rows = rows.with_columns(pl.lit(None, dtype).alias(column) for column, dtype in RANGE_SCHEMA.items())
+    rows = rows.with_columns(
+        pl.lit(None, dtype).alias(column) for column, dtype in optional.items() if column not in schema
+    )
     is_next_day = (pl.col("market_date") - pl.col("market_date").shift(1)) == pl.duration(days=1)
     price = pl.when(pl.col("price_usd").is_finite() & (pl.col("price_usd") > 0)).then(pl.col("price_usd"))
     volume = pl.col("trusted_volume_24h_usd")
@@ -150,6 +165,7 @@ def cost_inputs(daily: pl.DataFrame, costs: TradingCosts = DEFAULT_COSTS) -> pl.
         volume_usd=pl.when(volume.is_finite() & (volume > 0)).then(volume),
         log_return=pl.when(is_next_day).then(price.log().diff()).over("token_id"),
         spread=spread_of_two_days().over("token_id"),
+        quoted=pl.when(pl.col("bid_ask_spread").is_finite() & (pl.col("bid_ask_spread") >= 0)).then("bid_ask_spread"),
     )
     window = f"{WINDOW_DAYS}d"
     rows = rows.with_columns(
@@ -157,12 +173,17 @@ def cost_inputs(daily: pl.DataFrame, costs: TradingCosts = DEFAULT_COSTS) -> pl.
         daily_volatility=pl.col("log_return")
         .rolling_std_by("market_date", window, min_samples=enough(WINDOW_DAYS))
         .over("token_id"),
+        quote=pl.col("quoted").rolling_mean_by("market_date", window, min_samples=1).over("token_id"),
         estimate=pl.col("spread")
         .rolling_mean_by("market_date", f"{SPREAD_WINDOW_DAYS}d", min_samples=enough(SPREAD_WINDOW_DAYS))
         .over("token_id"),
     )
-    floor = _floor(costs, pl.col("average_volume_usd"))
-    rows = rows.with_columns(half_spread=pl.max_horizontal(pl.col("estimate").fill_null(0.0) / 2, floor))
+    volume = pl.col("average_volume_usd")
+    is_estimated = (volume < costs.estimated_below_usd) | volume.is_null()
+    estimate = pl.when(is_estimated).then(pl.col("estimate")).fill_null(0.0)
+    rows = rows.with_columns(
+        half_spread=pl.coalesce(pl.col("quote") / 2, pl.max_horizontal(estimate / 2, _floor(costs, volume)))
+    )
     moved = costs.impact * pl.col("daily_volatility").fill_null(UNKNOWN_DAILY_VOLATILITY)
     is_known = pl.col("average_volume_usd").is_not_null()
     linear = costs.venue_fee + pl.col("half_spread")

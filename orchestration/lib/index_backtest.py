@@ -126,12 +126,22 @@ def _after_costs(
 
 
 def traded_closes(connection: duckdb.DuckDBPyConnection, rebalances: pl.DataFrame, *, until: date) -> pl.DataFrame:
-    """Closes and volumes of the tokens of some rebalances before `until`, from the days that costs of the first are estimated from on."""
+    """What costs rest on, of the tokens of some rebalances before `until`: closes, volumes, ranges, quoted spreads (`cost_inputs`).
+
+    One row a token and day, from the first that costs of the first rebalance are estimated from.
+    """
     first: date = rebalances.select(pl.col("effective_at").dt.date().min()).item()
     return connection.execute(
         """
-        select market_date, token_id, price_usd, trusted_volume_24h_usd from marts.fct_daily
-        where not is_carried and market_date < ? and market_date >= ? and token_id in (select unnest(?))
+        select
+            daily.market_date, daily.token_id, daily.price_usd, daily.trusted_volume_24h_usd,
+            ranges.high_usd, ranges.low_usd, liquidity.bid_ask_spread
+        from marts.fct_daily as daily
+        left join marts.fct_ranges_daily as ranges
+            on daily.token_id = ranges.token_id and daily.market_date = ranges.market_date
+        left join marts.fct_liquidity_daily as liquidity
+            on daily.token_id = liquidity.token_id and daily.market_date = liquidity.market_date
+        where not daily.is_carried and daily.market_date < ? and daily.market_date >= ? and daily.token_id in (select unnest(?))
         """,
         [until, first - LOOK_BACK, rebalances["token_id"].unique().to_list()],
     ).pl()

@@ -151,8 +151,10 @@ NET_LEVELS, STATISTICS, CAPACITY, START_DATES, PLANS, PAPER_PORTFOLIOS = BACKTES
             deps=[
                 DEFINITIONS,
                 key_of(REBALANCES),
-                dg.AssetKey(["marts", "fct_daily"]),
-                dg.AssetKey(["marts", "fct_market_daily"]),
+                *(
+                    dg.AssetKey(["marts", name])
+                    for name in ("fct_daily", "fct_ranges_daily", "fct_liquidity_daily", "fct_market_daily")
+                ),
             ],
             description=description,
             group_name="indices",

@@ -56,10 +56,10 @@ def test_half_spread_of_a_simulated_order_book_is_found_to_a_quarter_of_a_per_ce
     middle = np.exp(np.cumsum(generator.normal(0, 0.04 / math.sqrt(minutes), minutes * days)))
     traded = (middle * (1 + spread / 2 * generator.choice([-1, 1], minutes * days))).reshape(days, minutes)
     daily = candles(list(zip(traded.max(axis=1).tolist(), traded.min(axis=1).tolist(), strict=True))).with_columns(
-        token_id=pl.lit("a"), price_usd=pl.Series(traded[:, -1]), trusted_volume_24h_usd=pl.lit(1e12)
+        token_id=pl.lit("a"), price_usd=pl.Series(traded[:, -1]), trusted_volume_24h_usd=pl.lit(1e6)
     )
 
-    found = cost_inputs(daily)["half_spread"][90:].mean()
+    found = cost_inputs(daily, TradingCosts(half_spread_floors=((0.0, 0.0),)))["half_spread"][90:].mean()
 
     assert found == pytest.approx(spread / 2, abs=0.0025)
 
@@ -101,6 +101,39 @@ def test_ranges_that_suggest_a_negative_spread_count_as_the_floor(daily_of):
 
     assert spread.drop_nulls().max() < 0
     assert cost_inputs(daily)["half_spread"].to_list() == [0.005] * days
+
+
+def ranging(daily, *, volume):
+    """A token whose price bounces between bid and ask, 4 % apart, and does not move: each day has both."""
+    return daily.with_columns(
+        high_usd=pl.col("price_usd") * 1.02, low_usd=pl.col("price_usd") * 0.98, trusted_volume_24h_usd=pl.lit(volume)
+    )
+
+
+def test_a_range_tells_the_half_spread_of_a_small_token_and_leaves_a_large_one_at_its_floor(daily_of):
+    still = daily_of({"a": [1.0] * 60})
+
+    small, large = (cost_inputs(ranging(still, volume=volume))["half_spread"].to_list() for volume in (4.9e7, 5.1e7))
+
+    # Half of 90 days must be known; then two ranges of one day and one of two are the spread alone, 4 %.
+    assert small[:45] == [0.002] * 45
+    assert small[45:] == pytest.approx([0.02] * 15, abs=1e-9)
+    assert large == [0.0005] * 60
+
+
+def test_a_quoted_spread_goes_before_the_estimate_and_the_floor_for_thirty_days(daily_of):
+    quotes = [None] * 50 + [0.001, 0.003] + [None] * 38
+    daily = ranging(daily_of({"a": [1.0] * 90}), volume=4e5).with_columns(
+        bid_ask_spread=pl.Series(quotes, dtype=pl.Float64)
+    )
+
+    found = cost_inputs(daily)["half_spread"].to_list()
+
+    assert found[49] == pytest.approx(0.02)
+    assert found[50] == pytest.approx(0.0005)
+    assert found[51:80] == pytest.approx([0.001] * 29)
+    assert found[80] == pytest.approx(0.0015)  # the first quote is 30 days old, the second counts alone
+    assert found[81:] == pytest.approx([0.02] * 9)
 
 
 def test_average_volume_spans_30_days_and_skips_the_unknown(daily_of):
