@@ -98,8 +98,9 @@ fix: setup
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 	@$(BIN)/sqlfluff fix --disable-progress-bar dbt_project/models
 
+# All benchmarks, or one part of the page: make bench [PART=compared|features|optimiser|limits]
 bench: setup
-	@$(BIN)/python -m benchmarks
+	@$(BIN)/python -m benchmarks $(PART)
 
 evaluate: setup
 	@$(BIN)/python -m orchestration.evaluate
