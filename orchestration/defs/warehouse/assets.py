@@ -27,12 +27,14 @@ from orchestration.lib.published_checks import judge_mart, mart_check_spec
 from orchestration.lib.resources import POOL, RunLease, Warehouse, Week, dbt_environment
 from orchestration.lib.run_context import RunContext, begin_build, first_unfinished_day, last_completed
 from orchestration.lib.suites_marts import mart_tables
+from orchestration.lib.table_comments import comment_tables, view_descriptions
 from orchestration.lib.versions import create_versioned_tables
 from orchestration.lib.warehouse import create_raw_views, create_schemas, earliest_change, table_exists
 from orchestration.lib.weeks import WEEK, instant_of
 from orchestration.sources.datasets import DATASETS
 
 FIRST_DAY = date(1900, 1, 1)
+API_COLUMNS = view_descriptions(validate_manifest(MANIFEST))
 SHOWN = ("marts", "quality", "api")
 """Schemas whose tables are previewed in the UI; a preview of every staging view would cost more than it tells."""
 
@@ -53,6 +55,7 @@ def prepare_build(warehouse: Warehouse, week: Week, run_id: str) -> tuple[RunCon
         create_backtest_tables(connection)
         create_kit_tables(connection)
         create_insurance_table(connection)
+        comment_tables(connection, API_COLUMNS)
         create_model_table(connection)
         create_check_results(connection)
         create_raw_views(connection, folder.root, input_cutoff=cutoff)

@@ -1,0 +1,77 @@
+"""Comments on the tables of indices that runs write anew: of every column what the api view over the table says of it.
+
+Belongs here: which view stands over which table, and words for the columns that no view shows.
+Does not: comments of versioned tables (`versioned_layout.py`) and of what dbt builds (its persist_docs).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import duckdb
+
+from orchestration.lib.versioned_layout import sql_text, transaction
+
+VIEWS: Mapping[str, str] = {
+    "indices.definitions": "indices",
+    "indices.methodologies": "index_methodology",
+    "indices.pro_forma": "index_pro_forma",
+    "indices.insurance": "index_insurance",
+    "indices.net_levels": "index_net_levels",
+    "indices.statistics": "index_statistics",
+    "indices.capacity": "index_capacity",
+    "indices.start_dates": "index_start_dates",
+    "indices.plans": "index_plans",
+    "indices.paper_portfolios": "paper_portfolios",
+}
+"""The api view over each table; both name a column alike."""
+
+UNSHOWN: Mapping[str, Mapping[str, str]] = {
+    "indices.methodologies": {
+        "twin": "Index with the same universe and ceiling and no model that it is set against; null where there is none.",
+        "base_level": "Level at the base, index points.",
+        "undated_inputs": "Inputs that are hindsight in this index's history, in words; null where there are none.",
+    },
+    "indices.definition_versions": {
+        "index_id": "Index that is defined.",
+        "version": "Number of the definition, major.minor.",
+        "first_week": "Monday of the first week that was built with it.",
+        "recorded_at": "Instant it was recorded.",
+        "run_id": "Run that recorded it.",
+        "code_version": "Version of the code of that run.",
+        "content_hash": "SHA-256 of the values as they are understood, defaults included.",
+        "definition_yaml": "The definition as it could be written, YAML.",
+        "values_json": "All its values, JSON.",
+        "changes": "What changed against the version before, a JSON list of sentences.",
+    },
+}
+"""Columns that no view shows under their name."""
+
+
+def view_descriptions(manifest: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """What dbt's manifest says of the columns of each api view."""
+    return {
+        node["name"]: {name: str(column["description"]) for name, column in node["columns"].items()}
+        for node in manifest["nodes"].values()
+        if node["resource_type"] == "model" and node["schema"] == "api"
+    }
+
+
+def comment_tables(connection: duckdb.DuckDBPyConnection, views: Mapping[str, Mapping[str, str]]) -> None:
+    """Comment the columns of the tables that exist, for the UI and for readers of the published copy.
+
+    Args:
+        connection: The warehouse, open for writing.
+        views: Descriptions of the columns of each api view (`view_descriptions`).
+    """
+    with transaction(connection):
+        for table in sorted({*VIEWS, *UNSHOWN}):
+            told = {**views.get(VIEWS.get(table, ""), {}), **UNSHOWN.get(table, {})}
+            columns = connection.execute(
+                "select column_name, comment from duckdb_columns() where schema_name = ? and table_name = ?",
+                table.split("."),
+            ).fetchall()
+            for column, comment in columns:
+                if column in told and comment != told[column]:
+                    connection.execute(f'comment on column {table}."{column}" is {sql_text(told[column])}')
