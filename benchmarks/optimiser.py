@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 
-from models_ml.indices.definition import DEFINITIONS_FOLDER, IndexDefinition, load_definitions
+from models_ml.indices.definition import DEFINITIONS_FOLDER, FLAGSHIP, IndexDefinition, load_definitions
 from models_ml.indices.market import CANDIDATE_SCHEMA, OPTIONAL_CANDIDATE_SCHEMA, MarketData, MarketState
 from models_ml.optimiser.answer import Counts, judge
 from models_ml.optimiser.goals import Goal
@@ -125,13 +125,13 @@ def plain_definitions(number: int) -> tuple[IndexDefinition, ...]:
 
 
 def _flagship() -> IndexDefinition:
-    return next(each for each in load_definitions(DEFINITIONS_FOLDER) if each.index_id == "ai_top100")
+    return next(each for each in load_definitions(DEFINITIONS_FOLDER) if each.index_id == FLAGSHIP)
 
 
 def scale() -> list[str]:
     """Lines about all variants, about bt on some and about skfolio on some, the first in a process of its own."""
     before = os.getloadavg()[0]
-    done = subprocess.run([sys.executable, "-m", "benchmarks.optimiser"], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-m", "benchmarks.optimiser"], stdout=subprocess.PIPE, text=True, check=True)
     all_variants = json.loads(done.stdout)
     market, chosen = Market(), plain_definitions(VARIANTS)[:: VARIANTS // COMPARED][:COMPARED]
     started = time.process_time()
@@ -143,7 +143,7 @@ def scale() -> list[str]:
         raise AssertionError(f"levels differ from bt's by {apart:g}, weights from skfolio's by {weights_apart:g}")
     each, plain = all_variants["processor"] / VARIANTS, bt_seconds / COMPARED
     return [
-        f"Optimiser: {VARIANTS:,} variants of `ai_top100` without optimiser weights, {WEEKS} weeks, {TOKENS} tokens, {PROCESSES} processes "
+        f"{VARIANTS:,} variants of `{FLAGSHIP}` without optimiser weights, {WEEKS} weeks, {TOKENS} tokens, {PROCESSES} processes "
         f"(aim: {AIM_SECONDS} s by the clock on two free processors). Load of the machine {before:.1f} at the start, "
         f"{os.getloadavg()[0]:.1f} at the end, on {os.cpu_count()} processors: above {PROCESSES} the clock counts what others took, "
         "processor seconds do not.",

@@ -26,12 +26,13 @@ import polars as pl
 from models_ml.indices import reasons
 from models_ml.indices.components import Components
 from models_ml.indices.decision import Decision, Holding, decide, leave_fallen_stables
-from models_ml.indices.definition import IndexDefinition, Rotation
+from models_ml.indices.definition import IndexDefinition
 from models_ml.indices.errors import StateError
 from models_ml.indices.levels import Basket, Close, basket_at
 from models_ml.indices.market import STALE_AFTER_DAYS, MarketData
 from models_ml.indices.rotation import is_held_on, wanted_share
 from models_ml.indices.schedule import ONE_WEEK, missed_rebalance, rule_occasions, trades_before_base
+from models_ml.indices.sections import Rotation
 from models_ml.indices.state import (
     COMPOSITION_SCHEMA,
     LEVEL_SCHEMA,

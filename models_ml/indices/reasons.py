@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from models_ml.features.wording import in_words
-from models_ml.indices.definition import Eligibility, IndexDefinition, Universe
+from models_ml.indices.definition import IndexDefinition
 from models_ml.indices.feature_rules import COLUMN_PREFIX, FeatureCondition, Tilt
 from models_ml.indices.limits import Bounds, Group, LimitKind
+from models_ml.indices.sections import Eligibility, Universe
 
 ROTATED = "rotated into stables"  # opens the reason of a stablecoin held by rotation; `is_rotation` reads it back
 LEFT_OUT = (

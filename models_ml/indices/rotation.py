@@ -14,9 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from models_ml.indices.definition import IndexDefinition, Rotation
+from models_ml.indices.definition import IndexDefinition
 from models_ml.indices.market import MarketState, PriceLookup
 from models_ml.indices.reasons import percent, usd
+from models_ml.indices.sections import Rotation
 from models_ml.indices.state import SAME_SHARE, Stance
 
 

@@ -10,7 +10,8 @@ import datetime as dt
 from dataclasses import dataclass
 from functools import lru_cache
 
-from models_ml.indices.definition import Calendar, IndexDefinition
+from models_ml.indices.definition import IndexDefinition
+from models_ml.indices.sections import Calendar
 from models_ml.indices.state import ONE_DAY, IndexState, midnight
 
 ONE_WEEK = dt.timedelta(days=7)

@@ -14,10 +14,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from models_ml.indices.definition import IndexDefinition, Selection, number_left_out
+from models_ml.indices.definition import IndexDefinition
 from models_ml.indices.errors import MarketDataError
 from models_ml.indices.feature_rules import FeatureCondition, feature_column
 from models_ml.indices.market import PriceLookup
+from models_ml.indices.sections import Selection, number_left_out
 from models_ml.indices.weighting_rules import Weighting
 
 Booleans = npt.NDArray[np.bool_]

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from models_ml.indices.definition import Eligibility, IndexDefinition, Ranking, Universe
+from models_ml.indices.definition import IndexDefinition
+from models_ml.indices.sections import Eligibility, Ranking, Universe
 from models_ml.indices.selection import CALLS
 from models_ml.optimiser.snapshots import Booleans, Floats, Snapshots, known
 

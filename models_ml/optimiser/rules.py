@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import ValidationError
 
-from models_ml.indices.definition import Eligibility, IndexDefinition, Rotation
+from models_ml.indices.definition import IndexDefinition
+from models_ml.indices.sections import Eligibility, Rotation
 from models_ml.indices.strict import Strict
 from models_ml.optimiser.errors import UnsupportedRuleError
 from models_ml.optimiser.ranks import RankKey

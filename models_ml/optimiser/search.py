@@ -16,7 +16,8 @@ from typing import Any
 import yaml
 from pydantic import Field, ValidationError, field_validator
 
-from models_ml.indices.definition import IndexDefinition, Rotation
+from models_ml.indices.definition import IndexDefinition
+from models_ml.indices.sections import Rotation
 from models_ml.indices.strict import Strict
 from models_ml.optimiser.errors import SearchError
 

@@ -23,7 +23,7 @@ from models_ml.backtest.figures import largest_drawdown
 from models_ml.backtest.insurance import price_of_insurance
 from models_ml.backtest.net_levels import net_levels
 from models_ml.backtest.statistics import summarise_levels
-from models_ml.indices.definition import DEFINITIONS_FOLDER, IndexDefinition, load_definitions
+from models_ml.indices.definition import DEFINITIONS_FOLDER, FLAGSHIP, IndexDefinition, load_definitions
 from models_ml.indices.engine import fold
 from models_ml.indices.market import MarketData
 from models_ml.indices.reasons import is_rotation
@@ -33,7 +33,6 @@ from orchestration.lib.index_weeks import first_market_week, read_market
 from orchestration.lib.metadata import markdown_table
 from orchestration.lib.weeks import mondays
 
-FLAGSHIP = "ai_top100"
 ROTATION_UNTIL = date(2018, 12, 31)
 """Last day that the choice of the rotation may see."""
 

@@ -19,7 +19,8 @@ from models_ml.backtest.costs import TradingCosts
 from models_ml.backtest.net_levels import TradingRules, gross_levels, net_levels
 from models_ml.backtest.paper_portfolio import WeeklyHoldings
 from models_ml.backtest.statistics import summarise_levels
-from models_ml.indices.definition import Costs, IndexDefinition
+from models_ml.indices.definition import IndexDefinition
+from models_ml.indices.sections import Costs
 from orchestration.lib import index_prospects
 from orchestration.lib.written_anew import write_anew
 

@@ -6,7 +6,7 @@ import dagster as dg
 import duckdb
 
 from models_ml.indices.components import undated_inputs
-from models_ml.indices.definition import IndexDefinition, load_definitions
+from models_ml.indices.definition import FLAGSHIP, IndexDefinition, load_definitions
 from models_ml.indices.risk_modes import in_words
 from orchestration.defs.indices.plots import index_plots
 from orchestration.lib.index_backtest import write_backtests
@@ -53,7 +53,7 @@ DEPS = [
 ]
 
 PLOTTED = (
-    "ai_top100",
+    FLAGSHIP,
     "ai_low_risk",
     "hodl100_capped",
     "hodl10",

@@ -12,11 +12,10 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from models_ml.indices.definition import IndexDefinition
+from models_ml.indices.definition import FLAGSHIP, IndexDefinition
 from orchestration.lib.index_backtest import SMALL_CAPITAL_USD
 from orchestration.lib.metadata import draw_lines, panels_plot
 
-FLAGSHIP = "ai_top100"
 SHOWN_TOKENS = 8
 """Constituents with an area of their own; colours beyond could not be told apart."""
 

@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 
-from models_ml.indices.definition import Selection
+from models_ml.indices.sections import Selection
 from models_ml.indices.selection import choose
 
 MARKETS, TOKENS, REBALANCES, COUNT = 1_000, 25, 10, 8

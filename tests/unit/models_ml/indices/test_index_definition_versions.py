@@ -6,14 +6,9 @@ import json
 import pytest
 from pydantic import Field
 
-from models_ml.indices.definition import (
-    DEFINITIONS_FOLDER,
-    IndexDefinition,
-    Selection,
-    load_definitions,
-    parse_definition,
-)
+from models_ml.indices.definition import DEFINITIONS_FOLDER, IndexDefinition, load_definitions, parse_definition
 from models_ml.indices.definition_versions import changes_since, definition_yaml, fields_of, next_version, values_json
+from models_ml.indices.sections import Selection
 
 
 def values(definition):

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from models_ml.indices.definition import Weighting
 from models_ml.indices.errors import InfeasibleCapError
 from models_ml.indices.limits import bounds_on, limit, part_of_the_way
 from models_ml.indices.weighting import weigh
+from models_ml.indices.weighting_rules import Weighting
 
 SECTORS = ["DeFi", "L1", "Meme", None]
 

@@ -6,9 +6,10 @@ import re
 import pytest
 from pydantic import Field as PydanticField
 
-from models_ml.indices.definition import DEFINITIONS_FOLDER, IndexDefinition, Selection, load_definitions
+from models_ml.indices.definition import DEFINITIONS_FOLDER, IndexDefinition, load_definitions
 from models_ml.indices.definition_versions import fields_of
 from models_ml.indices.methodology import SENTENCES, Change, methodology_document, shown
+from models_ml.indices.sections import Selection
 
 LOG = (Change("1.0", dt.date(2025, 1, 6), "ab" * 32, ()),)
 SHIPPED = load_definitions(DEFINITIONS_FOLDER)

@@ -12,11 +12,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from models_ml.indices.definition import Weighting
 from models_ml.indices.levels import Basket, divisor_for, index_level
 from models_ml.indices.market import PRICE_SCHEMA, PriceLookup
 from models_ml.indices.state import Rebalance, Target, midnight
 from models_ml.indices.weighting import weigh
+from models_ml.indices.weighting_rules import Weighting
 
 REPOSITORY = Path(__file__).parents[4]
 ARCHIVE = Path(os.environ.get("TIDEMARK_SHARED_DATA", REPOSITORY.parent / "shared" / "data"))

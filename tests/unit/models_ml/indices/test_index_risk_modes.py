@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from models_ml.indices.definition import IndexDefinition, Rotation, parse_definition
+from models_ml.indices.definition import IndexDefinition, parse_definition
 from models_ml.indices.engine import fold
 from models_ml.indices.errors import DefinitionError
 from models_ml.indices.market import MarketState
 from models_ml.indices.risk_modes import RISK_MODES, in_words
 from models_ml.indices.rotation import wanted_share
+from models_ml.indices.sections import Rotation
 from models_ml.indices.state import new_state
 from tests.unit.models_ml.indices.folds import flat, mondays, reasons_of, targets_of
 

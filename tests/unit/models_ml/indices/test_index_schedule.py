@@ -5,9 +5,9 @@ import datetime as dt
 import polars as pl
 import pytest
 
-from models_ml.indices.definition import Calendar
 from models_ml.indices.engine import fold
 from models_ml.indices.schedule import calendar_instants, is_review, snapshot_days
+from models_ml.indices.sections import Calendar
 from models_ml.indices.state import midnight, new_state
 
 

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models_ml.indices.definition import DEFINITIONS_FOLDER, load_definitions, number_left_out, parse_definition
+from models_ml.indices.definition import DEFINITIONS_FOLDER, load_definitions, parse_definition
 from models_ml.indices.engine import advance, fold
 from models_ml.indices.errors import DefinitionError
+from models_ml.indices.sections import number_left_out
 from models_ml.indices.selection import worst_of
 from models_ml.indices.state import new_state, state_from_rows
 from tests.unit.models_ml.indices.folds import START, day, flat, mondays, reasons_of, targets_of, weights_of

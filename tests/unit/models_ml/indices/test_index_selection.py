@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models_ml.indices.definition import Selection
 from models_ml.indices.market import MarketState
 from models_ml.indices.rotation import parking_basket, wanted_share
+from models_ml.indices.sections import Selection
 from models_ml.indices.selection import choose, rank_candidates
 
 DAY = dt.date(2024, 3, 3)

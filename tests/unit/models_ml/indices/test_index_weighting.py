@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models_ml.indices.definition import Weighting
 from models_ml.indices.errors import InfeasibleCapError
 from models_ml.indices.weighting import cap_weights, cap_weights_once, weigh
+from models_ml.indices.weighting_rules import Weighting
 
 
 def members(caps, grades=None):

@@ -11,12 +11,12 @@ import pytest
 from skfolio import RiskMeasure
 from skfolio.optimization import HierarchicalRiskParity, MeanRisk, RiskBudgeting
 
-from models_ml.indices.definition import Weighting
 from models_ml.indices.errors import OptimiserError
 from models_ml.indices.market import PRICE_SCHEMA, PriceLookup
 from models_ml.indices.optimised_weights import optimised_weights
 from models_ml.indices.past_returns import past_returns
 from models_ml.indices.weighting import weigh
+from models_ml.indices.weighting_rules import Weighting
 
 DAY = dt.date(2024, 3, 31)
 DAYS = 40
