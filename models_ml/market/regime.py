@@ -111,9 +111,7 @@ MODELS_SCHEMA = pl.Schema(
     {
         "refit_date": pl.Date,
         **dict.fromkeys(("chain", "low_state", "high_state"), pl.String),
-        **dict.fromkeys(
-            ("low_parameter", "high_parameter", "scale", "duration_days", "effective_models"), pl.Float64
-        ),
+        **dict.fromkeys(("low_parameter", "high_parameter", "scale", "duration_days", "effective_models"), pl.Float64),
         "training_days": pl.Int32,
     }
 )
@@ -182,7 +180,9 @@ def market_regimes(days: Sequence[date], log_returns: Floats, rules: RegimeRules
     if len(days) != len(log_returns):
         raise ValueError(f"{len(days)} days but {len(log_returns)} returns; give one return a day, NaN where unknown")
     if len(days) and (days[-1] - days[0]).days != len(days) - 1:
-        raise ValueError(f"{len(days)} days from {days[0]} to {days[-1]}: some are missing; give every day, NaN where unknown")
+        raise ValueError(
+            f"{len(days)} days from {days[0]} to {days[-1]}: some are missing; give every day, NaN where unknown"
+        )
     known = np.concatenate([[0], np.cumsum(~np.isnan(log_returns))])
     refits = [
         (refit, (refit - days[0]).days)

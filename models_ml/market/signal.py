@@ -20,7 +20,7 @@ import polars as pl
 
 @dataclass(frozen=True)
 class MarketCallRules:
-    """When a call of the market begins and ends. Chosen before its record was looked at, and not fitted to it.
+    """When a call of the market begins and ends. Not fitted: its record is as good at most other settings (`docs/explanation/market.md`).
 
     Attributes:
         smoothing_days: Days whose mean share is judged.
@@ -170,9 +170,7 @@ def call_record(calls: pl.DataFrame, closes: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=RECORD_SCHEMA, orient="row")
 
 
-def _base_hit_rate(
-    levels: np.ndarray[tuple[int, ...], np.dtype[np.float64]], length: int, signal: int
-) -> float | None:
+def _base_hit_rate(levels: np.ndarray[tuple[int, ...], np.dtype[np.float64]], length: int, signal: int) -> float | None:
     """Share of all windows of a length in which the market moved the way of a signal; None where there is no such window."""
     if not 0 < length < len(levels):
         return None
