@@ -17,6 +17,9 @@ from datetime import date
 import numpy as np
 import polars as pl
 
+ROUNDING = 1e-9
+"""A place is a fraction of days, and one less it rounds otherwise: high and low shares must be judged alike."""
+
 
 @dataclass(frozen=True)
 class MarketCallRules:
@@ -104,11 +107,14 @@ def _places(net: np.ndarray[tuple[int, ...], np.dtype[np.float64]], rules: Marke
 
 def _call(place: float, standing: int, rules: MarketCallRules) -> int:
     """The call at a place, given the one that stands."""
-    if (standing == 1 and place >= rules.stay_place) or (standing == -1 and place <= 1 - rules.stay_place):
-        return standing
-    if place >= rules.enter_place:
-        return 1
-    return -1 if place <= 1 - rules.enter_place else 0
+    from_above = 1 - place
+    for signal, own in ((1, place), (-1, from_above)):
+        if standing == signal and own >= rules.stay_place - ROUNDING:
+            return signal
+    for signal, own in ((1, place), (-1, from_above)):
+        if own >= rules.enter_place - ROUNDING:
+            return signal
+    return 0
 
 
 def call_record(calls: pl.DataFrame, closes: pl.DataFrame) -> pl.DataFrame:

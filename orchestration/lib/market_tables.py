@@ -1,7 +1,7 @@
 """The state of the market by day: bull-bear indicator, call, record, regime, grades at a glance; written anew by every run.
 
-Belongs here: reading what the formulas take, the tables they become. Does not: formulas (`models_ml.market`), what follows from prices alone
-(marts `fct_market_breadth_daily`, `fct_sector_rotation_daily`), Dagster.
+Belongs here: reading what the formulas take, the tables they become. Does not: formulas (`models_ml.market`), what follows from prices
+alone (marts `fct_market_breadth_daily`, `fct_sector_rotation_daily`), Dagster.
 
 The tables follow from the current versions of the daily calls and grades and from the marts. A correction of a close of the past may
 change the days after it, as with every mart; what was said of a token then stays in the versioned tables.

@@ -79,7 +79,7 @@ def trend_spans(rows: pl.DataFrame) -> list[tuple[str, date, date]]:
 
 
 def rotation_weeks(connection: Any) -> tuple[list[date], list[str], list[list[float]]]:
-    """Relative strength in % by sector and Sunday of the last two years, NaN where unknown; the strongest sector of the newest week first."""
+    """Relative strength in % by sector and Sunday of two years, NaN where unknown; the strongest of the newest week first."""
     rows = connection.execute(
         """select sector, market_date, 100 * relative_strength as strength from marts.fct_sector_rotation_daily
         where isodow(market_date) = 7 and market_date > (select max(market_date) from marts.fct_sector_rotation_daily) - 7 * ?
