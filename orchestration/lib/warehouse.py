@@ -29,7 +29,10 @@ __all__ = [
     "table_exists",
 ]
 
-SCHEMAS = ("raw", "staging", "intermediate", "marts", "learning", "indices", "screens", "quality", "api", "reference")
+SCHEMAS = (
+    *("raw", "staging", "intermediate", "marts", "learning", "indices", "screens", "market", "quality", "api"),
+    "reference",
+)
 
 
 class WarehouseError(TidemarkError):

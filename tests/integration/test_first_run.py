@@ -190,6 +190,40 @@ API = {
         **{"rank": COUNT, "score": NUMBER, **VERSION},
         **dict.fromkeys(CHECKLIST, FLAG),
     },
+    "bull_bear_daily": {
+        **{"date": DAY, "tokens": COUNT},
+        **dict.fromkeys(("bullish_share", "bearish_share", "bullish_cap_share", "bearish_cap_share"), NUMBER),
+        **dict.fromkeys(("bullish_share_highest_since_date", "bullish_share_lowest_since_date"), DAY),
+    },
+    "market_signal": {
+        **{"date": DAY, "signal": COUNT, "flipped_date": DAY, "past_calls": COUNT, "past_hits": COUNT},
+        **dict.fromkeys(("market_cap_at_flip_usd", "return_since_flip", "past_hit_rate"), NUMBER),
+    },
+    "market_calls": {
+        **{"flipped_date": DAY, "signal": COUNT, "ended_date": DAY, "is_hit": FLAG},
+        **dict.fromkeys(("return_after_entry", "worst_excursion", "base_hit_rate"), NUMBER),
+    },
+    "market_regime": {
+        **{"date": DAY, "regime": TEXT, "trend": TEXT, "volatility": TEXT, "refit_date": DAY},
+        **dict.fromkeys(("regime_probability", "p_bull", "p_turbulent"), NUMBER),
+    },
+    "market_regime_models": {"refit_date": DAY, "chain": TEXT, "low_parameter": NUMBER, "high_parameter": NUMBER},
+    "market_metrics": {
+        **{"date": DAY, "regime": TEXT, "market_signal": COUNT, "tradable_tokens": COUNT, "is_coverage_break": FLAG},
+        **dict.fromkeys(("bullish_share", "btc_dominance", "stablecoin_share", "altcoin_season_index"), NUMBER),
+        **dict.fromkeys(("down_90_share", "return_dispersion_30d", "new_high_grade_share", "vix"), NUMBER),
+        **{"new_listings": COUNT, "deaths": COUNT},
+    },
+    "sector_rotation": {
+        **{"date": DAY, "sector": TEXT, "phase": TEXT, "turn": TEXT, "turn_extreme_date": DAY, "turn_known_date": DAY},
+        **{"relative_strength": NUMBER, "leaders": TEXT, "is_hindsight": FLAG},
+    },
+    "top_market_cap": {"rank": COUNT, "token_id": TEXT, "market_cap_usd": NUMBER, "trader_grade": NUMBER},
+    "grade_above_80": {"token_id": TEXT, "trader_grade": NUMBER, "trader_grade_change_7d": NUMBER, "signal": COUNT},
+    "grade_movers": {"direction": TEXT, "rank": COUNT, "token_id": TEXT, "trader_grade_change_7d": NUMBER},
+    "turned_bullish": {"token_id": TEXT, "turned_date": DAY, "return_since_turn": NUMBER},
+    "second_bearish_call": {"token_id": TEXT, "first_call_date": DAY, "second_call_date": DAY, "is_recent": FLAG},
+    "low_cap_in_use": {"token_id": TEXT, "use_score": NUMBER, "measures_known": COUNT},
     "bull_bear": {"as_of_week": DAY, "bullish_share": NUMBER, "bearish_share": NUMBER, "tokens": COUNT},
     "market": {
         **{"date": DAY, "tokens": COUNT, "broad_tokens": COUNT},

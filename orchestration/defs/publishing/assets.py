@@ -56,6 +56,9 @@ API_VIEWS = (
         "call_outcomes",
         "report_card",
     ),
+    *("bull_bear_daily", "market_signal", "market_calls", "market_regime", "market_regime_models", "market_metrics"),
+    *("sector_rotation", "top_market_cap", "grade_above_80", "grade_movers", "turned_bullish", "second_bearish_call"),
+    "low_cap_in_use",
 )
 CHECK_RESULTS = dg.AssetKey(["quality", "check_results"])
 

@@ -21,6 +21,7 @@ from orchestration.lib.dbt_translator import MANIFEST, WarehouseTranslator
 from orchestration.lib.index_backtest import create_backtest_tables
 from orchestration.lib.index_insurance import create_insurance_table
 from orchestration.lib.index_kit import create_kit_tables
+from orchestration.lib.market_tables import create_market_tables
 from orchestration.lib.metadata import table_metadata
 from orchestration.lib.model_table import create_model_table
 from orchestration.lib.published_checks import judge_mart, mart_check_spec
@@ -55,6 +56,7 @@ def prepare_build(warehouse: Warehouse, week: Week, run_id: str) -> tuple[RunCon
         create_backtest_tables(connection)
         create_kit_tables(connection)
         create_insurance_table(connection)
+        create_market_tables(connection)
         comment_tables(connection, API_COLUMNS)
         create_model_table(connection)
         create_check_results(connection)

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from orchestration.lib.expectations import run_suite
+from orchestration.lib.market_tables import TABLES as MARKET_TABLES
 from orchestration.lib.suites_landing import LANDING_SUITES
 from orchestration.lib.suites_marts import MartTable, mart_suite, mart_tables
 from orchestration.lib.suites_published import PUBLISHED_SUITES
@@ -107,6 +108,7 @@ def test_every_view_of_the_sql_interface_reads_only_tables_with_a_suite():
     written_anew |= {
         f"indices.{name}" for name in ("capacity", "start_dates", "plans", "methodologies", "pro_forma", "insurance")
     }
+    written_anew |= {f"market.{name}" for name in MARKET_TABLES}
     written_anew |= {"indices.definition_versions"}  # grows, by what was checked when the files were read
     checked |= {f"quality.{name}" for name in WRITTEN_BY_CHECKS} | written_anew
     views = [node for node in nodes.values() if node["resource_type"] == "model" and node["schema"] == "api"]

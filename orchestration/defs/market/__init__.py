@@ -1,0 +1,1 @@
+"""The state of the market after the calls of the day."""
