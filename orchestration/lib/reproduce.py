@@ -25,6 +25,7 @@ import duckdb
 from models_ml.indices.definition import load_definitions
 from models_ml.learning.actions import ActionRules
 from models_ml.screens.moonshots import MoonshotSettings
+from models_ml.screens.plan import PlanSettings
 from orchestration.lib.action_weeks import build_actions
 from orchestration.lib.calls import CALL_TABLES, build_calls
 from orchestration.lib.data_folder import DataFolder
@@ -38,7 +39,7 @@ from orchestration.lib.outcome_weeks import build_outcomes
 from orchestration.lib.registry import ModelRegistry
 from orchestration.lib.resources import dbt_environment
 from orchestration.lib.run_context import BUILDS, RunContext
-from orchestration.lib.screen_weeks import build_moonshots
+from orchestration.lib.screen_weeks import SCREEN_TABLES, build_moonshots
 from orchestration.lib.versioned_tables import (
     CALL_OUTCOMES,
     COMPOSITIONS,
@@ -46,7 +47,6 @@ from orchestration.lib.versioned_tables import (
     DAILY_SIGNALS,
     GRADE_EXPLANATIONS,
     LEVELS,
-    MOONSHOTS,
     REBALANCES,
     TRADE_ACTIONS,
     VERSIONED_TABLES,
@@ -279,8 +279,8 @@ def _build(
         build_outcomes(connection, context, weeks=[week])
     elif table in EVALUATED:
         evaluate(connection, context, EVALUATED[table], weeks=[week])
-    elif table is MOONSHOTS:
-        build_moonshots(connection, context, MoonshotSettings(), weeks=[week])
+    elif table in SCREEN_TABLES:
+        build_moonshots(connection, context, MoonshotSettings(), PlanSettings(), weeks=[week])
     else:
         definitions = load_definitions(*load_settings().indices_folders)
         market = read_market(connection, definitions, until=week)

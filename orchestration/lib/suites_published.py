@@ -12,6 +12,8 @@ from types import MappingProxyType
 import pandas as pd
 
 from models_ml.learning.actions import ACTIONS, CONFIRMATIONS, ENTER_IN_FULL, ENTER_SMALL
+from models_ml.screens.moonshots import BY_CHANCE, BY_SCORE, MoonshotSettings
+from models_ml.screens.plan import RISK_CLASSES, PlanSettings
 from orchestration.lib.expectations import ExpectationSpec
 from orchestration.lib.versioned_tables import (
     BULL_BEAR,
@@ -26,6 +28,7 @@ from orchestration.lib.versioned_tables import (
     LEVELS,
     MODEL_EVALUATION,
     MODEL_MONITOR,
+    MOONSHOT_CANDIDATES,
     MOONSHOTS,
     PRICE_RANGES,
     REBALANCES,
@@ -40,6 +43,14 @@ SUM_TOLERANCE = 1e-6
 PROBABILITIES = ("p_bullish", "p_neutral", "p_bearish")
 CORRELATIONS = ("rank_ic", "rank_ic_lag1", "partial_rank_ic")
 DAYS_A_WEEK = 7
+PLANNED_PRICES = (
+    ("entry_low_usd", "stop_usd"),
+    ("entry_high_usd", "entry_low_usd"),
+    ("target_1_usd", "entry_high_usd"),
+    ("target_2_usd", "target_1_usd"),
+    ("target_3_usd", "target_2_usd"),
+)
+"""Prices of a pick's plan, the higher one first."""
 
 
 def trader_grades_suite() -> list[ExpectationSpec]:
@@ -229,7 +240,31 @@ def moonshots_suite() -> list[ExpectationSpec]:
         ),
         _between("price_usd", 0, None, strict_min=True),
         _between("market_cap_usd", 0, None, strict_min=True),
+        *(_between(column, 0, 1) for column in ("p_2x_90d", "p_3x_90d", "base_rate_2x_90d", "base_rate_half_90d")),
+        _between("position_weight", 0, PlanSettings().largest_weight),
+        _between("stop_usd", 0, None, strict_min=True),
+        *(_above(larger, smaller) for larger, smaller in PLANNED_PRICES),
+        ExpectationSpec("expect_column_values_to_be_in_set", "risk_class", {"value_set": list(RISK_CLASSES)}),
+        ExpectationSpec("expect_column_values_to_be_in_set", "ranked_by", {"value_set": [BY_CHANCE, BY_SCORE]}),
     ]
+
+
+def moonshot_candidates_suite() -> list[ExpectationSpec]:
+    """Expectations of screens.moonshot_candidates."""
+    return [
+        *_keys(MOONSHOT_CANDIDATES),
+        _known("place"),
+        _between("place", 1, MoonshotSettings().max_candidates),
+        ExpectationSpec("expect_compound_columns_to_be_unique", None, {"column_list": ["as_of_week", "place"]}),
+        _known("is_pick"),
+        _between("p_2x_90d", 0, 1),
+        _above("checks_known", "checks_true", or_equal=True),
+    ]
+
+
+def _above(larger: str, smaller: str, *, or_equal: bool = False) -> ExpectationSpec:
+    columns = {"column_A": larger, "column_B": smaller}
+    return ExpectationSpec("expect_column_pair_values_a_to_be_greater_than_b", None, {**columns, "or_equal": or_equal})
 
 
 PUBLISHED_SUITES: Mapping[str, Callable[[], list[ExpectationSpec]]] = MappingProxyType(
@@ -253,6 +288,7 @@ PUBLISHED_SUITES: Mapping[str, Callable[[], list[ExpectationSpec]]] = MappingPro
         REBALANCES.full_name: rebalances_suite,
         LEVELS.full_name: levels_suite,
         MOONSHOTS.full_name: moonshots_suite,
+        MOONSHOT_CANDIDATES.full_name: moonshot_candidates_suite,
     }
 )
 """Suites by `schema.name` of the versioned table."""

@@ -586,6 +586,13 @@ _MOONSHOT_CHECKS = {
     "is_free_of_major_unlock": "No major unlock ahead.",
 }
 
+_RANKING_VALUES = {"ranked_by": "VARCHAR", "p_2x_90d": "DOUBLE", "p_3x_90d": "DOUBLE"}
+_RANKING_DESCRIPTIONS = {
+    "ranked_by": "What the week's order follows: p_2x_90d where the week has chances, else score.",
+    "p_2x_90d": "Calibrated probability (0-1) of three consecutive closes at 2 times the entry or more within 90 days; null without.",
+    "p_3x_90d": "The same of 3 times the entry.",
+}
+
 MOONSHOTS = VersionedTable(
     schema="screens",
     name="moonshots",
@@ -602,17 +609,108 @@ MOONSHOTS = VersionedTable(
         "risk_flags": "VARCHAR",
         "price_usd": "DOUBLE",
         "market_cap_usd": "DOUBLE",
+        **_RANKING_VALUES,
+        "candidates": "INTEGER",
+        "warnings_checked": "INTEGER",
+        "cap_bucket": "VARCHAR",
+        "volatility_bucket": "VARCHAR",
+        "base_rate_2x_90d": "DOUBLE",
+        "base_rate_3x_90d": "DOUBLE",
+        "base_rate_half_90d": "DOUBLE",
+        "base_rate_observations": "BIGINT",
+        "risk_class": "VARCHAR",
+        "risk_marks": "VARCHAR",
+        "position_weight": "DOUBLE",
+        "position_limit": "VARCHAR",
+        "entry_low_usd": "DOUBLE",
+        "entry_high_usd": "DOUBLE",
+        "stop_usd": "DOUBLE",
+        "stop_basis": "VARCHAR",
+        "target_1_usd": "DOUBLE",
+        "target_1_share": "DOUBLE",
+        "target_2_usd": "DOUBLE",
+        "target_2_share": "DOUBLE",
+        "target_3_usd": "DOUBLE",
+        "target_3_share": "DOUBLE",
+        "expiry_date": "DATE",
+        "rationale": "VARCHAR",
+        "research_card": "VARCHAR",
     },
     description="Low-cap early movers, one row per week and picked token; a version belongs to the week.",
     value_descriptions={
         "rank": "Place in the screen, 1 is best.",
         "symbol": _SYMBOL,
-        "score": "Score the rank follows (no unit).",
+        "score": "Share of the known checklist items that hold, weighted and shrunk (0-100).",
         **{column: f"Checklist: {text} Null where unknown." for column, text in _MOONSHOT_CHECKS.items()},
         "checks_true": "Number of checklist items that are true.",
         "checks_known": "Number of checklist items that are known.",
-        "evidence": "Numbers behind each item (JSON text).",
-        "risk_flags": "Flags of the scam and pump-and-dump filters (JSON text).",
+        "evidence": "Numbers behind each item, their date and threshold (JSON text).",
+        "risk_flags": "Names of the raised warnings that do not exclude, comma-separated; empty where there are none.",
+        "price_usd": "Close of the Sunday before as_of_week, in USD.",
+        "market_cap_usd": "Market capitalisation at that close, in USD.",
+        **_RANKING_DESCRIPTIONS,
+        "candidates": "Number of tokens that were ranked: those of the universe that nothing excludes.",
+        "warnings_checked": "Number of warnings that could be checked; null where the week has not been judged.",
+        "cap_bucket": "Bucket of the market cap in screens.base_rates.",
+        "volatility_bucket": "Bucket of the 30-day volatility in screens.base_rates.",
+        "base_rate_2x_90d": "Share (0-1) of earlier windows of both buckets that held 2 times the entry, as known before the week.",
+        "base_rate_3x_90d": "The same of 3 times the entry.",
+        "base_rate_half_90d": "Share (0-1) of them that lost half or stopped.",
+        "base_rate_observations": "Number of windows behind these shares; they overlap.",
+        "risk_class": "medium, high (one mark) or extreme (more): volatile, thinly traded, tiny, young; no pick is of low risk.",
+        "risk_marks": "The marks in words, '; ' between; empty where there are none.",
+        "position_weight": "Largest fraction of capital for this pick; null where volatility or volume is unknown.",
+        "position_limit": "What bounds the size: volatility, liquidity, maximum, or total (the sum of the week's picks).",
+        "entry_low_usd": "Lower end of the entry zone in USD; null where no range is known.",
+        "entry_high_usd": "Upper end of the entry zone in USD: dearer, the idea is gone.",
+        "stop_usd": "Price in USD below which the idea has failed.",
+        "stop_basis": "What the distance of the stop rests on: the average true range, or moves between closes where highs are unknown.",
+        **{
+            name: text
+            for number in (1, 2, 3)
+            for name, text in (
+                (f"target_{number}_usd", f"Price in USD of target {number}, a multiple of price_usd."),
+                (f"target_{number}_share", f"Fraction (0-1) of the position sold at target {number}."),
+            )
+        },
+        "expiry_date": "Day (UTC) on which the idea ends whatever the price; the rest is sold.",
+        "rationale": "Why it is picked, what speaks against it, and the odds, in words.",
+        "research_card": "Links, contracts, known figures and open questions (JSON text); links are unchecked texts from outside.",
+    },
+)
+
+MOONSHOT_CANDIDATES = VersionedTable(
+    schema="screens",
+    name="moonshot_candidates",
+    unit_columns=("as_of_week",),
+    key_columns=("token_id",),
+    value_columns={
+        "place": "INTEGER",
+        "symbol": "VARCHAR",
+        **_RANKING_VALUES,
+        "score": "DOUBLE",
+        "checks_true": "INTEGER",
+        "checks_known": "INTEGER",
+        "risk_flags": "VARCHAR",
+        "is_pick": "BOOLEAN",
+        "exclusion_reasons": "VARCHAR",
+        "price_usd": "DOUBLE",
+        "market_cap_usd": "DOUBLE",
+    },
+    description=(
+        "The best 50 tokens of the screen's universe, whatever warns of them, and why each is not picked: one row per week and token; "
+        "a version belongs to the week."
+    ),
+    value_descriptions={
+        "place": "Place in the universe by what the week is ranked by, warnings left aside, 1 is best.",
+        "symbol": _SYMBOL,
+        **_RANKING_DESCRIPTIONS,
+        "score": "Share of the known checklist items that hold, weighted and shrunk (0-100).",
+        "checks_true": "Number of checklist items that are true.",
+        "checks_known": "Number of checklist items that are known.",
+        "risk_flags": "Names of all raised warnings, comma-separated; empty where there are none.",
+        "is_pick": "Whether it is one of the picks of the week.",
+        "exclusion_reasons": "Why it is not, '; ' between; null for a pick.",
         "price_usd": "Close of the Sunday before as_of_week, in USD.",
         "market_cap_usd": "Market capitalisation at that close, in USD.",
     },
@@ -638,5 +736,6 @@ VERSIONED_TABLES: tuple[VersionedTable, ...] = (
     REBALANCES,
     LEVELS,
     MOONSHOTS,
+    MOONSHOT_CANDIDATES,
 )
 """Every versioned table of the project; what is not here is rebuilt, not versioned."""
