@@ -165,7 +165,7 @@ def plan_picks(picks: pl.DataFrame, settings: PlanSettings) -> pl.DataFrame:
     """
     price = pl.col("price_usd")
     known_range = pl.coalesce("atr_14d", "average_move_14d")
-    entry = pl.min_horizontal(settings.entry_ranges * known_range, settings.largest_entry_move)
+    entry = (settings.entry_ranges * known_range).clip(upper_bound=settings.largest_entry_move)
     stop = (settings.stop_ranges * known_range).clip(settings.least_stop, settings.largest_stop)
     marks = _risk_marks(settings)
     targets = {

@@ -98,7 +98,7 @@ _FOR: Final[dict[str, Callable[[Row], str]]] = {
 
 _AGAINST: Final[dict[str, Callable[[Row], str]]] = {
     "is_grade_high": lambda row: f"Trader Grade only {row['trader_grade']:.0f}",
-    "is_momentum_surging": lambda row: f"momentum {row['momentum_score']:.0f} of 100 and no surge",
+    "is_momentum_surging": lambda row: f"momentum {row['momentum_score']:.0f} of 100, {row['momentum_score_change_7d']:+.0f} in a week",
     "is_narrative_early": lambda row: f"its sector {row['sector']} is not turning up",
     "is_community_growing": lambda _: "no growth of its community",
     "is_developer_activity_rising": lambda _: "no more work on its code than before",

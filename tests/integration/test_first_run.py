@@ -189,6 +189,13 @@ API = {
         **WEEK_AND_TOKEN,
         **{"rank": COUNT, "score": NUMBER, **VERSION},
         **dict.fromkeys(CHECKLIST, FLAG),
+        **dict.fromkeys(("ranked_by", "risk_class", "stop_basis", "rationale", "research_card"), TEXT),
+        **dict.fromkeys(("p_2x_90d", "position_weight", "entry_high_usd", "stop_usd", "target_3_usd"), NUMBER),
+        "expiry_date": DAY,
+    },
+    "moonshot_candidates": {
+        **WEEK_AND_TOKEN,
+        **{"place": COUNT, "is_pick": FLAG, "exclusion_reasons": TEXT, "score": NUMBER, **VERSION},
     },
     "bull_bear": {"as_of_week": DAY, "bullish_share": NUMBER, "bearish_share": NUMBER, "tokens": COUNT},
     "market": {

@@ -36,6 +36,7 @@ API_VIEWS = (
         "index_start_dates",
         "index_plans",
         "moonshots",
+        "moonshot_candidates",
         "bull_bear",
         "model_evaluation",
         "model_evaluation_cumulative",

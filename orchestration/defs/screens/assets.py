@@ -35,7 +35,11 @@ CALLS = (TRADER_GRADES, TRADING_SIGNALS, DAILY_GRADES, DAILY_SIGNALS)
     specs=[
         dg.AssetSpec(
             key_of(table),
-            deps=[*(key_of(each) for each in CALLS), *(dg.AssetKey(["marts", name]) for name in MARTS)],
+            deps=[
+                *(key_of(each) for each in CALLS),
+                *(dg.AssetKey(["marts", name]) for name in MARTS),
+                dg.AssetKey(["intermediate", "int_closes_resolved"]),
+            ],
             description=table.description,
             group_name="screens",
             owners=["team:research"],
