@@ -36,6 +36,7 @@ API_VIEWS = (
         "index_start_dates",
         "index_plans",
         "moonshots",
+        "base_rates",
         "bull_bear",
         "model_evaluation",
         "model_evaluation_cumulative",
