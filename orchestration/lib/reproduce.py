@@ -27,6 +27,7 @@ from models_ml.learning.actions import ActionRules
 from models_ml.screens.moonshots import MoonshotSettings
 from models_ml.screens.plan import PlanSettings
 from orchestration.lib.action_weeks import build_actions
+from orchestration.lib.base_rate_weeks import build_base_rates
 from orchestration.lib.calls import CALL_TABLES, build_calls
 from orchestration.lib.data_folder import DataFolder
 from orchestration.lib.dbt_translator import DBT_EXECUTABLE, DBT_PROJECT
@@ -41,6 +42,7 @@ from orchestration.lib.resources import dbt_environment
 from orchestration.lib.run_context import BUILDS, RunContext
 from orchestration.lib.screen_weeks import SCREEN_TABLES, build_moonshots
 from orchestration.lib.versioned_tables import (
+    BASE_RATES,
     CALL_OUTCOMES,
     COMPOSITIONS,
     DAILY_GRADES,
@@ -281,6 +283,8 @@ def _build(
         evaluate(connection, context, EVALUATED[table], weeks=[week])
     elif table in SCREEN_TABLES:
         build_moonshots(connection, context, MoonshotSettings(), PlanSettings(), weeks=[week])
+    elif table is BASE_RATES:
+        build_base_rates(connection, context, MoonshotSettings(), weeks=[week])
     else:
         definitions = load_definitions(*load_settings().indices_folders)
         market = read_market(connection, definitions, until=week)

@@ -12,10 +12,12 @@ from types import MappingProxyType
 import pandas as pd
 
 from models_ml.learning.actions import ACTIONS, CONFIRMATIONS, ENTER_IN_FULL, ENTER_SMALL
+from models_ml.screens.base_rates import ALL, CAP_BUCKETS, HORIZONS_DAYS, OUTCOMES, VOLATILITY_BUCKETS
 from models_ml.screens.moonshots import BY_CHANCE, BY_SCORE, MoonshotSettings
 from models_ml.screens.plan import RISK_CLASSES, PlanSettings
 from orchestration.lib.expectations import ExpectationSpec
 from orchestration.lib.versioned_tables import (
+    BASE_RATES,
     BULL_BEAR,
     CALL_OUTCOMES,
     COMPOSITIONS,
@@ -264,7 +266,44 @@ def moonshot_candidates_suite() -> list[ExpectationSpec]:
 
 def _above(larger: str, smaller: str, *, or_equal: bool = False) -> ExpectationSpec:
     columns = {"column_A": larger, "column_B": smaller}
-    return ExpectationSpec("expect_column_pair_values_a_to_be_greater_than_b", None, {**columns, "or_equal": or_equal})
+    ignored = {"ignore_row_if": "either_value_is_missing"}
+    return ExpectationSpec(
+        "expect_column_pair_values_a_to_be_greater_than_b", None, {**columns, **ignored, "or_equal": or_equal}
+    )
+
+
+def base_rates_suite() -> list[ExpectationSpec]:
+    """Expectations of screens.base_rates; the interval holds the share."""
+    known = {
+        "cap_bucket": [*CAP_BUCKETS, ALL],
+        "volatility_bucket": [*VOLATILITY_BUCKETS, ALL],
+        "outcome": list(OUTCOMES),
+        "horizon_days": list(HORIZONS_DAYS),
+    }
+    ordered = (("observations", "hits"), ("share", "share_low"), ("share_high", "share"), ("observations", "tokens"))
+    return [
+        *_keys(BASE_RATES),
+        *(
+            ExpectationSpec("expect_column_values_to_be_in_set", column, {"value_set": names})
+            for column, names in known.items()
+        ),
+        *(_known(column) for column in ("observations", "hits", "share")),
+        _between("observations", 1, None),
+        *(_between(column, 0, 1) for column in ("share", "touched_share", "stopped_share")),
+        *(
+            ExpectationSpec(
+                "expect_column_pair_values_a_to_be_greater_than_b",
+                None,
+                {
+                    "column_A": larger,
+                    "column_B": smaller,
+                    "or_equal": True,
+                    "ignore_row_if": "either_value_is_missing",
+                },
+            )
+            for larger, smaller in ordered
+        ),
+    ]
 
 
 PUBLISHED_SUITES: Mapping[str, Callable[[], list[ExpectationSpec]]] = MappingProxyType(
@@ -289,6 +328,7 @@ PUBLISHED_SUITES: Mapping[str, Callable[[], list[ExpectationSpec]]] = MappingPro
         LEVELS.full_name: levels_suite,
         MOONSHOTS.full_name: moonshots_suite,
         MOONSHOT_CANDIDATES.full_name: moonshot_candidates_suite,
+        BASE_RATES.full_name: base_rates_suite,
     }
 )
 """Suites by `schema.name` of the versioned table."""

@@ -22,6 +22,9 @@ IDENTIFIER_TYPES: Mapping[str, str] = MappingProxyType(
         "horizon_days": "INTEGER",
         "place": "INTEGER",
         "sub_grade": "VARCHAR",
+        "cap_bucket": "VARCHAR",
+        "volatility_bucket": "VARCHAR",
+        "outcome": "VARCHAR",
     }
 )
 """DuckDB types of all unit and key columns; one name has one type in every table."""
@@ -40,6 +43,9 @@ IDENTIFIER_DESCRIPTIONS: Mapping[str, str] = MappingProxyType(
         "horizon_days": "Days the row looks ahead.",
         "place": "Place of the contribution by its size, 1 is the largest.",
         "sub_grade": "Name of the sub-grade: technical, quantitative, fundamental, technology, community, on-chain, valuation.",
+        "cap_bucket": "Market cap at the Sunday's close by fixed ranges of USD, from 1m_to_5m to over_1b; all holds every size.",
+        "volatility_bucket": "30-day volatility by fixed ranges of per cent a year, from under_60 to over_180; all holds every one.",
+        "outcome": "2x, 3x, 5x, 10x: three consecutive closes at or above the multiple of the entry; half: at or below half of it.",
     }
 )
 
@@ -716,6 +722,42 @@ MOONSHOT_CANDIDATES = VersionedTable(
     },
 )
 
+BASE_RATES = VersionedTable(
+    schema="screens",
+    name="base_rates",
+    unit_columns=("as_of_week",),
+    key_columns=("cap_bucket", "volatility_bucket", "outcome", "horizon_days"),
+    value_columns={
+        "observations": "BIGINT",
+        "hits": "BIGINT",
+        "share": "DOUBLE",
+        "share_low": "DOUBLE",
+        "share_high": "DOUBLE",
+        "touched_share": "DOUBLE",
+        "stopped_share": "DOUBLE",
+        "tokens": "BIGINT",
+        "blocks": "BIGINT",
+        "effective_observations": "DOUBLE",
+    },
+    description=(
+        "How often tokens of a size and volatility reached a multiple or lost half, over all windows that had ended before the week: "
+        "one row per week, buckets, outcome and horizon; a version belongs to the week. Entry is the close of the Monday after the "
+        "Sunday that gives the buckets."
+    ),
+    value_descriptions={
+        "observations": "Number of windows (token and week of entry) that had ended; they overlap.",
+        "hits": "Of these, the number with the outcome. Prices that stopped count as half lost.",
+        "share": "hits / observations, a fraction (0-1).",
+        "share_low": "Lower end of the 95 % interval (fraction), windows of one quarter (year, for 365 days) as a cluster; null below 2.",
+        "share_high": "Upper end of the same interval (fraction).",
+        "touched_share": "Fraction (0-1) of windows in which a single close sufficed; it counts spikes nobody could sell into.",
+        "stopped_share": "Fraction (0-1) of windows in which the token's prices stopped.",
+        "tokens": "Number of different tokens.",
+        "blocks": "Number of quarters (years, for 365 days) in which the windows began.",
+        "effective_observations": "Number of independent windows that would give the same interval.",
+    },
+)
+
 VERSIONED_TABLES: tuple[VersionedTable, ...] = (
     TRADER_GRADES,
     INVESTOR_GRADES,
@@ -737,5 +779,6 @@ VERSIONED_TABLES: tuple[VersionedTable, ...] = (
     LEVELS,
     MOONSHOTS,
     MOONSHOT_CANDIDATES,
+    BASE_RATES,
 )
 """Every versioned table of the project; what is not here is rebuilt, not versioned."""

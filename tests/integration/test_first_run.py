@@ -197,6 +197,12 @@ API = {
         **WEEK_AND_TOKEN,
         **{"place": COUNT, "is_pick": FLAG, "exclusion_reasons": TEXT, "score": NUMBER, **VERSION},
     },
+    "base_rates": {
+        **{"as_of_week": DAY, "cap_bucket": TEXT, "volatility_bucket": TEXT, "outcome": TEXT, "horizon_days": COUNT},
+        **dict.fromkeys(("observations", "hits", "tokens", "blocks"), COUNT),
+        **dict.fromkeys(("share", "share_low", "share_high", "touched_share", "stopped_share"), NUMBER),
+        **VERSION,
+    },
     "bull_bear": {"as_of_week": DAY, "bullish_share": NUMBER, "bearish_share": NUMBER, "tokens": COUNT},
     "market": {
         **{"date": DAY, "tokens": COUNT, "broad_tokens": COUNT},

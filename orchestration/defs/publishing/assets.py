@@ -37,6 +37,7 @@ API_VIEWS = (
         "index_plans",
         "moonshots",
         "moonshot_candidates",
+        "base_rates",
         "bull_bear",
         "model_evaluation",
         "model_evaluation_cumulative",

@@ -219,6 +219,20 @@ GOOD_PUBLISHED = {
         price_usd=[1.0, None],
         market_cap_usd=[1e6, 2e6],
     ),
+    "screens.base_rates": unit(
+        cap_bucket=["1m_to_5m", "all"],
+        volatility_bucket=["over_180", "all"],
+        outcome=["2x", "half"],
+        horizon_days=[90, 365],
+        observations=[4, 200],
+        hits=[0, 120],
+        share=[0.0, 0.6],
+        share_low=[None, 0.4],
+        share_high=[None, 0.8],
+        touched_share=[0.25, 0.7],
+        stopped_share=[0.0, 0.1],
+        tokens=[2, 50],
+    ),
 }
 
 
@@ -270,6 +284,10 @@ def test_every_published_key_is_unique(name):
         ("indices.levels", {"status_reason": pl.lit(None, pl.String)}, "is_level_accounted_for"),
         ("screens.moonshots", {"rank": pl.lit(1)}, "as_of_week, rank"),
         ("screens.moonshots", {"checks_true": pl.lit(4)}, "checks_known, checks_true"),
+        ("screens.base_rates", {"outcome": pl.lit("4x")}, "outcome"),
+        ("screens.base_rates", {"hits": pl.lit(201)}, "observations, hits"),
+        ("screens.base_rates", {"share_low": pl.lit(0.61)}, "share, share_low"),
+        ("screens.base_rates", {"observations": pl.lit(0)}, "observations"),
     ],
 )
 def test_defects_of_units_block(name, change, column):
