@@ -40,6 +40,7 @@ from orchestration.lib.outcome_weeks import build_outcomes
 from orchestration.lib.registry import ModelRegistry
 from orchestration.lib.resources import dbt_environment
 from orchestration.lib.run_context import BUILDS, RunContext
+from orchestration.lib.screen_judgements import SCREEN_JUDGEMENTS
 from orchestration.lib.screen_weeks import SCREEN_TABLES, build_moonshots
 from orchestration.lib.versioned_tables import (
     BASE_RATES,
@@ -242,13 +243,15 @@ def _copy_recorded(
     """
     connection.execute(f"attach '{warehouse}' as recorded (read_only)")
     for each in VERSIONED_TABLES:
-        is_upstream = (each in CALL_TABLES and table not in CALL_TABLES) or (
-            each is GRADE_EXPLANATIONS and table is TRADE_ACTIONS  # whose ledger says which weeks are explained
+        is_upstream = (
+            (each in CALL_TABLES and table not in CALL_TABLES)
+            or (each is GRADE_EXPLANATIONS and table is TRADE_ACTIONS)  # whose ledger says which weeks are explained
+            or (each in SCREEN_JUDGEMENTS and table in SCREEN_TABLES)
         )
         if not (is_upstream or each in CALL_TABLES or each is table or (each in INDICES and table in INDICES)):
             continue
         last = week if is_upstream else week - WEEK
-        first = week - WEEK if each in DAILY else date.min
+        first = week - WEEK if each in DAILY or each in SCREEN_JUDGEMENTS else date.min
         current = (
             "as_of_week >= ? and as_of_week <= ? and recorded_at <= ? and (superseded_at is null or superseded_at > ?)"
         )

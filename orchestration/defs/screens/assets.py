@@ -9,7 +9,14 @@ from models_ml.screens.plan import PlanSettings
 from orchestration.lib.published_checks import key_of, published_check_spec, published_result
 from orchestration.lib.resources import POOL, RunLease, Warehouse
 from orchestration.lib.screen_weeks import SCREEN_TABLES, build_moonshots
-from orchestration.lib.versioned_tables import DAILY_GRADES, DAILY_SIGNALS, MOONSHOTS, TRADER_GRADES, TRADING_SIGNALS
+from orchestration.lib.versioned_tables import (
+    BASE_RATES,
+    DAILY_GRADES,
+    DAILY_SIGNALS,
+    MOONSHOTS,
+    TRADER_GRADES,
+    TRADING_SIGNALS,
+)
 
 MARTS = (
     "dim_token_links",
@@ -27,7 +34,7 @@ MARTS = (
     "fct_universe_daily",
     "feat_token_daily",
 )
-CALLS = (TRADER_GRADES, TRADING_SIGNALS, DAILY_GRADES, DAILY_SIGNALS)
+UPSTREAM = (TRADER_GRADES, TRADING_SIGNALS, DAILY_GRADES, DAILY_SIGNALS, BASE_RATES)
 
 
 @dg.multi_asset(
@@ -36,7 +43,7 @@ CALLS = (TRADER_GRADES, TRADING_SIGNALS, DAILY_GRADES, DAILY_SIGNALS)
         dg.AssetSpec(
             key_of(table),
             deps=[
-                *(key_of(each) for each in CALLS),
+                *(key_of(each) for each in UPSTREAM),
                 *(dg.AssetKey(["marts", name]) for name in MARTS),
                 dg.AssetKey(["intermediate", "int_closes_resolved"]),
             ],
