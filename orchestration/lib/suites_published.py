@@ -12,6 +12,7 @@ from types import MappingProxyType
 import pandas as pd
 
 from models_ml.learning.actions import ACTIONS, CONFIRMATIONS, ENTER_IN_FULL, ENTER_SMALL
+from models_ml.screens.scam_filter.token_warnings import WARNING_NAMES
 from orchestration.lib.expectations import ExpectationSpec
 from orchestration.lib.versioned_tables import (
     BULL_BEAR,
@@ -30,9 +31,11 @@ from orchestration.lib.versioned_tables import (
     PRICE_RANGES,
     REBALANCES,
     SUB_GRADES,
+    TOKEN_WARNINGS,
     TRADE_ACTIONS,
     TRADER_GRADES,
     TRADING_SIGNALS,
+    WARNING_COVERAGE,
     VersionedTable,
 )
 
@@ -232,6 +235,35 @@ def moonshots_suite() -> list[ExpectationSpec]:
     ]
 
 
+def token_warnings_suite() -> list[ExpectationSpec]:
+    """Expectations of screens.token_warnings: a warning stands for a known number and says why."""
+    return [
+        *_keys(TOKEN_WARNINGS),
+        _known("is_excluding"),
+        _known("value"),
+        _known("threshold"),
+        _known("reason"),
+        ExpectationSpec("expect_column_values_to_be_in_set", "warning", {"value_set": list(WARNING_NAMES)}),
+    ]
+
+
+def warning_coverage_suite() -> list[ExpectationSpec]:
+    """Expectations of screens.warning_coverage: what is raised was checked, and what was checked is there."""
+    return [
+        *_keys(WARNING_COVERAGE),
+        _known("is_excluded"),
+        _between("warnings_raised", 0, None),
+        *(
+            ExpectationSpec(
+                "expect_column_pair_values_a_to_be_greater_than_b",
+                None,
+                {"column_A": more, "column_B": less, "or_equal": True},
+            )
+            for more, less in (("warnings_total", "warnings_checked"), ("warnings_checked", "warnings_raised"))
+        ),
+    ]
+
+
 PUBLISHED_SUITES: Mapping[str, Callable[[], list[ExpectationSpec]]] = MappingProxyType(
     {
         TRADER_GRADES.full_name: trader_grades_suite,
@@ -253,6 +285,8 @@ PUBLISHED_SUITES: Mapping[str, Callable[[], list[ExpectationSpec]]] = MappingPro
         REBALANCES.full_name: rebalances_suite,
         LEVELS.full_name: levels_suite,
         MOONSHOTS.full_name: moonshots_suite,
+        TOKEN_WARNINGS.full_name: token_warnings_suite,
+        WARNING_COVERAGE.full_name: warning_coverage_suite,
     }
 )
 """Suites by `schema.name` of the versioned table."""

@@ -22,6 +22,7 @@ IDENTIFIER_TYPES: Mapping[str, str] = MappingProxyType(
         "horizon_days": "INTEGER",
         "place": "INTEGER",
         "sub_grade": "VARCHAR",
+        "warning": "VARCHAR",
     }
 )
 """DuckDB types of all unit and key columns; one name has one type in every table."""
@@ -40,6 +41,7 @@ IDENTIFIER_DESCRIPTIONS: Mapping[str, str] = MappingProxyType(
         "horizon_days": "Days the row looks ahead.",
         "place": "Place of the contribution by its size, 1 is the largest.",
         "sub_grade": "Name of the sub-grade: technical, quantitative, fundamental, technology, community, on-chain, valuation.",
+        "warning": "Name of the warning (docs/explanation/screens-filter.md).",
     }
 )
 
@@ -618,6 +620,54 @@ MOONSHOTS = VersionedTable(
     },
 )
 
+TOKEN_WARNINGS = VersionedTable(
+    schema="screens",
+    name="token_warnings",
+    unit_columns=("as_of_week",),
+    key_columns=("token_id", "warning"),
+    value_columns={"is_excluding": "BOOLEAN", "value": "DOUBLE", "threshold": "DOUBLE", "reason": "VARCHAR"},
+    description=(
+        "Warnings of the scam and pump filter that stand, one row per week, token and warning; a version belongs to the week. Only raised "
+        "warnings are rows: screens.warning_coverage says of whom which could be asked. `geckoterminal:network_address` is a token that "
+        "only a pool is known of."
+    ),
+    value_descriptions={
+        "is_excluding": "Whether the token is kept out of picks for it; others are shown.",
+        "value": "What is judged, in the unit of the warning.",
+        "threshold": "What it is judged by, in the same unit.",
+        "reason": "The warning in words, with its numbers.",
+    },
+)
+
+WARNING_COVERAGE = VersionedTable(
+    schema="screens",
+    name="warning_coverage",
+    unit_columns=("as_of_week",),
+    key_columns=("token_id",),
+    value_columns={
+        "is_low_cap": "BOOLEAN",
+        "is_graded": "BOOLEAN",
+        "warnings_checked": "INTEGER",
+        "warnings_total": "INTEGER",
+        "warnings_raised": "INTEGER",
+        "is_excluded": "BOOLEAN",
+        "not_checked": "VARCHAR",
+    },
+    description=(
+        "Whom the scam and pump filter judged and how much of it could be asked, one row per week and token: graded ones, all with a "
+        "claimed cap of 1 M USD or more, and tokens of pools that were read. A version belongs to the week."
+    ),
+    value_descriptions={
+        "is_low_cap": "Claimed cap of 1 to 50 M USD at the close of the Sunday before.",
+        "is_graded": "In the broad universe at that close.",
+        "warnings_checked": "Number of warnings whose sources are there.",
+        "warnings_total": "Number of warnings there are.",
+        "warnings_raised": "Number of warnings that stand.",
+        "is_excluded": "Whether an excluding one is among them.",
+        "not_checked": "Names of the warnings whose source is absent, comma-separated; null where none is.",
+    },
+)
+
 VERSIONED_TABLES: tuple[VersionedTable, ...] = (
     TRADER_GRADES,
     INVESTOR_GRADES,
@@ -638,5 +688,7 @@ VERSIONED_TABLES: tuple[VersionedTable, ...] = (
     REBALANCES,
     LEVELS,
     MOONSHOTS,
+    TOKEN_WARNINGS,
+    WARNING_COVERAGE,
 )
 """Every versioned table of the project; what is not here is rebuilt, not versioned."""

@@ -36,6 +36,8 @@ API_VIEWS = (
         "index_start_dates",
         "index_plans",
         "moonshots",
+        "token_warnings",
+        "warning_coverage",
         "bull_bear",
         "model_evaluation",
         "model_evaluation_cumulative",
