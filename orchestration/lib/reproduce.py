@@ -26,6 +26,7 @@ from models_ml.indices.definition import load_definitions
 from models_ml.learning.actions import ActionRules
 from models_ml.screens.moonshots import MoonshotSettings
 from models_ml.screens.plan import PlanSettings
+from models_ml.screens.scam_filter.token_warnings import FilterSettings
 from orchestration.lib.action_weeks import build_actions
 from orchestration.lib.base_rate_weeks import build_base_rates
 from orchestration.lib.calls import CALL_TABLES, build_calls
@@ -57,6 +58,7 @@ from orchestration.lib.versioned_tables import (
 )
 from orchestration.lib.versions import create_versioned_tables
 from orchestration.lib.warehouse import connect, create_raw_views, create_schemas
+from orchestration.lib.warning_weeks import WARNING_TABLES, build_warnings
 from orchestration.lib.weeks import WEEK, instant_of, mondays
 from orchestration.settings import load_settings
 
@@ -288,6 +290,8 @@ def _build(
         build_moonshots(connection, context, MoonshotSettings(), PlanSettings(), weeks=[week])
     elif table is BASE_RATES:
         build_base_rates(connection, context, MoonshotSettings(), weeks=[week])
+    elif table in WARNING_TABLES:
+        build_warnings(connection, context, FilterSettings(), weeks=[week])
     else:
         definitions = load_definitions(*load_settings().indices_folders)
         market = read_market(connection, definitions, until=week)

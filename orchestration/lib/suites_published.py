@@ -15,6 +15,7 @@ from models_ml.learning.actions import ACTIONS, CONFIRMATIONS, ENTER_IN_FULL, EN
 from models_ml.screens.base_rates import ALL, CAP_BUCKETS, HORIZONS_DAYS, OUTCOMES, VOLATILITY_BUCKETS
 from models_ml.screens.moonshots import BY_CHANCE, BY_SCORE, MoonshotSettings
 from models_ml.screens.plan import RISK_CLASSES, PlanSettings
+from models_ml.screens.scam_filter.token_warnings import WARNING_NAMES
 from orchestration.lib.expectations import ExpectationSpec
 from orchestration.lib.versioned_tables import (
     BASE_RATES,
@@ -35,9 +36,11 @@ from orchestration.lib.versioned_tables import (
     PRICE_RANGES,
     REBALANCES,
     SUB_GRADES,
+    TOKEN_WARNINGS,
     TRADE_ACTIONS,
     TRADER_GRADES,
     TRADING_SIGNALS,
+    WARNING_COVERAGE,
     VersionedTable,
 )
 
@@ -306,6 +309,35 @@ def base_rates_suite() -> list[ExpectationSpec]:
     ]
 
 
+def token_warnings_suite() -> list[ExpectationSpec]:
+    """Expectations of screens.token_warnings: a warning stands for a known number and says why."""
+    return [
+        *_keys(TOKEN_WARNINGS),
+        _known("is_excluding"),
+        _known("value"),
+        _known("threshold"),
+        _known("reason"),
+        ExpectationSpec("expect_column_values_to_be_in_set", "warning", {"value_set": list(WARNING_NAMES)}),
+    ]
+
+
+def warning_coverage_suite() -> list[ExpectationSpec]:
+    """Expectations of screens.warning_coverage: what is raised was checked, and what was checked is there."""
+    return [
+        *_keys(WARNING_COVERAGE),
+        _known("is_excluded"),
+        _between("warnings_raised", 0, None),
+        *(
+            ExpectationSpec(
+                "expect_column_pair_values_a_to_be_greater_than_b",
+                None,
+                {"column_A": more, "column_B": less, "or_equal": True},
+            )
+            for more, less in (("warnings_total", "warnings_checked"), ("warnings_checked", "warnings_raised"))
+        ),
+    ]
+
+
 PUBLISHED_SUITES: Mapping[str, Callable[[], list[ExpectationSpec]]] = MappingProxyType(
     {
         TRADER_GRADES.full_name: trader_grades_suite,
@@ -329,6 +361,8 @@ PUBLISHED_SUITES: Mapping[str, Callable[[], list[ExpectationSpec]]] = MappingPro
         MOONSHOTS.full_name: moonshots_suite,
         MOONSHOT_CANDIDATES.full_name: moonshot_candidates_suite,
         BASE_RATES.full_name: base_rates_suite,
+        TOKEN_WARNINGS.full_name: token_warnings_suite,
+        WARNING_COVERAGE.full_name: warning_coverage_suite,
     }
 )
 """Suites by `schema.name` of the versioned table."""

@@ -25,6 +25,7 @@ IDENTIFIER_TYPES: Mapping[str, str] = MappingProxyType(
         "cap_bucket": "VARCHAR",
         "volatility_bucket": "VARCHAR",
         "outcome": "VARCHAR",
+        "warning": "VARCHAR",
     }
 )
 """DuckDB types of all unit and key columns; one name has one type in every table."""
@@ -46,6 +47,7 @@ IDENTIFIER_DESCRIPTIONS: Mapping[str, str] = MappingProxyType(
         "cap_bucket": "Market cap at the Sunday's close by fixed ranges of USD, from 1m_to_5m to over_1b; all holds every size.",
         "volatility_bucket": "30-day volatility by fixed ranges of per cent a year, from under_60 to over_180; all holds every one.",
         "outcome": "2x, 3x, 5x, 10x: three consecutive closes at or above the multiple of the entry; half: at or below half of it.",
+        "warning": "Name of the warning (docs/explanation/screens-filter.md).",
     }
 )
 
@@ -758,6 +760,54 @@ BASE_RATES = VersionedTable(
     },
 )
 
+TOKEN_WARNINGS = VersionedTable(
+    schema="screens",
+    name="token_warnings",
+    unit_columns=("as_of_week",),
+    key_columns=("token_id", "warning"),
+    value_columns={"is_excluding": "BOOLEAN", "value": "DOUBLE", "threshold": "DOUBLE", "reason": "VARCHAR"},
+    description=(
+        "Warnings of the scam and pump filter that stand, one row per week, token and warning; a version belongs to the week. Only raised "
+        "warnings are rows: screens.warning_coverage says of whom which could be asked. `geckoterminal:network_address` is a token that "
+        "only a pool is known of."
+    ),
+    value_descriptions={
+        "is_excluding": "Whether the token is kept out of picks for it; others are shown.",
+        "value": "What is judged, in the unit of the warning.",
+        "threshold": "What it is judged by, in the same unit.",
+        "reason": "The warning in words, with its numbers.",
+    },
+)
+
+WARNING_COVERAGE = VersionedTable(
+    schema="screens",
+    name="warning_coverage",
+    unit_columns=("as_of_week",),
+    key_columns=("token_id",),
+    value_columns={
+        "is_low_cap": "BOOLEAN",
+        "is_graded": "BOOLEAN",
+        "warnings_checked": "INTEGER",
+        "warnings_total": "INTEGER",
+        "warnings_raised": "INTEGER",
+        "is_excluded": "BOOLEAN",
+        "not_checked": "VARCHAR",
+    },
+    description=(
+        "Whom the scam and pump filter judged and how much of it could be asked, one row per week and token: graded ones, all with a "
+        "claimed cap of 1 M USD or more, and tokens of pools that were read. A version belongs to the week."
+    ),
+    value_descriptions={
+        "is_low_cap": "Claimed cap of 1 to 50 M USD at the close of the Sunday before.",
+        "is_graded": "In the broad universe at that close.",
+        "warnings_checked": "Number of warnings whose sources are there.",
+        "warnings_total": "Number of warnings there are.",
+        "warnings_raised": "Number of warnings that stand.",
+        "is_excluded": "Whether an excluding one is among them.",
+        "not_checked": "Names of the warnings whose source is absent, comma-separated; null where none is.",
+    },
+)
+
 VERSIONED_TABLES: tuple[VersionedTable, ...] = (
     TRADER_GRADES,
     INVESTOR_GRADES,
@@ -780,5 +830,7 @@ VERSIONED_TABLES: tuple[VersionedTable, ...] = (
     MOONSHOTS,
     MOONSHOT_CANDIDATES,
     BASE_RATES,
+    TOKEN_WARNINGS,
+    WARNING_COVERAGE,
 )
 """Every versioned table of the project; what is not here is rebuilt, not versioned."""

@@ -38,6 +38,8 @@ API_VIEWS = (
         "moonshots",
         "moonshot_candidates",
         "base_rates",
+        "token_warnings",
+        "warning_coverage",
         "bull_bear",
         "model_evaluation",
         "model_evaluation_cumulative",
