@@ -27,6 +27,7 @@ from models_ml.learning.actions import ActionRules
 from models_ml.screens.moonshots import MoonshotSettings
 from orchestration.lib.action_weeks import build_actions
 from orchestration.lib.calls import CALL_TABLES, build_calls
+from orchestration.lib.chance_weeks import build_chances
 from orchestration.lib.data_folder import DataFolder
 from orchestration.lib.dbt_translator import DBT_EXECUTABLE, DBT_PROJECT
 from orchestration.lib.errors import TidemarkError
@@ -46,6 +47,7 @@ from orchestration.lib.versioned_tables import (
     DAILY_SIGNALS,
     GRADE_EXPLANATIONS,
     LEVELS,
+    MOONSHOT_CHANCES,
     MOONSHOTS,
     REBALANCES,
     TRADE_ACTIONS,
@@ -240,8 +242,10 @@ def _copy_recorded(
     """
     connection.execute(f"attach '{warehouse}' as recorded (read_only)")
     for each in VERSIONED_TABLES:
-        is_upstream = (each in CALL_TABLES and table not in CALL_TABLES) or (
-            each is GRADE_EXPLANATIONS and table is TRADE_ACTIONS  # whose ledger says which weeks are explained
+        is_upstream = (
+            (each in CALL_TABLES and table not in CALL_TABLES)
+            or (each is GRADE_EXPLANATIONS and table is TRADE_ACTIONS)  # whose ledger says which weeks are explained
+            or (each is MOONSHOT_CHANCES and table is MOONSHOTS)
         )
         if not (is_upstream or each in CALL_TABLES or each is table or (each in INDICES and table in INDICES)):
             continue
@@ -279,6 +283,8 @@ def _build(
         build_outcomes(connection, context, weeks=[week])
     elif table in EVALUATED:
         evaluate(connection, context, EVALUATED[table], weeks=[week])
+    elif table is MOONSHOT_CHANCES:
+        build_chances(connection, ModelRegistry(folder.models), context, MoonshotSettings(), weeks=[week])
     elif table is MOONSHOTS:
         build_moonshots(connection, context, MoonshotSettings(), weeks=[week])
     else:
