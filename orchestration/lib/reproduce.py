@@ -30,6 +30,7 @@ from models_ml.screens.scam_filter.token_warnings import FilterSettings
 from orchestration.lib.action_weeks import build_actions
 from orchestration.lib.base_rate_weeks import build_base_rates
 from orchestration.lib.calls import CALL_TABLES, build_calls
+from orchestration.lib.chance_weeks import build_chances
 from orchestration.lib.data_folder import DataFolder
 from orchestration.lib.dbt_translator import DBT_EXECUTABLE, DBT_PROJECT
 from orchestration.lib.errors import TidemarkError
@@ -51,6 +52,7 @@ from orchestration.lib.versioned_tables import (
     DAILY_SIGNALS,
     GRADE_EXPLANATIONS,
     LEVELS,
+    MOONSHOT_CHANCES,
     REBALANCES,
     TRADE_ACTIONS,
     VERSIONED_TABLES,
@@ -292,6 +294,8 @@ def _build(
         build_base_rates(connection, context, MoonshotSettings(), weeks=[week])
     elif table in WARNING_TABLES:
         build_warnings(connection, context, FilterSettings(), weeks=[week])
+    elif table is MOONSHOT_CHANCES:
+        build_chances(connection, ModelRegistry(folder.models), context, MoonshotSettings(), weeks=[week])
     else:
         definitions = load_definitions(*load_settings().indices_folders)
         market = read_market(connection, definitions, until=week)

@@ -32,6 +32,7 @@ from orchestration.lib.versioned_tables import (
     MODEL_EVALUATION,
     MODEL_MONITOR,
     MOONSHOT_CANDIDATES,
+    MOONSHOT_CHANCES,
     MOONSHOTS,
     PRICE_RANGES,
     REBALANCES,
@@ -338,6 +339,25 @@ def warning_coverage_suite() -> list[ExpectationSpec]:
     ]
 
 
+def moonshot_chances_suite() -> list[ExpectationSpec]:
+    """Expectations of screens.moonshot_chances; whoever holds the treble has held the double."""
+    chances = ("p_2x_90d", "p_3x_90d")
+    return [
+        *_keys(MOONSHOT_CHANCES),
+        *(check for column in chances for check in (_known(column), _between(column, 0, 1))),
+        ExpectationSpec(
+            "expect_column_pair_values_a_to_be_greater_than_b",
+            None,
+            {"column_A": "p_2x_90d", "column_B": "p_3x_90d", "or_equal": True},
+        ),
+        _between("price_usd", 0, None, strict_min=True),
+        _between("market_cap_usd", 0, None, strict_min=True),
+        _between("volatility_30d", 0, None),
+        _between("volatility_quintile", 1, 5),
+        _between("cap_tercile", 1, 3),
+    ]
+
+
 PUBLISHED_SUITES: Mapping[str, Callable[[], list[ExpectationSpec]]] = MappingProxyType(
     {
         TRADER_GRADES.full_name: trader_grades_suite,
@@ -358,6 +378,7 @@ PUBLISHED_SUITES: Mapping[str, Callable[[], list[ExpectationSpec]]] = MappingPro
         COMPOSITIONS.full_name: compositions_suite,
         REBALANCES.full_name: rebalances_suite,
         LEVELS.full_name: levels_suite,
+        MOONSHOT_CHANCES.full_name: moonshot_chances_suite,
         MOONSHOTS.full_name: moonshots_suite,
         MOONSHOT_CANDIDATES.full_name: moonshot_candidates_suite,
         BASE_RATES.full_name: base_rates_suite,

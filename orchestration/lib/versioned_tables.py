@@ -808,6 +808,37 @@ WARNING_COVERAGE = VersionedTable(
     },
 )
 
+MOONSHOT_CHANCES = VersionedTable(
+    schema="screens",
+    name="moonshot_chances",
+    unit_columns=("as_of_week",),
+    key_columns=("token_id",),
+    value_columns={
+        "symbol": "VARCHAR",
+        "p_2x_90d": "DOUBLE",
+        "p_3x_90d": "DOUBLE",
+        "price_usd": "DOUBLE",
+        "market_cap_usd": "DOUBLE",
+        "volatility_30d": "DOUBLE",
+        "volatility_quintile": "INTEGER",
+        "cap_tercile": "INTEGER",
+    },
+    description=(
+        "Chances of small tokens to double or treble within 90 days and hold it, one row per week and token of the low-cap universe; a "
+        "version belongs to the week. Whether they beat a sort by volatility is what screens.moonshot_record says."
+    ),
+    value_descriptions={
+        "symbol": _SYMBOL,
+        "p_2x_90d": "Probability (0-1) of three consecutive closes at or above twice the next day's close, within 90 days of it.",
+        "p_3x_90d": "The same (0-1) of three times.",
+        "price_usd": "Close of the Sunday before as_of_week, in USD.",
+        "market_cap_usd": "Market capitalisation at that close, in USD.",
+        "volatility_30d": "Annualised volatility of 30 days at that close (fraction); null where unknown.",
+        "volatility_quintile": "Fifth of the universe of the week by it, 1 is calmest; null where unknown.",
+        "cap_tercile": "Third of the universe of the week by market capitalisation, 1 is smallest.",
+    },
+)
+
 VERSIONED_TABLES: tuple[VersionedTable, ...] = (
     TRADER_GRADES,
     INVESTOR_GRADES,
@@ -827,6 +858,7 @@ VERSIONED_TABLES: tuple[VersionedTable, ...] = (
     COMPOSITIONS,
     REBALANCES,
     LEVELS,
+    MOONSHOT_CHANCES,
     MOONSHOTS,
     MOONSHOT_CANDIDATES,
     BASE_RATES,
