@@ -146,6 +146,15 @@ _SNAPSHOT = f"""
             on listings.exchange = exchanges.exchange and listings.listed_date >= exchanges.since + {NEW_LISTING_BLIND_DAYS}
         group by weeks.as_of_week, listings.token_id
     ),
+    pools as (
+        -- Only new and trending pools are read, so a token without one may well have some: unknown, and not unlisted.
+        select weeks.as_of_week, pools.token_id, min(pools.first_created_at)::date as dex_listed_at
+        from screened_weeks as weeks
+        inner join marts.fct_pools_daily as pools
+            on pools.market_date < weeks.as_of_week and pools.first_created_at::date < weeks.as_of_week
+        where pools.is_known_token
+        group by weeks.as_of_week, pools.token_id
+    ),
     onchain as (
         select token_id, market_date, active_addresses, exchange_inflow_tokens from marts.fct_onchain_daily
         where active_addresses is not null or exchange_inflow_tokens is not null
@@ -184,7 +193,7 @@ _SNAPSHOT = f"""
         features.cliff_unlock_30d_share, features.unlock_30d_share - features.cliff_unlock_30d_share as linear_unlock_30d_share,
         case when features.unlock_30d_share is not null then rows_of_weeks.market_date end as unlocks_date,
         listings.exchange_listed_at, coalesce(followed.has_exchange_data, false) as has_exchange_data,
-        null::date as dex_listed_at, false as has_dex_data
+        pools.dex_listed_at, pools.token_id is not null as has_dex_data
     from rows_of_weeks
     inner join marts.feat_token_daily as features
         on rows_of_weeks.token_id = features.token_id and rows_of_weeks.market_date = features.market_date
@@ -199,6 +208,7 @@ _SNAPSHOT = f"""
         on rows_of_weeks.sector = sectors.sector and rows_of_weeks.market_date = sectors.market_date
     left join followed on rows_of_weeks.as_of_week = followed.as_of_week
     left join listings on rows_of_weeks.token_id = listings.token_id and rows_of_weeks.as_of_week = listings.as_of_week
+    left join pools on rows_of_weeks.token_id = pools.token_id and rows_of_weeks.as_of_week = pools.as_of_week
     left join {TRADER_GRADES.current_view_sql_name} as grades
         on rows_of_weeks.token_id = grades.token_id and rows_of_weeks.as_of_week = grades.as_of_week
     left join {TRADING_SIGNALS.current_view_sql_name} as signals

@@ -10,9 +10,9 @@ import duckdb
 import polars as pl
 
 from models_ml.screens.base_rates import HALF, cap_bucket_of, volatility_bucket_of
-from orchestration.lib.versioned_tables import BASE_RATES
+from orchestration.lib.versioned_tables import BASE_RATES, MOONSHOT_CHANCES, TOKEN_WARNINGS, WARNING_COVERAGE
 
-SCREEN_JUDGEMENTS = (BASE_RATES,)
+SCREEN_JUDGEMENTS = (BASE_RATES, MOONSHOT_CHANCES, TOKEN_WARNINGS, WARNING_COVERAGE)
 """The tables this module reads, each at the week that is screened."""
 
 HORIZON_DAYS = 90
@@ -23,21 +23,39 @@ UNIT_AND_TOKEN = ["as_of_week", "token_id"]
 
 def with_chances(connection: duckdb.DuckDBPyConnection, snapshot: pl.DataFrame) -> pl.DataFrame:
     """Snapshot rows with p_2x_90d, p_3x_90d and chance_model_version, null where the week or the token has no chance."""
-    del connection
-    return snapshot.with_columns(
-        p_2x_90d=pl.lit(None, pl.Float64),
-        p_3x_90d=pl.lit(None, pl.Float64),
-        chance_model_version=pl.lit(None, pl.String),
-    )
+    chances = connection.execute(
+        f"""select as_of_week, token_id, p_2x_90d, p_3x_90d, model_version as chance_model_version
+        from {MOONSHOT_CHANCES.current_view_sql_name} where as_of_week in (select unnest(?::date[]))""",
+        [snapshot["as_of_week"].unique().to_list()],
+    ).pl()
+    return snapshot.join(chances, on=UNIT_AND_TOKEN, how="left", maintain_order="left")
 
 
 def with_warnings(connection: duckdb.DuckDBPyConnection, snapshot: pl.DataFrame) -> pl.DataFrame:
-    """Snapshot rows with the names of raised warnings: empty where none is raised, null in weeks the filter has not judged."""
-    del connection
-    return snapshot.with_columns(
-        excluding_warnings=pl.lit(None, pl.String),
-        other_warnings=pl.lit(None, pl.String),
-        warnings_checked=pl.lit(None, pl.Int64),
+    """Snapshot rows with the names of raised warnings: empty where none is raised, null for tokens the filter has not judged."""
+    weeks = snapshot["as_of_week"].unique().to_list()
+    raised = connection.execute(
+        f"""select
+            as_of_week, token_id,
+            string_agg(warning, ',' order by warning) filter (where is_excluding) as excluding_warnings,
+            string_agg(warning, ',' order by warning) filter (where not is_excluding) as other_warnings
+        from {TOKEN_WARNINGS.current_view_sql_name} where as_of_week in (select unnest(?::date[]))
+        group by as_of_week, token_id""",
+        [weeks],
+    ).pl()
+    judged = connection.execute(
+        f"""select as_of_week, token_id, warnings_checked::bigint as warnings_checked
+        from {WARNING_COVERAGE.current_view_sql_name} where as_of_week in (select unnest(?::date[]))""",
+        [weeks],
+    ).pl()
+    is_judged = pl.col("warnings_checked").is_not_null()
+    return (
+        snapshot.join(judged, on=UNIT_AND_TOKEN, how="left", maintain_order="left")
+        .join(raised, on=UNIT_AND_TOKEN, how="left", maintain_order="left")
+        .with_columns(
+            pl.when(is_judged).then(pl.col(name).fill_null("")).alias(name)
+            for name in ("excluding_warnings", "other_warnings")
+        )
     )
 
 

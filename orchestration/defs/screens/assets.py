@@ -14,6 +14,7 @@ from orchestration.lib.versioned_tables import (
     BASE_RATES,
     DAILY_GRADES,
     DAILY_SIGNALS,
+    MOONSHOT_CHANCES,
     MOONSHOTS,
     TOKEN_WARNINGS,
     TRADER_GRADES,
@@ -39,7 +40,16 @@ MARTS = (
     "fct_universe_daily",
     "feat_token_daily",
 )
-UPSTREAM = (TRADER_GRADES, TRADING_SIGNALS, DAILY_GRADES, DAILY_SIGNALS, BASE_RATES, TOKEN_WARNINGS, WARNING_COVERAGE)
+UPSTREAM = (
+    TRADER_GRADES,
+    TRADING_SIGNALS,
+    DAILY_GRADES,
+    DAILY_SIGNALS,
+    BASE_RATES,
+    MOONSHOT_CHANCES,
+    TOKEN_WARNINGS,
+    WARNING_COVERAGE,
+)
 
 
 @dg.multi_asset(
