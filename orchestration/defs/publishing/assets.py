@@ -37,6 +37,8 @@ API_VIEWS = (
         "index_plans",
         "moonshots",
         "base_rates",
+        "unlocks",
+        "unlock_months",
         "bull_bear",
         "model_evaluation",
         "model_evaluation_cumulative",
