@@ -49,13 +49,13 @@ def outcome_windows(
 ) -> pl.DataFrame:
     """Outcomes of every window that ended before an instant.
 
-    A window whose token stopped because its source ended (`is_source_end`) tells nothing and is left out, whatever it held before:
+    A window in which the series stopped and not the token (`is_series_end`) tells nothing and is left out, whatever it held before:
     keeping the hits alone would flatter. Prices that merely paused and were back by the window's end have not stopped.
 
     Args:
         entries: One row a token and entry week: token_id, entry_week (a Monday), market_cap_usd, volatility_30d.
-        closes: One row a token and day: token_id, market_date, price_usd (above 0), is_source_end (whether the source of the close,
-            and not the token, ended on that day). Days without a report have no row.
+        closes: One row a token and day: token_id, market_date, price_usd (above 0), is_series_end (whether the series, and not
+            the token, ended with that close). Days without a report have no row.
         until: A Monday; closes from this day on are not read.
         horizons_days: Lengths of the windows in days, each at least 3.
 
@@ -82,7 +82,7 @@ def outcome_windows(
     prices = np.full((len(tokens), days), np.nan)
     prices[row, column] = known["price_usd"].to_numpy()
     ends = np.zeros(prices.shape, dtype=bool)
-    ends[row, column] = known["is_source_end"].to_numpy()
+    ends[row, column] = known["is_series_end"].to_numpy()
     newest = np.maximum.accumulate(np.where(np.isnan(prices), -1, np.arange(days)), axis=1)
 
     chosen = chosen.filter(pl.col("token_id").is_in(list(tokens)), pl.col("entry_week") >= first_day)

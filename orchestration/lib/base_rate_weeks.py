@@ -1,13 +1,17 @@
 """Base rates for the weeks of a build: the finished windows of the marts, and the versions their shares become.
 
-Belongs here: which tokens are followed from which week on, which closes count, and where a source ended.
+Belongs here: which tokens are followed from which week on, which closes count, and where a series ended but not its token.
 Does not: what the closes of a window came to (`models_ml.screens.outcome_windows`), buckets, shares and intervals
 (`models_ml.screens.base_rates`), Dagster.
 
-**Prices that stop.** A token whose newest close lies days before the end of a window has stopped, and counts as lost. But archives
-end too: where at least `MASS_END_SHARE` of the tokens that a source priced on a day have their last close on it, the source ended
-and not the tokens (2,316 of the 2,456 that one file prices on 2020-12-16 end there). Windows that reach past such an end are left
-out. Both are decided from closes up to the window's last day.
+**Prices that stop.** A token whose newest close lies days before the end of a window has stopped, and counts as lost. But not every
+series that ends is a token that died, and a window that reaches past another end tells nothing:
+
+- *Archives end.* Where at least `MASS_END_SHARE` of the tokens that a source priced on a day have their last close on it, the source
+  ended and not the tokens (2,316 of the 2,456 that one file prices on 2020-12-16 end there). Decided from closes up to the window's end.
+- *Identities are found out.* A series is a token of its own until prices tie it to a coin; from then on, and some days back, the coin has
+  its closes (Binance Coin in November 2017, as `coinmarketcap:binance-coin` before).
+- *Tokens migrate*, and their holders are given the successor.
 """
 
 from __future__ import annotations
@@ -118,7 +122,7 @@ def _entries(connection: duckdb.DuckDBPyConnection, *, until: date, settings: Mo
 
 
 def _closes(connection: duckdb.DuckDBPyConnection, *, until: date, tokens: Sequence[str]) -> pl.DataFrame:
-    """Reported closes of some tokens, and on which of them the source of the close ended."""
+    """Reported closes of some tokens, and after which of them a series ended whose token went on."""
     return connection.execute(
         f"""
         with closes as (
@@ -135,12 +139,22 @@ def _closes(connection: duckdb.DuckDBPyConnection, *, until: date, tokens: Seque
             from closes
             group by price_source, market_date
             having count(*) filter (is_last) >= {MASS_END_TOKENS} and count(*) filter (is_last) >= {MASS_END_SHARE} * count(*)
+        ),
+        continued as (
+            select own.token_id
+            from marts.dim_token_ids as own
+            inner join marts.dim_token_ids as taken
+                on own.kind = taken.kind and own.value = taken.value and own.token_id != taken.token_id
+                and own.valid_to = taken.valid_from
+            union
+            select token_id from marts.dim_tokens where successor_token_id is not null
         )
         select
             closes.token_id, closes.market_date, closes.price_usd,
-            closes.is_last and source_ends.market_date is not null as is_source_end
+            closes.is_last and (source_ends.market_date is not null or continued.token_id is not null) as is_series_end
         from closes
         left join source_ends on closes.price_source = source_ends.price_source and closes.market_date = source_ends.market_date
+        left join continued on closes.token_id = continued.token_id
         where closes.token_id in (select unnest($tokens::varchar[]))
         order by closes.token_id, closes.market_date
         """,

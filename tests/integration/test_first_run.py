@@ -203,6 +203,17 @@ API = {
         **dict.fromkeys(("share", "share_low", "share_high", "touched_share", "stopped_share"), NUMBER),
         **VERSION,
     },
+    "unlocks": {
+        **dict.fromkeys(("as_of_date", "first_date", "last_date"), DAY),
+        **dict.fromkeys(("token_id", "symbol", "protocol", "section", "category", "unlock_type"), TEXT),
+        **dict.fromkeys(("unlock_tokens", "supply_share", "unlock_usd"), NUMBER),
+        **dict.fromkeys(("is_forecast", "is_hindsight", "has_unknown_parts"), FLAG),
+    },
+    "unlock_months": {
+        **{"as_of_date": DAY, "month_date": DAY, "token_id": TEXT, "symbol": TEXT, "is_hindsight": FLAG},
+        **dict.fromkeys(("cliff_unlock_tokens", "step_unlock_tokens", "linear_unlock_tokens", "unlock_tokens"), NUMBER),
+        **dict.fromkeys(("supply_share", "unlock_usd"), NUMBER),
+    },
     "bull_bear": {"as_of_week": DAY, "bullish_share": NUMBER, "bearish_share": NUMBER, "tokens": COUNT},
     "market": {
         **{"date": DAY, "tokens": COUNT, "broad_tokens": COUNT},

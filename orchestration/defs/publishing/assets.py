@@ -43,6 +43,8 @@ API_VIEWS = (
         "moonshot_chances",
         "moonshot_outcomes",
         "moonshot_record",
+        "unlocks",
+        "unlock_months",
         "bull_bear",
         "model_evaluation",
         "model_evaluation_cumulative",

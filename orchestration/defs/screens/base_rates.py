@@ -22,7 +22,10 @@ SHOWN = (("2x", 90), ("half", 90))
             key_of(BASE_RATES),
             deps=[
                 key_of(TRADER_GRADES),  # which says the weeks
-                *(dg.AssetKey(["marts", name]) for name in ("fct_daily", "fct_universe_daily", "feat_token_daily")),
+                *(
+                    dg.AssetKey(["marts", name])
+                    for name in ("fct_daily", "fct_universe_daily", "feat_token_daily", "dim_tokens", "dim_token_ids")
+                ),
             ],
             description=BASE_RATES.description,
             group_name="screens",

@@ -11,21 +11,21 @@ MONDAY = date(2024, 1, 1)
 UNTIL = MONDAY + timedelta(days=35)
 
 
-def closes_of(prices_by_token, *, source_ends=()):
-    """Closes from the Monday on, a missing one as None; `source_ends` are pairs of token and day that its source ended on."""
+def closes_of(prices_by_token, *, series_ends=()):
+    """Closes from the Monday on, a missing one as None; `series_ends` are pairs of token and day that its series ended on."""
     return pl.DataFrame(
         [
             {
                 "token_id": token,
                 "market_date": MONDAY + timedelta(days=day),
                 "price_usd": float(price),
-                "is_source_end": (token, day) in source_ends,
+                "is_series_end": (token, day) in series_ends,
             }
             for token, prices in prices_by_token.items()
             for day, price in enumerate(prices)
             if price is not None
         ],
-        schema={"token_id": pl.String, "market_date": pl.Date, "price_usd": pl.Float64, "is_source_end": pl.Boolean},
+        schema={"token_id": pl.String, "market_date": pl.Date, "price_usd": pl.Float64, "is_series_end": pl.Boolean},
     )
 
 
@@ -45,10 +45,10 @@ def entries_of(*tokens, weeks=(MONDAY,)):
     )
 
 
-def window_of(prices, *, until=UNTIL, horizon=30, source_ends=()):
+def window_of(prices, *, until=UNTIL, horizon=30, series_ends=()):
     """The one window of a token from the Monday on, None where it has none."""
     rows = outcome_windows(
-        entries_of("a"), closes_of({"a": prices}, source_ends=source_ends), until=until, horizons_days=(horizon,)
+        entries_of("a"), closes_of({"a": prices}, series_ends=series_ends), until=until, horizons_days=(horizon,)
     )
     assert rows.height <= 1
     return rows.row(0, named=True) if rows.height else None
@@ -89,11 +89,11 @@ def test_a_token_has_stopped_when_its_newest_close_is_days_old_at_the_end():
     assert not window_of([1.0] * 5 + [None] * 20 + [1.0] * 10)["is_stopped"]
 
 
-def test_nothing_is_known_of_a_window_that_reaches_past_the_end_of_its_source():
+def test_nothing_is_known_of_a_window_that_reaches_past_the_end_of_its_series():
     doubled = [1.0, *[2.0] * 10, *[None] * 24]
 
     assert window_of(doubled)["is_stopped"]
-    assert window_of(doubled, source_ends={("a", 10)}) is None
+    assert window_of(doubled, series_ends={("a", 10)}) is None
 
 
 def test_a_window_is_told_once_the_close_of_its_last_day_is_known():
