@@ -21,6 +21,8 @@ RISE_DAYS = 3
 USUAL_DAYS = 30
 """Days before the rise that tell what is usual."""
 MIN_USUAL_DAYS = 10
+EPISODE_REACH_DAYS = 60
+"""How long before its last rise an episode may have begun and still be told from its beginning."""
 
 
 class PumpThresholds(Thresholds):
@@ -43,7 +45,7 @@ class PumpThresholds(Thresholds):
     @property
     def look_back_days(self) -> int:
         """Days before a week's close that its row can depend on."""
-        return max(self.dump_in_force_days, self.collapse_in_force_days) + USUAL_DAYS + RISE_DAYS + 1
+        return max(self.dump_in_force_days, self.collapse_in_force_days) + EPISODE_REACH_DAYS + USUAL_DAYS + RISE_DAYS + 1
 
 
 def pump_states(daily: pl.DataFrame, limits: PumpThresholds) -> pl.DataFrame:
