@@ -14,12 +14,12 @@ WEEK = date(2024, 1, 1)
 UNTIL = date(2024, 4, 8)  # the first Monday after the 90 days
 
 
-def closes(prices, *, token="a", first=WEEK, volume=1e6, carried=()):
+def closes(prices, *, name="a", first=WEEK, volume=1e6, carried=()):
     """A price a day from the week's Monday on; None is a day without a row."""
     days = [first + timedelta(days=ahead) for ahead in range(len(prices))]
     return pl.DataFrame(
         {
-            "token_id": token,
+            "token_id": name,
             "market_date": days,
             "price_usd": prices,
             "volume_24h_usd": volume,
@@ -99,7 +99,7 @@ def test_a_success_before_prices_stop_stays_one():
 
 def test_where_many_tokens_stop_on_one_day_a_feed_has_ended_and_nothing_is_known():
     names = [f"t{number}" for number in range(12)]
-    many = pl.concat([closes([1.0] * 30, token=name) for name in names] + [closes(path(), token="a")])
+    many = pl.concat([closes([1.0] * 30, name=name) for name in names] + [closes(path(), name="a")])
 
     result = follow(entries("a", "t0"), many, until=UNTIL)
 
@@ -138,9 +138,7 @@ def test_a_success_known_early_is_no_label_before_its_window_is_over():
 @given(st.lists(st.floats(0.2, 4.0), min_size=91, max_size=91), st.integers(2, 3))
 def test_success_equals_a_plain_loop(prices, multiple):
     entry = prices[0]
-    plain = any(
-        all(price >= multiple * entry for price in prices[day : day + 3]) for day in range(1, HORIZON_DAYS - 1)
-    )
+    plain = any(all(price >= multiple * entry for price in prices[day : day + 3]) for day in range(1, HORIZON_DAYS - 1))
 
     result = followed(prices)
 
