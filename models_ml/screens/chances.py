@@ -6,7 +6,6 @@ Does not: what counts as doubling (`outcomes.py`), the universe (`universe.py`),
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from types import MappingProxyType
@@ -219,12 +218,6 @@ def predict_chances(model: FrozenModel, frame: pl.DataFrame) -> pl.DataFrame:
     return raw.select("as_of_week", "token_id").with_columns(
         p_2x_90d=pl.Series(double, dtype=pl.Float64), p_3x_90d=pl.Series(np.minimum(double, treble), dtype=pl.Float64)
     )
-
-
-def is_calibrated(constants: Iterable[tuple[str, float]]) -> bool:
-    """Whether any multiple of a model with these constants is calibrated."""
-    numbers = dict(constants)
-    return any((numbers[f"factor_{multiple}x"], numbers[f"shift_{multiple}x"]) != (1.0, 0.0) for multiple in MULTIPLES)
 
 
 def _label(multiple: int) -> str:

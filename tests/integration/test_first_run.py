@@ -214,6 +214,22 @@ API = {
         **dict.fromkeys(("cliff_unlock_tokens", "step_unlock_tokens", "linear_unlock_tokens", "unlock_tokens"), NUMBER),
         **dict.fromkeys(("supply_share", "unlock_usd"), NUMBER),
     },
+    "moonshot_chances": {
+        **WEEK_AND_TOKEN,
+        **dict.fromkeys(("p_2x_90d", "p_3x_90d", "market_cap_usd", "volatility_30d"), NUMBER),
+        **{"volatility_quintile": COUNT, "cap_tercile": COUNT, **VERSION},
+    },
+    "moonshot_outcomes": {
+        **WEEK_AND_TOKEN,
+        **dict.fromkeys(("pick_token_id", "role", "status", "ended_how", "origin"), TEXT),
+        **dict.fromkeys(("control_number", "rank", "controls_found", "days_followed"), COUNT),
+        **dict.fromkeys(("is_success", "is_success_3x", "has_halved"), FLAG),
+        **dict.fromkeys(("return_7d", "return_30d", "return_90d", "best_excursion", "worst_excursion"), NUMBER),
+    },
+    "moonshot_record": {
+        **{"origin": TEXT, "weeks": COUNT, "picks_known": COUNT, "verdict": TEXT},
+        **dict.fromkeys(("hit_rate", "controls_hit_rate", "hits_over_controls", "random_percentile"), NUMBER),
+    },
     "bull_bear": {"as_of_week": DAY, "bullish_share": NUMBER, "bearish_share": NUMBER, "tokens": COUNT},
     "market": {
         **{"date": DAY, "tokens": COUNT, "broad_tokens": COUNT},
