@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 
 from models_ml.learning.boosters import Floats
 
@@ -65,10 +66,27 @@ def _squash(logit: Floats) -> Floats:
     return np.asarray(1 / (1 + np.exp(-logit)), dtype=np.float64)
 
 
-def _on_logit(probability: Floats, outcome: Floats, *, has_intercept: bool) -> Calibrator:
-    """The factor (and shift) of the logit with the least logarithmic loss, without a penalty."""
+def logit_line(probability: Floats, outcome: npt.ArrayLike, *, has_intercept: bool) -> tuple[float, float]:
+    """The factor and the shift of the logit with the least logarithmic loss, without a penalty; the shift is 0 without an intercept.
+
+    Args:
+        probability: Past probabilities, 0-1.
+        outcome: 1 where it happened, else 0; both must occur.
+        has_intercept: Whether the logit may be shifted.
+    """
     from sklearn.linear_model import LogisticRegression
 
     fitted = LogisticRegression(C=np.inf, fit_intercept=has_intercept).fit(_logit(probability).reshape(-1, 1), outcome)
-    factor, shift = float(fitted.coef_[0, 0]), float(np.ravel(fitted.intercept_)[0])
+    return float(fitted.coef_[0, 0]), float(np.ravel(fitted.intercept_)[0])
+
+
+def on_logit_line(probability: Floats, *, factor: float, shift: float) -> Floats:
+    """Probabilities whose logit is stretched by the factor and then shifted; with 1 and 0 they come back as they are."""
+    if (factor, shift) == (1.0, 0.0):
+        return probability
+    return _squash(factor * _logit(probability) + shift)
+
+
+def _on_logit(probability: Floats, outcome: Floats, *, has_intercept: bool) -> Calibrator:
+    factor, shift = logit_line(probability, outcome, has_intercept=has_intercept)
     return lambda values: _squash(factor * _logit(values) + shift)

@@ -20,7 +20,7 @@ class FrozenModel:
     """The model of one head and refit.
 
     Attributes:
-        head: trader, investor, calls or ranges.
+        head: trader, investor, calls, ranges or chances.
         refit: Refit date, a Monday.
         boosters: LightGBM model text by name.
         columns: Columns the boosters read.

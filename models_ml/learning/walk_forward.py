@@ -19,15 +19,17 @@ MINIMUM_LABEL_WEEKS = 52
 FOLDS = 4
 
 
-def usable_weeks(frame: pl.DataFrame) -> list[date]:
-    """Weeks with at least `MINIMUM_TOKENS` eligible tokens, oldest first."""
-    counts = frame.group_by("as_of_week").len().filter(pl.col("len") >= MINIMUM_TOKENS)
+def usable_weeks(frame: pl.DataFrame, *, least_tokens: int = MINIMUM_TOKENS) -> list[date]:
+    """Weeks with at least `least_tokens` eligible tokens, oldest first."""
+    counts = frame.group_by("as_of_week").len().filter(pl.col("len") >= least_tokens)
     return sorted(counts["as_of_week"].to_list())
 
 
-def first_refit(frame: pl.DataFrame, last: date, *, horizon_days: int) -> date | None:
+def first_refit(
+    frame: pl.DataFrame, last: date, *, horizon_days: int, least_tokens: int = MINIMUM_TOKENS
+) -> date | None:
     """First refit date with `MINIMUM_LABEL_WEEKS` usable weeks whose labels it may know; None while there is none."""
-    weeks = usable_weeks(frame)
+    weeks = usable_weeks(frame, least_tokens=least_tokens)
     if not weeks:
         return None
     for refit in refit_dates(weeks[0], last):
@@ -36,10 +38,13 @@ def first_refit(frame: pl.DataFrame, last: date, *, horizon_days: int) -> date |
     return None
 
 
-def training_rows(frame: pl.DataFrame, refit: date, *, horizon_days: int) -> pl.DataFrame:
+def training_rows(
+    frame: pl.DataFrame, refit: date, *, horizon_days: int, least_tokens: int = MINIMUM_TOKENS
+) -> pl.DataFrame:
     """Rows a refit may train on: usable weeks up to its purged end (an expanding window)."""
     end = training_end(refit, horizon_days=horizon_days)
-    return frame.filter(pl.col("as_of_week").is_in([week for week in usable_weeks(frame) if week <= end]))
+    weeks = usable_weeks(frame, least_tokens=least_tokens)
+    return frame.filter(pl.col("as_of_week").is_in([week for week in weeks if week <= end]))
 
 
 def purged_folds(weeks: list[date], *, folds: int, horizon_days: int) -> Iterator[tuple[list[date], list[date]]]:

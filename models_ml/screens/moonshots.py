@@ -1,15 +1,16 @@
-"""Moonshot screen: small, liquid tokens that answer most of a checklist with yes.
+"""Moonshot screen: small, liquid tokens that no warning keeps out, those with the best chance of doubling first.
 
-Belongs here: who is screened, the score, the risk flags and the picks.
-Does not: the checklist's items (`checklist.py`), how past picks turned out.
+Belongs here: who is screened, the score, the order, who is picked and why the others are not.
+Does not: the checklist's items (`checklist.py`), the plan of a pick (`plan.py`), its words (`rationale.py`, `research_card.py`), how past
+picks turned out.
 
 **Unproven.** On nearly survivorship-free data of 2019-2020 a screen of this kind found doublings with a lift of 1.20,
-no more than sorting by volatility did. The score is therefore a plain count that anybody can recompute from the row,
-not a forecast; read picks as a reading list, and judge the screen by the recorded outcomes of its picks, with the sort
-by volatility beside them.
+no more than sorting by volatility did. The score is a plain count that anybody can recompute from the row, not a forecast; the chance
+is a model's. Read picks as a reading list, and judge the screen by the recorded outcomes of its picks beside their controls.
 """
 
-import datetime as dt
+from __future__ import annotations
+
 from typing import Literal, Self
 
 import polars as pl
@@ -25,36 +26,57 @@ from models_ml.screens.checklist import (
 )
 
 SNAPSHOT_SCHEMA: dict[str, pl.DataType] = {
+    "as_of_week": pl.Date(),
     "token_id": pl.String(),
     "symbol": pl.String(),
     "sector": pl.String(),
     "is_stable": pl.Boolean(),
     "is_wrapped": pl.Boolean(),
     "price_usd": pl.Float64(),
+    "priced_date": pl.Date(),
     "market_cap_usd": pl.Float64(),
     "volume_24h_usd": pl.Float64(),
     "volume_30d_median_usd": pl.Float64(),
     "age_days": pl.Int64(),
     "trader_grade": pl.Float64(),
+    "grade_date": pl.Date(),
     "score": pl.Float64(),
     "signal": pl.String(),
     "p_bullish": pl.Float64(),
+    "bullish_closes_7d": pl.Int64(),
+    "calls_date": pl.Date(),
     "return_7d": pl.Float64(),
     "return_30d": pl.Float64(),
+    "momentum_score": pl.Float64(),
+    "momentum_score_change_7d": pl.Float64(),
     "volume_surge_7d_30d": pl.Float64(),
     "volatility_30d": pl.Float64(),
-    "sector_return_30d_rank": pl.Float64(),
-    "active_addresses_growth_30d": pl.Float64(),
-    "exchange_listed_at": pl.Date(),
-    "has_exchange_data": pl.Boolean(),
-    "bullish_signals_4w": pl.Int64(),
 }
+"""What every installation has: `priced_date`, `grade_date` and `calls_date` are the UTC days the price, the grade and the newest call
+are of; `bullish_closes_7d` counts the closes of the last seven days that were called bullish."""
+
+JUDGEMENTS: dict[str, pl.DataType] = {
+    "p_2x_90d": pl.Float64(),
+    "p_3x_90d": pl.Float64(),
+    "chance_model_version": pl.String(),
+    "excluding_warnings": pl.String(),
+    "other_warnings": pl.String(),
+    "warnings_checked": pl.Int64(),
+}
+"""What other tables of the week say of the token, null where they have no row: calibrated chances (0-1) and the model behind them;
+names of raised warnings, comma-separated, empty where none is raised and null where the week has not been judged."""
+
 RiskFlag = Literal["pump_shape", "thin_volume"]
 RISK_FLAGS: tuple[RiskFlag, ...] = ("pump_shape", "thin_volume")
+
+BY_CHANCE, BY_SCORE = "p_2x_90d", "score"
+"""What the picks of a week are ranked by: the chance where the week has chances, else the score of the checklist."""
 
 # The grade is the one item tested out of sample; freedom from an unlock is the absence of harm, not a sign of strength.
 ITEM_WEIGHTS: dict[str, float] = {"is_grade_high": 2.0, "is_free_of_major_unlock": 0.5}
 DEFAULT_ITEM_WEIGHT = 1.0
+
+UNIT = "as_of_week"
 
 
 class MoonshotSettings(BaseModel):
@@ -78,9 +100,14 @@ class MoonshotSettings(BaseModel):
     thin_volume_usd: float = Field(default=250e3, ge=0)
     """Below this median daily volume a pick is flagged, as few could buy it without moving its price."""
     excluded_risk_flags: frozenset[RiskFlag] = frozenset({"pump_shape"})
+    """Flags that keep a token out of a week whose warnings are not recorded."""
     min_checks_known: int = Field(default=3, ge=1)
+    """Items that must be known where the checklist ranks."""
     min_checks_true: int = Field(default=2, ge=0)
+    """Items that must be true where the checklist ranks."""
     max_picks: int = Field(default=10, ge=1)
+    max_candidates: int = Field(default=50, ge=1)
+    """Tokens of the universe, best first, whose place and reason are published each week."""
 
     @model_validator(mode="after")
     def caps_leave_a_range(self) -> Self:
@@ -93,99 +120,118 @@ class MoonshotSettings(BaseModel):
         return self
 
 
-def screen_moonshots(snapshot: pl.DataFrame, *, as_of_week: dt.date, settings: MoonshotSettings) -> pl.DataFrame:
-    """The picks of a week, best first; unproven (see the module).
+def screen_moonshots(snapshot: pl.DataFrame, *, settings: MoonshotSettings) -> pl.DataFrame:
+    """The picks of every week in the snapshot, best first; unproven (see the module).
+
+    Args:
+        snapshot: As in `screen_universe`.
+        settings: Universe, thresholds and size.
+
+    Returns:
+        At most `settings.max_picks` rows a week: the columns of `screen_universe` without `is_pick` and the reasons, and `evidence`
+        (JSON text).
+
+    Raises:
+        ValueError: As in `screen_universe`.
+    """
+    universe = screen_universe(snapshot, settings=settings)
+    return with_evidence(universe.filter("is_pick").drop("is_pick", "exclusion_reasons", "universe_reasons"), settings)
+
+
+def with_evidence(rows: pl.DataFrame, settings: MoonshotSettings) -> pl.DataFrame:
+    """Rows of `screen_universe` with `evidence`: the text costs too much to be written for every token of a history."""
+    items = checklist(settings.thresholds)
+    texts = [evidence_text(items, row) for row in rows.iter_rows(named=True)]
+    return rows.with_columns(evidence=pl.Series(texts, dtype=pl.String))
+
+
+def screen_universe(snapshot: pl.DataFrame, *, settings: MoonshotSettings) -> pl.DataFrame:
+    """Every token of the snapshot with its answers, its place, and why it is not a pick.
 
     score = 100 x (weight of true items + prior_share x prior_weight) / (weight of known items + prior_weight). The
-    second terms shrink the score of a token of which little is known.
+    second terms shrink the score of a token of which little is known. Picks of a week that has chances are ranked by `p_2x_90d`, equal
+    ones by score; those of another week by score.
 
     Args:
-        snapshot: One row per token at the week's close (`SNAPSHOT_SCHEMA`; the columns of `OPTIONAL_INPUTS` as well
-            where their sources exist; others are ignored). Figures may be null.
-        as_of_week: Monday of the week.
+        snapshot: One row per week and token at the week's close (`SNAPSHOT_SCHEMA`; the columns of `OPTIONAL_INPUTS` and `JUDGEMENTS`
+            as well where their sources exist; others are ignored). Figures may be null.
         settings: Universe, thresholds and size.
 
     Returns:
-        At most `settings.max_picks` rows with `rank` (1 is best; equal scores by token_id), the columns of the
-        snapshot (its model score as `model_score`), the ten items, `checks_true`, `checks_known`, `score` in 0-100,
-        `evidence` (JSON text) and `risk_flags` (comma-separated, empty where there are none).
+        One row per week and token: `rank` (1 is best; equal ones by token_id; null where it is no pick), `place` among the tokens of
+        the universe, whatever warns of them (null outside it), `ranked_by`, `candidates` (tokens of the week that nothing excludes),
+        the columns of the snapshot (its model score as `model_score`), the ten items with the dates of their evidence, `checks_true`,
+        `checks_known`, `score` in 0-100, `risk_flags` (comma-separated, empty where there are none), `is_pick`, `universe_reasons` (why
+        it is not in the universe, null where it is) and `exclusion_reasons` (all reasons separated by "; ", null for a pick). By week,
+        picks first, then by place.
 
     Raises:
-        ValueError: A column is missing, a token is there twice, or an exchange listing lies after the week's close.
+        ValueError: A column is missing, a week is no Monday, a token is there twice in it, or a listing lies after its close.
     """
-    universe = screen_universe(snapshot, as_of_week=as_of_week, settings=settings)
-    return universe.filter("is_pick").drop("is_pick", "exclusion_reasons")
-
-
-def screen_universe(snapshot: pl.DataFrame, *, as_of_week: dt.date, settings: MoonshotSettings) -> pl.DataFrame:
-    """Every token of the snapshot with its answers, and why it is not a pick.
-
-    Args:
-        snapshot: As in `screen_moonshots`.
-        as_of_week: Monday of the week.
-        settings: Universe, thresholds and size.
-
-    Returns:
-        One row per token: the columns of `screen_moonshots` (`rank` null where it is no pick), `is_pick` and
-        `exclusion_reasons` (separated by "; ", null for a pick). Picks first by rank, then by score and token_id.
-
-    Raises:
-        ValueError: As in `screen_moonshots`.
-    """
-    items = checklist(settings.thresholds, as_of_week=as_of_week)
-    rows = _checked(snapshot, as_of_week=as_of_week)
-    rows = rows.rename({"score": "model_score"}).with_columns(answered(item) for item in items)
+    items = checklist(settings.thresholds)
+    rows = _checked(snapshot).rename({"score": "model_score"})
+    rows = rows.with_columns(expression for item in items for expression in answered(item))
     rows = rows.with_columns(*_totals(items, settings), risk_flags=_risk_flags(settings))
-    rows = rows.with_columns(exclusion_reasons=_exclusion_reasons(settings))
-    rows = rows.sort("score", "token_id", descending=[True, False])
-    is_candidate = pl.col("exclusion_reasons").is_null()
-    place = is_candidate.cum_sum()
+    has_chances = pl.col("p_2x_90d").is_not_null().any().over(UNIT)
+    rows = rows.with_columns(ranked_by=pl.when(has_chances).then(pl.lit(BY_CHANCE)).otherwise(pl.lit(BY_SCORE)))
+    rows = rows.with_columns(universe_reasons=_joined(_universe_tests(settings)), _other=_joined(_pick_tests(settings)))
     rows = rows.with_columns(
-        is_pick=is_candidate & (place <= settings.max_picks),
-        exclusion_reasons=pl.when(is_candidate & (place > settings.max_picks))
-        .then(pl.format(f"place {{}}, only {settings.max_picks} are picked", place))
+        exclusion_reasons=pl.concat_str("universe_reasons", "_other", separator="; ", ignore_nulls=True)
+    ).with_columns(exclusion_reasons=pl.when(pl.col("exclusion_reasons") != "").then("exclusion_reasons"))
+
+    first = pl.when(pl.col("ranked_by") == BY_CHANCE).then("p_2x_90d").otherwise("score")
+    rows = rows.with_columns(_first=first).sort(
+        UNIT, "_first", "score", "token_id", descending=[False, True, True, False], nulls_last=True
+    )
+    is_member, is_candidate = pl.col("universe_reasons").is_null(), pl.col("exclusion_reasons").is_null()
+    rank = is_candidate.cum_sum().over(UNIT).cast(pl.Int64)
+    rows = rows.with_columns(
+        place=pl.when(is_member).then(is_member.cum_sum().over(UNIT).cast(pl.Int64)),
+        candidates=is_candidate.sum().over(UNIT).cast(pl.Int64),
+        is_pick=is_candidate & (rank <= settings.max_picks),
+        rank=pl.when(is_candidate & (rank <= settings.max_picks)).then(rank),
+        exclusion_reasons=pl.when(is_candidate & (rank > settings.max_picks))
+        .then(pl.format(f"rank {{}}, only {settings.max_picks} are picked", rank))
         .otherwise("exclusion_reasons"),
     )
-    rank = pl.when("is_pick").then(pl.col("is_pick").cum_sum()).cast(pl.Int64)
-    rows = rows.with_columns(
-        rank=rank,
-        evidence=pl.Series([evidence_text(items, row) for row in rows.iter_rows(named=True)], dtype=pl.String),
-    )
     inputs = ["model_score" if column == "score" else column for column in _inputs()]
-    names = [item.name for item in items]
+    answers = [column for item in items for column in (item.name, item.date_column)]
     rows = rows.select(
-        "rank",
-        *inputs,
-        *names,
-        *("checks_true", "checks_known", "score", "evidence", "risk_flags", "is_pick", "exclusion_reasons"),
+        *(UNIT, "rank", "place", "ranked_by", "candidates"),
+        *(column for column in inputs if column != UNIT),
+        *answers,
+        *("checks_true", "checks_known", "score", "risk_flags", "is_pick", "universe_reasons", "exclusion_reasons"),
     )
-    return rows.sort("is_pick", descending=True, maintain_order=True)
+    return rows.sort(UNIT, "is_pick", descending=[False, True], maintain_order=True)
 
 
 def _inputs() -> dict[str, pl.DataType]:
-    return SNAPSHOT_SCHEMA | OPTIONAL_INPUTS
+    return SNAPSHOT_SCHEMA | OPTIONAL_INPUTS | JUDGEMENTS
 
 
-def _checked(snapshot: pl.DataFrame, *, as_of_week: dt.date) -> pl.DataFrame:
+def _checked(snapshot: pl.DataFrame) -> pl.DataFrame:
     """The snapshot with all inputs, typed; NaN counts as null."""
-    if as_of_week.weekday() != 0:
-        raise ValueError(f"{as_of_week} is no Monday; weeks are keyed by the Monday that ends them")
     missing = [column for column in SNAPSHOT_SCHEMA if column not in snapshot.columns]
     if missing:
         raise ValueError(f"the snapshot lacks {', '.join(missing)}; give unknown figures as nulls")
-    absent = [pl.lit(None, dtype=dtype).alias(name) for name, dtype in OPTIONAL_INPUTS.items()]
-    absent = [column for column in absent if column.meta.output_name() not in snapshot.columns]
+    absent = [
+        pl.lit(None, dtype=dtype).alias(name) for name, dtype in _inputs().items() if name not in snapshot.columns
+    ]
     rows = snapshot.with_columns(*absent).select(pl.col(name).cast(dtype) for name, dtype in _inputs().items())
     rows = rows.with_columns(pl.col(pl.Float64).fill_nan(None))
-    repeated = rows.filter(pl.col("token_id").is_duplicated())["token_id"].unique().sort().head(5).to_list()
+    odd = rows.filter(pl.col(UNIT).dt.weekday() != 1)[UNIT].unique().sort().head(5).to_list()
+    if odd:
+        raise ValueError(f"{', '.join(map(str, odd))} is no Monday; weeks are keyed by the Monday that ends them")
+    repeated = rows.filter(pl.struct(UNIT, "token_id").is_duplicated())["token_id"].unique().sort().head(5).to_list()
     if repeated:
-        raise ValueError(f"the snapshot has {', '.join(repeated)} more than once; pass one row per token")
-    early = rows.filter(pl.col("exchange_listed_at") >= as_of_week)["token_id"].sort().head(5).to_list()
-    if early:
-        raise ValueError(
-            f"exchange_listed_at of {', '.join(early)} is not before {as_of_week}; the snapshot looks ahead: "
-            "date listings by candles available at the week's close"
-        )
+        raise ValueError(f"the snapshot has {', '.join(repeated)} more than once in a week; pass one row per token")
+    for column in ("exchange_listed_at", "dex_listed_at"):
+        early = rows.filter(pl.col(column) >= pl.col(UNIT)).sort("token_id").head(5)
+        if not early.is_empty():
+            raise ValueError(
+                f"{column} of {', '.join(early['token_id'].to_list())} is not before {early[UNIT][0]}; the snapshot looks ahead: "
+                "date listings by facts available at the week's close"
+            )
     return rows
 
 
@@ -205,20 +251,31 @@ def _totals(items: tuple[ChecklistItem, ...], settings: MoonshotSettings) -> lis
     ]
 
 
+def _is_judged() -> pl.Expr:
+    """Whether the filter has looked at the week; without it the screen's own two flags stand in."""
+    return pl.col("excluding_warnings").is_not_null()
+
+
 def _risk_flags(settings: MoonshotSettings) -> pl.Expr:
     is_pumped = (pl.col("return_7d") >= settings.pump_return_7d) & (
         pl.col("volume_surge_7d_30d") >= settings.pump_volume_surge
     )
     is_thin = pl.col("volume_30d_median_usd") < settings.thin_volume_usd
     flags = [pl.when(raised).then(pl.lit(flag)) for flag, raised in zip(RISK_FLAGS, (is_pumped, is_thin), strict=True)]
-    return pl.concat_str(flags, separator=",", ignore_nulls=True).fill_null("")
+    warnings = [pl.when(pl.col(name) != "").then(name) for name in ("excluding_warnings", "other_warnings")]
+    return (
+        pl.when(_is_judged())
+        .then(pl.concat_str(warnings, separator=",", ignore_nulls=True))
+        .otherwise(pl.concat_str(flags, separator=",", ignore_nulls=True))
+        .fill_null("")
+    )
 
 
-def _exclusion_reasons(settings: MoonshotSettings) -> pl.Expr:
-    """All reasons that keep a token out, null where there is none; an unknown figure counts as not met."""
+def _universe_tests(settings: MoonshotSettings) -> dict[str, pl.Expr]:
+    """What keeps a token out of the universe; an unknown figure counts as not met."""
     cap, volume, age = pl.col("market_cap_usd"), pl.col("volume_30d_median_usd"), pl.col("age_days")
     low, high = settings.min_market_cap_usd, settings.max_market_cap_usd
-    tests = {
+    return {
         "stablecoin": pl.col("is_stable").fill_null(value=False),
         "wrapped token": pl.col("is_wrapped").fill_null(value=False),
         f"market cap outside {low:,.0f} to {high:,.0f} USD": ~cap.is_between(low, high).fill_null(value=False),
@@ -229,12 +286,30 @@ def _exclusion_reasons(settings: MoonshotSettings) -> pl.Expr:
             volume >= settings.min_volume_to_cap * cap
         ).fill_null(value=False),
         f"younger than {settings.min_age_days} days": ~(age >= settings.min_age_days).fill_null(value=False),
-        f"fewer than {settings.min_checks_known} items known": pl.col("checks_known") < settings.min_checks_known,
-        f"fewer than {settings.min_checks_true} items true": pl.col("checks_true") < settings.min_checks_true,
+    }
+
+
+def _pick_tests(settings: MoonshotSettings) -> dict[str, pl.Expr]:
+    """What keeps a token of the universe from being picked."""
+    by_score = pl.col("ranked_by") == BY_SCORE
+    tests = {
+        "chance of doubling unknown": ~by_score & pl.col("p_2x_90d").is_null(),
+        f"fewer than {settings.min_checks_known} items known": by_score
+        & (pl.col("checks_known") < settings.min_checks_known),
+        f"fewer than {settings.min_checks_true} items true": by_score
+        & (pl.col("checks_true") < settings.min_checks_true),
     }
     for flag in sorted(settings.excluded_risk_flags):
-        tests[f"risk flag {flag}"] = pl.col("risk_flags").str.split(",").list.contains(flag)
-    reasons = pl.concat_str(
-        [pl.when(fails).then(pl.lit(reason)) for reason, fails in tests.items()], separator="; ", ignore_nulls=True
-    )
+        is_raised = pl.col("risk_flags").str.split(",").list.contains(flag)
+        tests[f"risk flag {flag}"] = ~_is_judged() & is_raised
+    return tests | {"warning": _is_judged() & (pl.col("excluding_warnings") != "")}
+
+
+def _joined(tests: dict[str, pl.Expr]) -> pl.Expr:
+    """The reasons of all tests that a row fails, null where there are none; a warning says which."""
+    texts = [
+        pl.when(fails).then(pl.format("warnings: {}", "excluding_warnings") if reason == "warning" else pl.lit(reason))
+        for reason, fails in tests.items()
+    ]
+    reasons = pl.concat_str(texts, separator="; ", ignore_nulls=True)
     return pl.when(reasons != "").then(reasons)

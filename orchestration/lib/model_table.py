@@ -22,7 +22,7 @@ from orchestration.lib.versioned_layout import sql_text
 TABLE = "learning.models"
 
 COLUMNS: Mapping[str, tuple[str, str]] = {
-    "model": ("varchar", "Head: trader, investor, calls or ranges."),
+    "model": ("varchar", "Head: trader, investor, calls, ranges or chances."),
     "refit_date": ("date", "Monday it was trained on; it is in force until the next refit."),
     "model_version": ("varchar", "Version, as in the rows it produced."),
     "column_count": ("integer", "Columns it reads, a count."),
@@ -87,9 +87,9 @@ def record_models(connection: duckdb.DuckDBPyConnection, registry: ModelRegistry
         The rows, by model and refit date.
     """
     create_model_table(connection)
-    in_force = {head.name: registry.refit_in_force(head.name, week) for head in HEADS}
-    rows = []
-    for card in registry.cards():
+    rows, cards = [], registry.cards()
+    in_force = {head: registry.refit_in_force(head, week) for head in {card["head"] for card in cards}}
+    for card in cards:
         refit = date.fromisoformat(card["refit"])
         rows.append(
             (

@@ -25,8 +25,12 @@ import duckdb
 from models_ml.indices.definition import load_definitions
 from models_ml.learning.actions import ActionRules
 from models_ml.screens.moonshots import MoonshotSettings
+from models_ml.screens.plan import PlanSettings
+from models_ml.screens.scam_filter.token_warnings import FilterSettings
 from orchestration.lib.action_weeks import build_actions
+from orchestration.lib.base_rate_weeks import build_base_rates
 from orchestration.lib.calls import CALL_TABLES, build_calls
+from orchestration.lib.chance_weeks import build_chances
 from orchestration.lib.data_folder import DataFolder
 from orchestration.lib.dbt_translator import DBT_EXECUTABLE, DBT_PROJECT
 from orchestration.lib.errors import TidemarkError
@@ -38,15 +42,17 @@ from orchestration.lib.outcome_weeks import build_outcomes
 from orchestration.lib.registry import ModelRegistry
 from orchestration.lib.resources import dbt_environment
 from orchestration.lib.run_context import BUILDS, RunContext
-from orchestration.lib.screen_weeks import build_moonshots
+from orchestration.lib.screen_judgements import SCREEN_JUDGEMENTS
+from orchestration.lib.screen_weeks import SCREEN_TABLES, build_moonshots
 from orchestration.lib.versioned_tables import (
+    BASE_RATES,
     CALL_OUTCOMES,
     COMPOSITIONS,
     DAILY_GRADES,
     DAILY_SIGNALS,
     GRADE_EXPLANATIONS,
     LEVELS,
-    MOONSHOTS,
+    MOONSHOT_CHANCES,
     REBALANCES,
     TRADE_ACTIONS,
     VERSIONED_TABLES,
@@ -54,6 +60,7 @@ from orchestration.lib.versioned_tables import (
 )
 from orchestration.lib.versions import create_versioned_tables
 from orchestration.lib.warehouse import connect, create_raw_views, create_schemas
+from orchestration.lib.warning_weeks import WARNING_TABLES, build_warnings
 from orchestration.lib.weeks import WEEK, instant_of, mondays
 from orchestration.settings import load_settings
 
@@ -240,13 +247,15 @@ def _copy_recorded(
     """
     connection.execute(f"attach '{warehouse}' as recorded (read_only)")
     for each in VERSIONED_TABLES:
-        is_upstream = (each in CALL_TABLES and table not in CALL_TABLES) or (
-            each is GRADE_EXPLANATIONS and table is TRADE_ACTIONS  # whose ledger says which weeks are explained
+        is_upstream = (
+            (each in CALL_TABLES and table not in CALL_TABLES)
+            or (each is GRADE_EXPLANATIONS and table is TRADE_ACTIONS)  # whose ledger says which weeks are explained
+            or (each in SCREEN_JUDGEMENTS and table in SCREEN_TABLES)
         )
         if not (is_upstream or each in CALL_TABLES or each is table or (each in INDICES and table in INDICES)):
             continue
         last = week if is_upstream else week - WEEK
-        first = week - WEEK if each in DAILY else date.min
+        first = week - WEEK if each in DAILY or each in SCREEN_JUDGEMENTS else date.min
         current = (
             "as_of_week >= ? and as_of_week <= ? and recorded_at <= ? and (superseded_at is null or superseded_at > ?)"
         )
@@ -279,8 +288,14 @@ def _build(
         build_outcomes(connection, context, weeks=[week])
     elif table in EVALUATED:
         evaluate(connection, context, EVALUATED[table], weeks=[week])
-    elif table is MOONSHOTS:
-        build_moonshots(connection, context, MoonshotSettings(), weeks=[week])
+    elif table in SCREEN_TABLES:
+        build_moonshots(connection, context, MoonshotSettings(), PlanSettings(), weeks=[week])
+    elif table is BASE_RATES:
+        build_base_rates(connection, context, MoonshotSettings(), weeks=[week])
+    elif table in WARNING_TABLES:
+        build_warnings(connection, context, FilterSettings(), weeks=[week])
+    elif table is MOONSHOT_CHANCES:
+        build_chances(connection, ModelRegistry(folder.models), context, MoonshotSettings(), weeks=[week])
     else:
         definitions = load_definitions(*load_settings().indices_folders)
         market = read_market(connection, definitions, until=week)

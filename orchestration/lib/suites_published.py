@@ -12,8 +12,13 @@ from types import MappingProxyType
 import pandas as pd
 
 from models_ml.learning.actions import ACTIONS, CONFIRMATIONS, ENTER_IN_FULL, ENTER_SMALL
+from models_ml.screens.base_rates import ALL, CAP_BUCKETS, HORIZONS_DAYS, OUTCOMES, VOLATILITY_BUCKETS
+from models_ml.screens.moonshots import BY_CHANCE, BY_SCORE, MoonshotSettings
+from models_ml.screens.plan import RISK_CLASSES, PlanSettings
+from models_ml.screens.scam_filter.token_warnings import WARNING_NAMES
 from orchestration.lib.expectations import ExpectationSpec
 from orchestration.lib.versioned_tables import (
+    BASE_RATES,
     BULL_BEAR,
     CALL_OUTCOMES,
     COMPOSITIONS,
@@ -26,13 +31,17 @@ from orchestration.lib.versioned_tables import (
     LEVELS,
     MODEL_EVALUATION,
     MODEL_MONITOR,
+    MOONSHOT_CANDIDATES,
+    MOONSHOT_CHANCES,
     MOONSHOTS,
     PRICE_RANGES,
     REBALANCES,
     SUB_GRADES,
+    TOKEN_WARNINGS,
     TRADE_ACTIONS,
     TRADER_GRADES,
     TRADING_SIGNALS,
+    WARNING_COVERAGE,
     VersionedTable,
 )
 
@@ -40,6 +49,14 @@ SUM_TOLERANCE = 1e-6
 PROBABILITIES = ("p_bullish", "p_neutral", "p_bearish")
 CORRELATIONS = ("rank_ic", "rank_ic_lag1", "partial_rank_ic")
 DAYS_A_WEEK = 7
+PLANNED_PRICES = (
+    ("entry_low_usd", "stop_usd"),
+    ("entry_high_usd", "entry_low_usd"),
+    ("target_1_usd", "entry_high_usd"),
+    ("target_2_usd", "target_1_usd"),
+    ("target_3_usd", "target_2_usd"),
+)
+"""Prices of a pick's plan, the higher one first."""
 
 
 def trader_grades_suite() -> list[ExpectationSpec]:
@@ -229,6 +246,115 @@ def moonshots_suite() -> list[ExpectationSpec]:
         ),
         _between("price_usd", 0, None, strict_min=True),
         _between("market_cap_usd", 0, None, strict_min=True),
+        *(_between(column, 0, 1) for column in ("p_2x_90d", "p_3x_90d", "base_rate_2x_90d", "base_rate_half_90d")),
+        _between("position_weight", 0, PlanSettings().largest_weight),
+        _between("stop_usd", 0, None, strict_min=True),
+        *(_above(larger, smaller) for larger, smaller in PLANNED_PRICES),
+        ExpectationSpec("expect_column_values_to_be_in_set", "risk_class", {"value_set": list(RISK_CLASSES)}),
+        ExpectationSpec("expect_column_values_to_be_in_set", "ranked_by", {"value_set": [BY_CHANCE, BY_SCORE]}),
+    ]
+
+
+def moonshot_candidates_suite() -> list[ExpectationSpec]:
+    """Expectations of screens.moonshot_candidates."""
+    return [
+        *_keys(MOONSHOT_CANDIDATES),
+        _known("place"),
+        _between("place", 1, MoonshotSettings().max_candidates),
+        ExpectationSpec("expect_compound_columns_to_be_unique", None, {"column_list": ["as_of_week", "place"]}),
+        _known("is_pick"),
+        _between("p_2x_90d", 0, 1),
+        _above("checks_known", "checks_true", or_equal=True),
+    ]
+
+
+def _above(larger: str, smaller: str, *, or_equal: bool = False) -> ExpectationSpec:
+    columns = {"column_A": larger, "column_B": smaller}
+    ignored = {"ignore_row_if": "either_value_is_missing"}
+    return ExpectationSpec(
+        "expect_column_pair_values_a_to_be_greater_than_b", None, {**columns, **ignored, "or_equal": or_equal}
+    )
+
+
+def base_rates_suite() -> list[ExpectationSpec]:
+    """Expectations of screens.base_rates; the interval holds the share."""
+    known = {
+        "cap_bucket": [*CAP_BUCKETS, ALL],
+        "volatility_bucket": [*VOLATILITY_BUCKETS, ALL],
+        "outcome": list(OUTCOMES),
+        "horizon_days": list(HORIZONS_DAYS),
+    }
+    ordered = (("observations", "hits"), ("share", "share_low"), ("share_high", "share"), ("observations", "tokens"))
+    return [
+        *_keys(BASE_RATES),
+        *(
+            ExpectationSpec("expect_column_values_to_be_in_set", column, {"value_set": names})
+            for column, names in known.items()
+        ),
+        *(_known(column) for column in ("observations", "hits", "share")),
+        _between("observations", 1, None),
+        *(_between(column, 0, 1) for column in ("share", "touched_share", "stopped_share")),
+        *(
+            ExpectationSpec(
+                "expect_column_pair_values_a_to_be_greater_than_b",
+                None,
+                {
+                    "column_A": larger,
+                    "column_B": smaller,
+                    "or_equal": True,
+                    "ignore_row_if": "either_value_is_missing",
+                },
+            )
+            for larger, smaller in ordered
+        ),
+    ]
+
+
+def token_warnings_suite() -> list[ExpectationSpec]:
+    """Expectations of screens.token_warnings: a warning stands for a known number and says why."""
+    return [
+        *_keys(TOKEN_WARNINGS),
+        _known("is_excluding"),
+        _known("value"),
+        _known("threshold"),
+        _known("reason"),
+        ExpectationSpec("expect_column_values_to_be_in_set", "warning", {"value_set": list(WARNING_NAMES)}),
+    ]
+
+
+def warning_coverage_suite() -> list[ExpectationSpec]:
+    """Expectations of screens.warning_coverage: what is raised was checked, and what was checked is there."""
+    return [
+        *_keys(WARNING_COVERAGE),
+        _known("is_excluded"),
+        _between("warnings_raised", 0, None),
+        *(
+            ExpectationSpec(
+                "expect_column_pair_values_a_to_be_greater_than_b",
+                None,
+                {"column_A": more, "column_B": less, "or_equal": True},
+            )
+            for more, less in (("warnings_total", "warnings_checked"), ("warnings_checked", "warnings_raised"))
+        ),
+    ]
+
+
+def moonshot_chances_suite() -> list[ExpectationSpec]:
+    """Expectations of screens.moonshot_chances; whoever holds the treble has held the double."""
+    chances = ("p_2x_90d", "p_3x_90d")
+    return [
+        *_keys(MOONSHOT_CHANCES),
+        *(check for column in chances for check in (_known(column), _between(column, 0, 1))),
+        ExpectationSpec(
+            "expect_column_pair_values_a_to_be_greater_than_b",
+            None,
+            {"column_A": "p_2x_90d", "column_B": "p_3x_90d", "or_equal": True},
+        ),
+        _between("price_usd", 0, None, strict_min=True),
+        _between("market_cap_usd", 0, None, strict_min=True),
+        _between("volatility_30d", 0, None),
+        _between("volatility_quintile", 1, 5),
+        _between("cap_tercile", 1, 3),
     ]
 
 
@@ -252,7 +378,12 @@ PUBLISHED_SUITES: Mapping[str, Callable[[], list[ExpectationSpec]]] = MappingPro
         COMPOSITIONS.full_name: compositions_suite,
         REBALANCES.full_name: rebalances_suite,
         LEVELS.full_name: levels_suite,
+        MOONSHOT_CHANCES.full_name: moonshot_chances_suite,
         MOONSHOTS.full_name: moonshots_suite,
+        MOONSHOT_CANDIDATES.full_name: moonshot_candidates_suite,
+        BASE_RATES.full_name: base_rates_suite,
+        TOKEN_WARNINGS.full_name: token_warnings_suite,
+        WARNING_COVERAGE.full_name: warning_coverage_suite,
     }
 )
 """Suites by `schema.name` of the versioned table."""

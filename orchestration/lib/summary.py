@@ -88,11 +88,12 @@ def print_summary(folder: DataFolder, week: date, *, seconds: float) -> None:
         if len(indices) > len(told):
             print(f"and {len(indices) - len(told)} more indices: select * from api.index_fact_sheet")
         picks = rows(
-            "select rank, symbol, score, checks_true, checks_known from api.moonshots where as_of_week = ? order by rank",
+            "select rank, symbol, p_2x_90d, score, checks_true, checks_known from api.moonshots where as_of_week = ? order by rank",
             week,
         )
         text = ", ".join(
-            f"{rank}. {symbol} {score:.0f} ({true} of {known} known)" for rank, symbol, score, true, known in picks
+            f"{rank}. {symbol} {f'score {score:.0f}' if chance is None else f'{chance:.0%} to double'} ({true} of {known} known)"
+            for rank, symbol, chance, score, true, known in picks
         )
         print(f"Moonshot screen: {text or 'no token passes this week'}")
         skill = rows(

@@ -22,6 +22,10 @@ IDENTIFIER_TYPES: Mapping[str, str] = MappingProxyType(
         "horizon_days": "INTEGER",
         "place": "INTEGER",
         "sub_grade": "VARCHAR",
+        "cap_bucket": "VARCHAR",
+        "volatility_bucket": "VARCHAR",
+        "outcome": "VARCHAR",
+        "warning": "VARCHAR",
     }
 )
 """DuckDB types of all unit and key columns; one name has one type in every table."""
@@ -40,6 +44,10 @@ IDENTIFIER_DESCRIPTIONS: Mapping[str, str] = MappingProxyType(
         "horizon_days": "Days the row looks ahead.",
         "place": "Place of the contribution by its size, 1 is the largest.",
         "sub_grade": "Name of the sub-grade: technical, quantitative, fundamental, technology, community, on-chain, valuation.",
+        "cap_bucket": "Market cap at the Sunday's close by fixed ranges of USD, from 1m_to_5m to over_1b; all holds every size.",
+        "volatility_bucket": "30-day volatility by fixed ranges of per cent a year, from under_60 to over_180; all holds every one.",
+        "outcome": "2x, 3x, 5x, 10x: three consecutive closes at or above the multiple of the entry; half: at or below half of it.",
+        "warning": "Name of the warning (docs/explanation/screens-filter.md).",
     }
 )
 
@@ -586,6 +594,13 @@ _MOONSHOT_CHECKS = {
     "is_free_of_major_unlock": "No major unlock ahead.",
 }
 
+_RANKING_VALUES = {"ranked_by": "VARCHAR", "p_2x_90d": "DOUBLE", "p_3x_90d": "DOUBLE"}
+_RANKING_DESCRIPTIONS = {
+    "ranked_by": "What the week's order follows: p_2x_90d where the week has chances, else score.",
+    "p_2x_90d": "Calibrated probability (0-1) of three consecutive closes at 2 times the entry or more within 90 days; null without.",
+    "p_3x_90d": "The same of 3 times the entry.",
+}
+
 MOONSHOTS = VersionedTable(
     schema="screens",
     name="moonshots",
@@ -602,19 +617,225 @@ MOONSHOTS = VersionedTable(
         "risk_flags": "VARCHAR",
         "price_usd": "DOUBLE",
         "market_cap_usd": "DOUBLE",
+        **_RANKING_VALUES,
+        "candidates": "INTEGER",
+        "warnings_checked": "INTEGER",
+        "cap_bucket": "VARCHAR",
+        "volatility_bucket": "VARCHAR",
+        "base_rate_2x_90d": "DOUBLE",
+        "base_rate_3x_90d": "DOUBLE",
+        "base_rate_half_90d": "DOUBLE",
+        "base_rate_observations": "BIGINT",
+        "risk_class": "VARCHAR",
+        "risk_marks": "VARCHAR",
+        "position_weight": "DOUBLE",
+        "position_limit": "VARCHAR",
+        "entry_low_usd": "DOUBLE",
+        "entry_high_usd": "DOUBLE",
+        "stop_usd": "DOUBLE",
+        "stop_basis": "VARCHAR",
+        "target_1_usd": "DOUBLE",
+        "target_1_share": "DOUBLE",
+        "target_2_usd": "DOUBLE",
+        "target_2_share": "DOUBLE",
+        "target_3_usd": "DOUBLE",
+        "target_3_share": "DOUBLE",
+        "expiry_date": "DATE",
+        "rationale": "VARCHAR",
+        "research_card": "VARCHAR",
     },
     description="Low-cap early movers, one row per week and picked token; a version belongs to the week.",
     value_descriptions={
         "rank": "Place in the screen, 1 is best.",
         "symbol": _SYMBOL,
-        "score": "Score the rank follows (no unit).",
+        "score": "Share of the known checklist items that hold, weighted and shrunk (0-100).",
         **{column: f"Checklist: {text} Null where unknown." for column, text in _MOONSHOT_CHECKS.items()},
         "checks_true": "Number of checklist items that are true.",
         "checks_known": "Number of checklist items that are known.",
-        "evidence": "Numbers behind each item (JSON text).",
-        "risk_flags": "Flags of the scam and pump-and-dump filters (JSON text).",
+        "evidence": "Numbers behind each item, their date and threshold (JSON text).",
+        "risk_flags": "Names of the raised warnings that do not exclude, comma-separated; empty where there are none.",
         "price_usd": "Close of the Sunday before as_of_week, in USD.",
         "market_cap_usd": "Market capitalisation at that close, in USD.",
+        **_RANKING_DESCRIPTIONS,
+        "candidates": "Number of tokens that were ranked: those of the universe that nothing excludes.",
+        "warnings_checked": "Number of warnings that could be checked; null where the week has not been judged.",
+        "cap_bucket": "Bucket of the market cap in screens.base_rates.",
+        "volatility_bucket": "Bucket of the 30-day volatility in screens.base_rates.",
+        "base_rate_2x_90d": "Share (0-1) of earlier windows of both buckets that held 2 times the entry, as known before the week.",
+        "base_rate_3x_90d": "The same of 3 times the entry.",
+        "base_rate_half_90d": "Share (0-1) of them that lost half or stopped.",
+        "base_rate_observations": "Number of windows behind these shares; they overlap.",
+        "risk_class": "medium, high (one mark) or extreme (more): volatile, thinly traded, tiny, young; no pick is of low risk.",
+        "risk_marks": "The marks in words, '; ' between; empty where there are none.",
+        "position_weight": "Largest fraction of capital for this pick; null where volatility or volume is unknown.",
+        "position_limit": "What bounds the size: volatility, liquidity, maximum, or total (the sum of the week's picks).",
+        "entry_low_usd": "Lower end of the entry zone in USD; null where no range is known.",
+        "entry_high_usd": "Upper end of the entry zone in USD: dearer, the idea is gone.",
+        "stop_usd": "Price in USD below which the idea has failed.",
+        "stop_basis": "What the distance of the stop rests on: the average true range, or moves between closes where highs are unknown.",
+        **{
+            name: text
+            for number in (1, 2, 3)
+            for name, text in (
+                (f"target_{number}_usd", f"Price in USD of target {number}, a multiple of price_usd."),
+                (f"target_{number}_share", f"Fraction (0-1) of the position sold at target {number}."),
+            )
+        },
+        "expiry_date": "Day (UTC) on which the idea ends whatever the price; the rest is sold.",
+        "rationale": "Why it is picked, what speaks against it, and the odds, in words.",
+        "research_card": "Links, contracts, known figures and open questions (JSON text); links are unchecked texts from outside.",
+    },
+)
+
+MOONSHOT_CANDIDATES = VersionedTable(
+    schema="screens",
+    name="moonshot_candidates",
+    unit_columns=("as_of_week",),
+    key_columns=("token_id",),
+    value_columns={
+        "place": "INTEGER",
+        "symbol": "VARCHAR",
+        **_RANKING_VALUES,
+        "score": "DOUBLE",
+        "checks_true": "INTEGER",
+        "checks_known": "INTEGER",
+        "risk_flags": "VARCHAR",
+        "is_pick": "BOOLEAN",
+        "exclusion_reasons": "VARCHAR",
+        "price_usd": "DOUBLE",
+        "market_cap_usd": "DOUBLE",
+    },
+    description=(
+        "The best 50 tokens of the screen's universe, whatever warns of them, and why each is not picked: one row per week and token; "
+        "a version belongs to the week."
+    ),
+    value_descriptions={
+        "place": "Place in the universe by what the week is ranked by, warnings left aside, 1 is best.",
+        "symbol": _SYMBOL,
+        **_RANKING_DESCRIPTIONS,
+        "score": "Share of the known checklist items that hold, weighted and shrunk (0-100).",
+        "checks_true": "Number of checklist items that are true.",
+        "checks_known": "Number of checklist items that are known.",
+        "risk_flags": "Names of all raised warnings, comma-separated; empty where there are none.",
+        "is_pick": "Whether it is one of the picks of the week.",
+        "exclusion_reasons": "Why it is not, '; ' between; null for a pick.",
+        "price_usd": "Close of the Sunday before as_of_week, in USD.",
+        "market_cap_usd": "Market capitalisation at that close, in USD.",
+    },
+)
+
+BASE_RATES = VersionedTable(
+    schema="screens",
+    name="base_rates",
+    unit_columns=("as_of_week",),
+    key_columns=("cap_bucket", "volatility_bucket", "outcome", "horizon_days"),
+    value_columns={
+        "observations": "BIGINT",
+        "hits": "BIGINT",
+        "share": "DOUBLE",
+        "share_low": "DOUBLE",
+        "share_high": "DOUBLE",
+        "touched_share": "DOUBLE",
+        "stopped_share": "DOUBLE",
+        "tokens": "BIGINT",
+        "blocks": "BIGINT",
+        "effective_observations": "DOUBLE",
+    },
+    description=(
+        "How often tokens of a size and volatility reached a multiple or lost half, over all windows that had ended before the week: "
+        "one row per week, buckets, outcome and horizon; a version belongs to the week. Entry is the close of the Monday after the "
+        "Sunday that gives the buckets."
+    ),
+    value_descriptions={
+        "observations": "Number of windows (token and week of entry) that had ended; they overlap.",
+        "hits": "Of these, the number with the outcome. Prices that stopped count as half lost.",
+        "share": "hits / observations, a fraction (0-1).",
+        "share_low": "Lower end of the 95 % interval (fraction), windows of one quarter (year, for 365 days) as a cluster; null below 2.",
+        "share_high": "Upper end of the same interval (fraction).",
+        "touched_share": "Fraction (0-1) of windows in which a single close sufficed; it counts spikes nobody could sell into.",
+        "stopped_share": "Fraction (0-1) of windows in which the token's prices stopped.",
+        "tokens": "Number of different tokens.",
+        "blocks": "Number of quarters (years, for 365 days) in which the windows began.",
+        "effective_observations": "Number of independent windows that would give the same interval.",
+    },
+)
+
+TOKEN_WARNINGS = VersionedTable(
+    schema="screens",
+    name="token_warnings",
+    unit_columns=("as_of_week",),
+    key_columns=("token_id", "warning"),
+    value_columns={"is_excluding": "BOOLEAN", "value": "DOUBLE", "threshold": "DOUBLE", "reason": "VARCHAR"},
+    description=(
+        "Warnings of the scam and pump filter that stand, one row per week, token and warning; a version belongs to the week. Only raised "
+        "warnings are rows: screens.warning_coverage says of whom which could be asked. `geckoterminal:network_address` is a token that "
+        "only a pool is known of."
+    ),
+    value_descriptions={
+        "is_excluding": "Whether the token is kept out of picks for it; others are shown.",
+        "value": "What is judged, in the unit of the warning.",
+        "threshold": "What it is judged by, in the same unit.",
+        "reason": "The warning in words, with its numbers.",
+    },
+)
+
+WARNING_COVERAGE = VersionedTable(
+    schema="screens",
+    name="warning_coverage",
+    unit_columns=("as_of_week",),
+    key_columns=("token_id",),
+    value_columns={
+        "is_low_cap": "BOOLEAN",
+        "is_graded": "BOOLEAN",
+        "warnings_checked": "INTEGER",
+        "warnings_total": "INTEGER",
+        "warnings_raised": "INTEGER",
+        "is_excluded": "BOOLEAN",
+        "not_checked": "VARCHAR",
+    },
+    description=(
+        "Whom the scam and pump filter judged and how much of it could be asked, one row per week and token: graded ones, all with a "
+        "claimed cap of 1 M USD or more, and tokens of pools that were read. A version belongs to the week."
+    ),
+    value_descriptions={
+        "is_low_cap": "Claimed cap of 1 to 50 M USD at the close of the Sunday before.",
+        "is_graded": "In the broad universe at that close.",
+        "warnings_checked": "Number of warnings whose sources are there.",
+        "warnings_total": "Number of warnings there are.",
+        "warnings_raised": "Number of warnings that stand.",
+        "is_excluded": "Whether an excluding one is among them.",
+        "not_checked": "Names of the warnings whose source is absent, comma-separated; null where none is.",
+    },
+)
+
+MOONSHOT_CHANCES = VersionedTable(
+    schema="screens",
+    name="moonshot_chances",
+    unit_columns=("as_of_week",),
+    key_columns=("token_id",),
+    value_columns={
+        "symbol": "VARCHAR",
+        "p_2x_90d": "DOUBLE",
+        "p_3x_90d": "DOUBLE",
+        "price_usd": "DOUBLE",
+        "market_cap_usd": "DOUBLE",
+        "volatility_30d": "DOUBLE",
+        "volatility_quintile": "INTEGER",
+        "cap_tercile": "INTEGER",
+    },
+    description=(
+        "Chances of small tokens to double or treble within 90 days and hold it, one row per week and token of the low-cap universe; a "
+        "version belongs to the week. Whether they beat a sort by volatility is what screens.moonshot_record says."
+    ),
+    value_descriptions={
+        "symbol": _SYMBOL,
+        "p_2x_90d": "Probability (0-1) of three consecutive closes at or above twice the next day's close, within 90 days of it.",
+        "p_3x_90d": "The same (0-1) of three times.",
+        "price_usd": "Close of the Sunday before as_of_week, in USD.",
+        "market_cap_usd": "Market capitalisation at that close, in USD.",
+        "volatility_30d": "Annualised volatility of 30 days at that close (fraction); null where unknown.",
+        "volatility_quintile": "Fifth of the universe of the week by it, 1 is calmest; null where unknown.",
+        "cap_tercile": "Third of the universe of the week by market capitalisation, 1 is smallest.",
     },
 )
 
@@ -637,6 +858,11 @@ VERSIONED_TABLES: tuple[VersionedTable, ...] = (
     COMPOSITIONS,
     REBALANCES,
     LEVELS,
+    MOONSHOT_CHANCES,
     MOONSHOTS,
+    MOONSHOT_CANDIDATES,
+    BASE_RATES,
+    TOKEN_WARNINGS,
+    WARNING_COVERAGE,
 )
 """Every versioned table of the project; what is not here is rebuilt, not versioned."""

@@ -1,4 +1,4 @@
-"""One-off events: deaths, pump-and-dumps, a lost peg, and what they do to returns and volume.
+"""One-off events: deaths, pump-and-dumps, scams, a lost peg, and what they do to returns and volume.
 
 Belongs here: additions to log returns and multipliers of volume. Does not: the ordinary movement (`prices.py`).
 """
@@ -27,6 +27,21 @@ class Pump:
 
 
 @dataclass(frozen=True)
+class Scam:
+    """Days on which a token itself deceives.
+
+    Attributes:
+        kind: wash_trading (its volume is many times the true one, on exchanges too, and its price does not care) or rug_pull (nearly
+            all of its price is gone within a day, and it lives on).
+    """
+
+    kind: str
+    token_index: int
+    first_day: int
+    last_day: int
+
+
+@dataclass(frozen=True)
 class Change:
     """What is added to one token's log return and multiplied onto its volume on each of some days."""
 
@@ -44,10 +59,12 @@ class Events:
     Attributes:
         changes: In the order in which they are applied; days they do not name stay as they are.
         pumps: Every pump-and-dump, in the order drawn.
+        scams: Every other scam, in the order drawn.
     """
 
     changes: list[Change] = field(default_factory=list)
     pumps: list[Pump] = field(default_factory=list)
+    scams: list[Scam] = field(default_factory=list)
 
     def within(self, first_day: int, stop_day: int, token_count: int) -> tuple[Floats, Floats]:
         """Additions to log returns and multipliers of volume on some days, each of shape (days, tokens)."""
@@ -72,6 +89,8 @@ def draw_events(settings: SimulationSettings, tokens: list[Token], lifetimes: Li
     for index in np.flatnonzero(lifetimes.is_dead):
         _collapse(random, events, int(index), int(lifetimes.last[index]), is_slow=not settings.is_null)
     _pumps(random, events, settings, tokens, lifetimes)
+    if settings.scam_share > 0 and not settings.is_null:
+        _scams(settings.random(Stream.SCAMS), events, settings, tokens, lifetimes)
     return events
 
 
@@ -115,3 +134,27 @@ def _pumps(
         events.changes.append(Change(index, day, top, gain / rise_days, 15.0))
         events.changes.append(Change(index, top, bottom, -given_back / fall_days, 4.0))
         events.pumps.append(Pump(index, day, bottom - 1))
+
+
+def _scams(
+    random: np.random.Generator,
+    events: Events,
+    settings: SimulationSettings,
+    tokens: list[Token],
+    lifetimes: Lifetimes,
+) -> None:
+    """Wash trading and rug pulls by turns, each by a token of its own that no pump has."""
+    is_target = np.array([not (token.is_protected or token.pegged_to or token.is_fake_cap) for token in tokens])
+    is_target[[pump.token_index for pump in events.pumps]] = False
+    targets = np.flatnonzero(is_target & (lifetimes.last - lifetimes.birth > 250))
+    wanted = min(round(settings.scam_share * len(tokens)), len(targets))
+    for number, index in enumerate(random.permutation(targets)[:wanted].tolist()):
+        first_day = int(random.integers(lifetimes.birth[index] + 60, lifetimes.last[index] - 160))
+        if number % 2:
+            events.changes.append(Change(index, first_day, first_day + 1, -float(random.uniform(1.5, 3.0)), 8.0))
+            events.changes.append(Change(index, first_day + 1, first_day + 60, volume_factor=0.2))
+            events.scams.append(Scam("rug_pull", index, first_day, first_day))
+            continue
+        stop_day = first_day + int(random.integers(40, 151))
+        events.changes.append(Change(index, first_day, stop_day, volume_factor=float(random.uniform(20.0, 60.0))))
+        events.scams.append(Scam("wash_trading", index, first_day, stop_day - 1))

@@ -96,7 +96,7 @@ class SimulatedMarket:
     def events(self) -> pl.DataFrame:
         """One row per event.
 
-        Columns: kind (pump, jump, death, rename, migration, merger, ticker_reuse), coin_id, first_date, last_date, and
+        Columns: kind (pump, jump, wash_trading, rug_pull, death, rename, migration, merger, ticker_reuse), coin_id, first_date, last_date, and
         for the last four kinds, described in `migrations.IdentityEvent`, successor_coin_id, ratio (successor tokens for
         one old token; null for ticker_reuse), symbol and successor_symbol; null for the others. A coin that ends because
         its holders swapped it has no death.
@@ -217,6 +217,7 @@ def _event_frame(
 
     pump = "jump" if settings.is_null else "pump"
     rows = [row(pump, found.token_index, found.first_day, found.last_day) for found in events.pumps]
+    rows += [row(found.kind, found.token_index, found.first_day, found.last_day) for found in events.scams]
     rows += [
         row("death", int(index), lifetimes.last[index], lifetimes.last[index])
         for index in np.flatnonzero(lifetimes.is_dead)

@@ -39,6 +39,12 @@ VIEWS = {
     "index_rebalances": Compared("effective_at::date", ("index_id", "effective_at", "token_id"), ("target_weight",)),
     "index_levels": Compared("date + 1", ("index_id", "date"), ("level",)),
     "moonshots": Compared("as_of_week", WEEK_AND_TOKEN, ("rank", "score", "checks_true", "checks_known")),
+    "base_rates": Compared(
+        "as_of_week",
+        ("as_of_week", "cap_bucket", "volatility_bucket", "outcome", "horizon_days"),
+        ("observations", "hits", "share", "share_low", "share_high", "touched_share", "stopped_share"),
+    ),
+    "moonshot_chances": Compared("as_of_week", WEEK_AND_TOKEN, ("p_2x_90d", "p_3x_90d", "volatility_quintile")),
     "model_monitor": Compared("as_of_week", ("as_of_week", "model", "metric"), ("value",)),
     "confidence": Compared(
         "as_of_week", WEEK_AND_TOKEN, ("trader_confidence", "investor_confidence", "calls_confidence")

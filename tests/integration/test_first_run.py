@@ -189,6 +189,46 @@ API = {
         **WEEK_AND_TOKEN,
         **{"rank": COUNT, "score": NUMBER, **VERSION},
         **dict.fromkeys(CHECKLIST, FLAG),
+        **dict.fromkeys(("ranked_by", "risk_class", "stop_basis", "rationale", "research_card"), TEXT),
+        **dict.fromkeys(("p_2x_90d", "position_weight", "entry_high_usd", "stop_usd", "target_3_usd"), NUMBER),
+        "expiry_date": DAY,
+    },
+    "moonshot_candidates": {
+        **WEEK_AND_TOKEN,
+        **{"place": COUNT, "is_pick": FLAG, "exclusion_reasons": TEXT, "score": NUMBER, **VERSION},
+    },
+    "base_rates": {
+        **{"as_of_week": DAY, "cap_bucket": TEXT, "volatility_bucket": TEXT, "outcome": TEXT, "horizon_days": COUNT},
+        **dict.fromkeys(("observations", "hits", "tokens", "blocks"), COUNT),
+        **dict.fromkeys(("share", "share_low", "share_high", "touched_share", "stopped_share"), NUMBER),
+        **VERSION,
+    },
+    "unlocks": {
+        **dict.fromkeys(("as_of_date", "first_date", "last_date"), DAY),
+        **dict.fromkeys(("token_id", "symbol", "protocol", "section", "category", "unlock_type"), TEXT),
+        **dict.fromkeys(("unlock_tokens", "supply_share", "unlock_usd"), NUMBER),
+        **dict.fromkeys(("is_forecast", "is_hindsight", "has_unknown_parts"), FLAG),
+    },
+    "unlock_months": {
+        **{"as_of_date": DAY, "month_date": DAY, "token_id": TEXT, "symbol": TEXT, "is_hindsight": FLAG},
+        **dict.fromkeys(("cliff_unlock_tokens", "step_unlock_tokens", "linear_unlock_tokens", "unlock_tokens"), NUMBER),
+        **dict.fromkeys(("supply_share", "unlock_usd"), NUMBER),
+    },
+    "moonshot_chances": {
+        **WEEK_AND_TOKEN,
+        **dict.fromkeys(("p_2x_90d", "p_3x_90d", "market_cap_usd", "volatility_30d"), NUMBER),
+        **{"volatility_quintile": COUNT, "cap_tercile": COUNT, **VERSION},
+    },
+    "moonshot_outcomes": {
+        **WEEK_AND_TOKEN,
+        **dict.fromkeys(("pick_token_id", "role", "status", "ended_how", "origin"), TEXT),
+        **dict.fromkeys(("control_number", "rank", "controls_found", "days_followed"), COUNT),
+        **dict.fromkeys(("is_success", "is_success_3x", "has_halved"), FLAG),
+        **dict.fromkeys(("return_7d", "return_30d", "return_90d", "best_excursion", "worst_excursion"), NUMBER),
+    },
+    "moonshot_record": {
+        **{"origin": TEXT, "weeks": COUNT, "picks_known": COUNT, "verdict": TEXT},
+        **dict.fromkeys(("hit_rate", "controls_hit_rate", "hits_over_controls", "random_percentile"), NUMBER),
     },
     "bull_bear_daily": {
         **{"date": DAY, "tokens": COUNT},

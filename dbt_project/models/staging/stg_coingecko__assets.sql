@@ -3,6 +3,8 @@ select
     upper(symbol) as symbol,
     name,
     platform,
+    homepage,
+    github_repos,
     is_stablecoin,
     is_wrapped,
     loaded_at

@@ -5,6 +5,8 @@
         upper(symbol) as symbol,
         quote,
         market_date,
+        high_quote,
+        low_quote,
         close_quote,
         volume_quote,
         source,

@@ -5,6 +5,7 @@ select
     market_date,
     holders,
     top_10_share,
+    is_honeypot,
     source,
     data_source,
     available_at,

@@ -12,8 +12,10 @@ from models_ml.learning.actions import ActionRules
 from models_ml.learning.boosters import gain_shares
 from models_ml.learning.evaluation.rank_skill import SIZE_EDGES_USD
 from models_ml.learning.explanations import gain_by_family
+from models_ml.screens.moonshots import MoonshotSettings
 from orchestration.lib.action_weeks import build_actions
 from orchestration.lib.calls import CALL_TABLES, build_calls
+from orchestration.lib.chance_weeks import ensure_chance_models
 from orchestration.lib.evaluation_weeks import EVALUATED_HEADS, EVALUATED_TRADER, EvaluatedHead, evaluate
 from orchestration.lib.explained_weeks import EXPLAINED_TABLES, build_explanations
 from orchestration.lib.metadata import lines_plot, markdown_table, plot, preview_of, table_metadata
@@ -82,6 +84,9 @@ def models(context: dg.AssetExecutionContext, lease: RunLease, warehouse: Wareho
         build = warehouse.build(connection, context.run_id)
         trials = warehouse.settings.tuning_trials
         trained = ensure_models(connection, registry, until=build.as_of_week, trials=trials, report=context.log.info)
+        trained += ensure_chance_models(
+            connection, registry, MoonshotSettings(), until=build.as_of_week, report=context.log.info
+        )
         rows = record_models(connection, registry, week=build.as_of_week)
         shown = table_metadata(connection, TABLE)
     # Lists of columns would fill the page.

@@ -24,6 +24,7 @@ from orchestration.lib.index_kit import create_kit_tables
 from orchestration.lib.market_tables import create_market_tables
 from orchestration.lib.metadata import table_metadata
 from orchestration.lib.model_table import create_model_table
+from orchestration.lib.moonshot_outcomes import create_outcome_tables
 from orchestration.lib.published_checks import judge_mart, mart_check_spec
 from orchestration.lib.resources import POOL, RunLease, Warehouse, Week, dbt_environment
 from orchestration.lib.run_context import RunContext, begin_build, first_unfinished_day, last_completed
@@ -59,6 +60,7 @@ def prepare_build(warehouse: Warehouse, week: Week, run_id: str) -> tuple[RunCon
         create_market_tables(connection)
         comment_tables(connection, API_COLUMNS)
         create_model_table(connection)
+        create_outcome_tables(connection)
         create_check_results(connection)
         create_raw_views(connection, folder.root, input_cutoff=cutoff)
         before = last_completed(connection)

@@ -38,8 +38,13 @@ BORN = {
 }
 """Day from which a row of a table without `market_date` exists; `known` is the table."""
 
-OF_THE_BUILD = {"intermediate.rebuilt_days": "which days the last build computed"}
-"""Relations that say how a warehouse was built and not what it knows."""
+OF_THE_BUILD = {
+    "intermediate.rebuilt_days": "which days the last build computed",
+    "intermediate.int_unlock_releases": "schedules as they stand on the newest day",
+    "marts.fct_unlock_calendar": "what lies ahead of the newest day",
+    "marts.fct_unlock_months": "what lies ahead of the newest day",
+}
+"""Relations that say how a warehouse was built or how things stand on its newest day, and nothing of earlier days."""
 
 UNDATED = {
     "marts.feature_catalogue": "the catalogue is code",

@@ -1,7 +1,6 @@
-"""Moonshot screen: universe, checklist, score, flags and picks."""
+"""Moonshot screen: universe, score, order, flags and picks."""
 
 import datetime as dt
-import json
 
 import polars as pl
 import pytest
@@ -9,63 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from models_ml.screens.checklist import OPTIONAL_INPUTS, ChecklistThresholds, checklist
-from models_ml.screens.moonshots import SNAPSHOT_SCHEMA, MoonshotSettings, screen_moonshots, screen_universe
+from models_ml.screens.moonshots import MoonshotSettings, screen_moonshots, screen_universe
+from tests.unit.models_ml.screens.snapshots import WEEK, snapshot, token
 
-WEEK = dt.date(2024, 3, 4)
 SETTINGS = MoonshotSettings()
-ITEMS = [
-    "is_grade_high",
-    "is_momentum_surging",
-    "is_narrative_early",
-    "is_community_growing",
-    "is_developer_activity_rising",
-    "is_large_holder_inflow",
-    "is_volume_surging_with_price",
-    "is_bullish_repeated",
-    "is_newly_listed",
-    "is_free_of_major_unlock",
-]
-
-
-def token(name="star", **fields):
-    """A token that passes every test it can, except where `fields` say otherwise."""
-    row = {
-        "token_id": name,
-        "symbol": name.upper(),
-        "sector": "DeFi",
-        "is_stable": False,
-        "is_wrapped": False,
-        "price_usd": 1.0,
-        "market_cap_usd": 20e6,
-        "volume_24h_usd": 900e3,
-        "volume_30d_median_usd": 800e3,
-        "age_days": 200,
-        "trader_grade": 90.0,
-        "score": 0.4,
-        "signal": "bullish",
-        "p_bullish": 0.6,
-        "return_7d": 0.3,
-        "return_30d": 0.5,
-        "volume_surge_7d_30d": 2.0,
-        "volatility_30d": 1.1,
-        "sector_return_30d_rank": 0.9,
-        "active_addresses_growth_30d": 0.2,
-        "exchange_listed_at": dt.date(2024, 2, 20),
-        "has_exchange_data": True,
-        "bullish_signals_4w": 3,
-    }
-    assert fields.keys() <= row.keys() | OPTIONAL_INPUTS.keys()
-    return row | fields
-
-
-def snapshot(*rows):
-    optional = {name: dtype for name, dtype in OPTIONAL_INPUTS.items() if any(name in row for row in rows)}
-    return pl.DataFrame(list(rows), schema=SNAPSHOT_SCHEMA | optional)
 
 
 def only(*rows, settings=SETTINGS):
-    return screen_universe(snapshot(*rows), as_of_week=WEEK, settings=settings).row(0, named=True)
+    return screen_universe(snapshot(*rows), settings=settings).row(0, named=True)
 
 
 @st.composite
@@ -78,13 +28,14 @@ def snapshots(draw):
             volume_30d_median_usd=draw(st.sampled_from([None, 50e3, 120e3, 900e3])),
             trader_grade=draw(st.one_of(st.none(), st.floats(0, 100))),
             return_7d=draw(number),
-            return_30d=draw(number),
+            momentum_score=draw(st.one_of(st.none(), st.floats(0, 100))),
             volume_surge_7d_30d=draw(st.one_of(st.none(), st.floats(0, 6))),
-            sector_return_30d_rank=draw(st.one_of(st.none(), st.floats(0, 1))),
+            sector_rank_gain_7d=draw(st.one_of(st.none(), st.integers(-5, 5))),
             active_addresses_growth_30d=draw(number),
             has_exchange_data=draw(st.sampled_from([None, False, True])),
-            bullish_signals_4w=draw(st.one_of(st.none(), st.integers(0, 4))),
-            commits_growth_30d=draw(number),
+            bullish_closes_7d=draw(st.one_of(st.none(), st.integers(0, 7))),
+            commits_growth_12w=draw(number),
+            p_2x_90d=draw(st.one_of(st.none(), st.floats(0, 1))),
         )
         for position in range(draw(st.integers(0, 16)))
     ]
@@ -92,7 +43,7 @@ def snapshots(draw):
 
 
 def test_a_token_that_shows_everything_known_is_picked_and_scores_by_the_documented_formula():
-    picks = screen_moonshots(snapshot(token()), as_of_week=WEEK, settings=SETTINGS)
+    picks = screen_moonshots(snapshot(token()), settings=SETTINGS)
 
     (pick,) = picks.rows(named=True)
     assert pick["rank"] == 1
@@ -100,69 +51,6 @@ def test_a_token_that_shows_everything_known_is_picked_and_scores_by_the_documen
     assert pick["score"] == pytest.approx(100 * (8 + 0.25 * 3) / (8 + 3))  # the grade counts twice
     assert pick["model_score"] == 0.4
     assert pick["risk_flags"] == ""
-
-
-def test_items_without_a_source_are_null_and_the_others_answered():
-    row = only(token())
-
-    assert {name: row[name] for name in ITEMS} == {
-        "is_grade_high": True,
-        "is_momentum_surging": True,
-        "is_narrative_early": True,
-        "is_community_growing": True,
-        "is_developer_activity_rising": None,
-        "is_large_holder_inflow": None,
-        "is_volume_surging_with_price": True,
-        "is_bullish_repeated": True,
-        "is_newly_listed": True,
-        "is_free_of_major_unlock": None,
-    }
-
-
-def test_optional_sources_answer_the_other_items():
-    row = only(token(commits_growth_30d=0.5, large_holder_inflow_30d=0.0, unlock_share_next_30d=0.01))
-
-    assert row["is_developer_activity_rising"] is True
-    assert row["is_large_holder_inflow"] is False
-    assert row["is_free_of_major_unlock"] is True
-    assert row["checks_known"] == 10
-
-
-@pytest.mark.parametrize(
-    ("item", "fields", "answer"),
-    [
-        ("is_grade_high", {"trader_grade": 85.0}, True),
-        ("is_grade_high", {"trader_grade": 84.9}, False),
-        ("is_grade_high", {"trader_grade": None}, None),
-        ("is_grade_high", {"trader_grade": float("nan")}, None),
-        ("is_momentum_surging", {"return_30d": 0.1}, False),
-        ("is_momentum_surging", {"return_7d": None, "return_30d": 0.1}, None),
-        ("is_narrative_early", {"sector_return_30d_rank": 0.5}, False),
-        ("is_volume_surging_with_price", {"return_7d": -0.1}, False),
-        ("is_volume_surging_with_price", {"volume_surge_7d_30d": None}, None),
-        ("is_bullish_repeated", {"bullish_signals_4w": 1}, False),
-        ("is_newly_listed", {"exchange_listed_at": dt.date(2024, 2, 2)}, True),
-        ("is_newly_listed", {"exchange_listed_at": dt.date(2024, 2, 1)}, False),
-        ("is_newly_listed", {"exchange_listed_at": None}, False),
-        ("is_newly_listed", {"has_exchange_data": False}, None),
-        ("is_newly_listed", {"has_exchange_data": None}, None),
-    ],
-)
-def test_an_item_is_true_false_or_null_by_its_threshold(item, fields, answer):
-    assert only(token(**fields))[item] is answer
-
-
-def test_evidence_names_value_and_threshold_of_every_item():
-    evidence = json.loads(only(token(active_addresses_growth_30d=None))["evidence"])
-
-    assert sorted(evidence) == sorted(ITEMS)
-    assert evidence["is_grade_high"] == {
-        "answer": True,
-        "values": {"trader_grade": 90.0},
-        "threshold": "trader_grade >= 85",
-    }
-    assert evidence["is_community_growing"]["answer"] is None
-    assert evidence["is_newly_listed"]["values"] == {"exchange_listed_at": "2024-02-20", "has_exchange_data": True}
 
 
 @pytest.mark.parametrize(
@@ -216,41 +104,105 @@ def test_a_thin_token_is_picked_with_a_flag_and_a_pumped_one_only_if_the_setting
 def test_at_most_ten_are_picked_and_equal_scores_go_by_token_id():
     rows = [token(f"t{number:02d}") for number in range(12)]
 
-    universe = screen_universe(snapshot(*reversed(rows)), as_of_week=WEEK, settings=SETTINGS)
+    universe = screen_universe(snapshot(*reversed(rows)), settings=SETTINGS)
 
     assert universe["token_id"].to_list() == [f"t{number:02d}" for number in range(12)]
     assert universe["rank"].to_list() == [*range(1, 11), None, None]
     assert universe["exclusion_reasons"].to_list()[9:] == [
         None,
-        "place 11, only 10 are picked",
-        "place 12, only 10 are picked",
+        "rank 11, only 10 are picked",
+        "rank 12, only 10 are picked",
     ]
 
 
 def test_a_token_of_which_little_is_known_scores_below_one_that_shows_as_much_and_more():
-    little = token("little", sector_return_30d_rank=None, active_addresses_growth_30d=None, bullish_signals_4w=None)
+    little = token("little", sector_rank_gain_7d=None, active_addresses_growth_30d=None, bullish_closes_7d=None)
 
-    universe = screen_universe(snapshot(little, token("much")), as_of_week=WEEK, settings=SETTINGS)
+    universe = screen_universe(snapshot(little, token("much")), settings=SETTINGS)
 
     assert universe["token_id"].to_list() == ["much", "little"]
 
 
 def test_an_empty_snapshot_gives_no_picks_with_all_columns():
-    empty = screen_moonshots(snapshot(token()).clear(), as_of_week=WEEK, settings=SETTINGS)
+    empty = screen_moonshots(snapshot(token()).clear(), settings=SETTINGS)
 
     assert empty.height == 0
-    assert empty.schema == screen_moonshots(snapshot(token()), as_of_week=WEEK, settings=SETTINGS).schema
+    assert empty.schema == screen_moonshots(snapshot(token()), settings=SETTINGS).schema
 
 
 def test_a_snapshot_that_is_none_is_refused():
     with pytest.raises(ValueError, match="lacks age_days"):
-        screen_moonshots(snapshot(token()).drop("age_days"), as_of_week=WEEK, settings=SETTINGS)
+        screen_moonshots(snapshot(token()).drop("age_days"), settings=SETTINGS)
     with pytest.raises(ValueError, match="star more than once"):
-        screen_moonshots(snapshot(token(), token()), as_of_week=WEEK, settings=SETTINGS)
-    with pytest.raises(ValueError, match="star is not before 2024-03-04"):
-        screen_moonshots(snapshot(token(exchange_listed_at=WEEK)), as_of_week=WEEK, settings=SETTINGS)
-    with pytest.raises(ValueError, match="no Monday"):
-        screen_moonshots(snapshot(token()), as_of_week=dt.date(2024, 3, 5), settings=SETTINGS)
+        screen_moonshots(snapshot(token(), token()), settings=SETTINGS)
+    with pytest.raises(ValueError, match="exchange_listed_at of star is not before 2024-03-04"):
+        screen_moonshots(snapshot(token(exchange_listed_at=WEEK)), settings=SETTINGS)
+    with pytest.raises(ValueError, match="2024-03-05 is no Monday"):
+        screen_moonshots(snapshot(token(as_of_week=dt.date(2024, 3, 5))), settings=SETTINGS)
+
+
+def test_a_week_with_chances_is_ranked_by_them_whatever_the_checklist_says():
+    rows = [
+        token("shows much", p_2x_90d=0.1, p_3x_90d=0.02),
+        token("shows little", p_2x_90d=0.3, p_3x_90d=0.1, trader_grade=10.0, momentum_score=5.0, bullish_closes_7d=0),
+        token("unknown", p_2x_90d=None),
+    ]
+
+    universe = screen_universe(snapshot(*rows), settings=SETTINGS)
+
+    assert universe["token_id"].to_list() == ["shows little", "shows much", "unknown"]
+    assert universe["ranked_by"].unique().to_list() == ["p_2x_90d"]
+    assert universe["exclusion_reasons"].to_list() == [None, None, "chance of doubling unknown"]
+    assert universe["candidates"].unique().to_list() == [2]
+
+
+def test_weeks_are_screened_apart_and_say_what_each_is_ranked_by():
+    earlier = dt.date(2024, 2, 26)
+    rows = [
+        token("a", p_2x_90d=0.2),
+        token("b", p_2x_90d=0.4),
+        token("a", as_of_week=earlier, p_2x_90d=None),
+        token("b", as_of_week=earlier, p_2x_90d=None, trader_grade=50.0),
+    ]
+
+    picks = screen_moonshots(snapshot(*rows), settings=SETTINGS)
+
+    found = picks.select("as_of_week", "rank", "token_id", "ranked_by").rows()
+    assert found == [
+        (earlier, 1, "a", "score"),
+        (earlier, 2, "b", "score"),
+        (WEEK, 1, "b", "p_2x_90d"),
+        (WEEK, 2, "a", "p_2x_90d"),
+    ]
+
+
+def test_an_excluding_warning_keeps_a_token_out_but_not_from_its_place():
+    warned = token(
+        "warned", p_2x_90d=0.9, excluding_warnings="fake_market_cap,wash_volume", other_warnings="single_exchange"
+    )
+    noted = token("noted", p_2x_90d=0.2, excluding_warnings="", other_warnings="single_exchange")
+
+    universe = screen_universe(snapshot(warned, noted), settings=SETTINGS)
+
+    rows = {row["token_id"]: row for row in universe.rows(named=True)}
+    assert (rows["warned"]["place"], rows["warned"]["rank"]) == (1, None)
+    assert rows["warned"]["exclusion_reasons"] == "warnings: fake_market_cap,wash_volume"
+    assert rows["warned"]["risk_flags"] == "fake_market_cap,wash_volume,single_exchange"
+    assert (rows["noted"]["place"], rows["noted"]["rank"], rows["noted"]["risk_flags"]) == (2, 1, "single_exchange")
+
+
+def test_a_week_the_filter_has_judged_needs_no_flags_of_the_screen():
+    pumped = token(return_7d=1.5, volume_surge_7d_30d=4.0, excluding_warnings="", other_warnings="")
+
+    assert only(pumped)["is_pick"] is True
+    assert only(pumped | {"excluding_warnings": None})["exclusion_reasons"] == "risk flag pump_shape"
+
+
+def test_a_token_outside_of_the_universe_has_no_place():
+    row = only(token(market_cap_usd=60e6, excluding_warnings="wash_volume"))
+
+    assert row["place"] is None
+    assert row["exclusion_reasons"] == "market cap outside 1,000,000 to 50,000,000 USD; warnings: wash_volume"
 
 
 def test_settings_without_a_range_of_caps_are_refused():
@@ -258,19 +210,16 @@ def test_settings_without_a_range_of_caps_are_refused():
         MoonshotSettings(min_market_cap_usd=1e9)
 
 
-def test_the_checklist_has_the_ten_items_in_order():
-    assert [item.name for item in checklist(ChecklistThresholds(), as_of_week=WEEK)] == ITEMS
-
-
 @settings(max_examples=60, deadline=None)
 @given(snapshots())
 def test_picks_are_ranked_bounded_and_pass_every_test(rows):
-    picks = screen_moonshots(rows, as_of_week=WEEK, settings=SETTINGS)
+    picks = screen_moonshots(rows, settings=SETTINGS)
 
     assert picks["rank"].to_list() == list(range(1, picks.height + 1))
     assert picks.height <= 10
     assert picks["score"].is_between(0, 100).all()
-    assert picks["score"].is_sorted(descending=True)
+    for (ranked_by,), group in picks.group_by("ranked_by", maintain_order=True):
+        assert group[ranked_by].is_sorted(descending=True)
     assert picks["market_cap_usd"].is_between(1e6, 50e6).all()
     assert (picks["checks_true"] <= picks["checks_known"]).all()
     assert not picks["risk_flags"].str.contains("pump_shape").any()
@@ -282,15 +231,15 @@ def test_the_order_of_rows_changes_nothing(rows, random):
     order = list(range(rows.height))
     random.shuffle(order)
 
-    shuffled = screen_universe(rows[order], as_of_week=WEEK, settings=SETTINGS)
+    shuffled = screen_universe(rows[order], settings=SETTINGS)
 
-    assert shuffled.equals(screen_universe(rows, as_of_week=WEEK, settings=SETTINGS))
+    assert shuffled.equals(screen_universe(rows, settings=SETTINGS))
 
 
 @settings(max_examples=60, deadline=None)
 @given(snapshots())
 def test_every_token_is_a_pick_or_says_why_not(rows):
-    universe = screen_universe(rows, as_of_week=WEEK, settings=SETTINGS)
+    universe = screen_universe(rows, settings=SETTINGS)
 
     assert universe.height == rows.height
     assert (universe["is_pick"] == universe["exclusion_reasons"].is_null()).all()
@@ -300,10 +249,10 @@ def test_every_token_is_a_pick_or_says_why_not(rows):
 @settings(max_examples=60, deadline=None)
 @given(snapshots())
 def test_answering_one_more_item_with_yes_never_lowers_a_score(rows):
-    before = screen_universe(rows, as_of_week=WEEK, settings=SETTINGS)
-    better = rows.with_columns(large_holder_inflow_30d=pl.lit(0.5))
+    before = screen_universe(rows, settings=SETTINGS)
+    better = rows.with_columns(top_10_holder_share_change_28d=pl.lit(0.5))
 
-    after = screen_universe(better, as_of_week=WEEK, settings=SETTINGS)
+    after = screen_universe(better, settings=SETTINGS)
 
     both = before.select("token_id", "score").join(after.select("token_id", "score"), on="token_id", suffix="_after")
     assert (both["score_after"] >= both["score"]).all()

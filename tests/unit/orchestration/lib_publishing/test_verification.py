@@ -129,9 +129,8 @@ def test_a_version_cannot_be_superseded_by_nothing(published):
 def test_rows_that_no_ledger_entry_knows_are_found(published):
     tamper(
         published,
-        "insert into screens.moonshots select as_of_week, token_id, 1, symbol, 1, null, null, null, null, null, null, "
-        "null, null, null, null, 1, 1, '', '', 1, 1, version, content_hash, recorded_at, null, run_id, code_version, "
-        "null, inputs_hash, input_cutoff, origin, version_reason from learning.trader_grades limit 1",
+        "insert into screens.moonshots by name select as_of_week, token_id, 1 as rank, symbol, version, content_hash, recorded_at, run_id, "
+        "code_version, inputs_hash, input_cutoff, origin, version_reason from learning.trader_grades limit 1",
     )
 
     (problem,) = problems_of(published)

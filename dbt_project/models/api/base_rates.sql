@@ -1,0 +1,19 @@
+select
+    as_of_week,
+    cap_bucket,
+    volatility_bucket,
+    outcome,
+    horizon_days,
+    observations,
+    hits,
+    share,
+    share_low,
+    share_high,
+    touched_share,
+    stopped_share,
+    tokens,
+    blocks,
+    effective_observations,
+    version,
+    origin
+from {{ source('screens', 'base_rates_current') }}

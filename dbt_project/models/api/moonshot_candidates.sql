@@ -1,0 +1,19 @@
+select
+    as_of_week,
+    place,
+    token_id,
+    symbol,
+    ranked_by,
+    p_2x_90d,
+    p_3x_90d,
+    score,
+    checks_true,
+    checks_known,
+    risk_flags,
+    is_pick,
+    exclusion_reasons,
+    price_usd,
+    market_cap_usd,
+    version,
+    origin
+from {{ source('screens', 'moonshot_candidates_current') }}
