@@ -10,6 +10,7 @@ belongs among the variants, which decide nothing.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -58,6 +59,7 @@ class Claim:
         name: The claim as sellers make it.
         tested: How it is tested, in words.
         outcome: What the effect is a mean of.
+        unit: Of the effect in hundredths: '%' of a return, 'points' of a share.
         block: Periods in a block, with their name.
         matters: Smallest effect that matters, in the effect's unit.
         test: The one that decides.
@@ -67,6 +69,7 @@ class Claim:
     name: str
     tested: str
     outcome: str
+    unit: str
     block: str
     matters: float
     test: Test
@@ -137,15 +140,17 @@ RISES, STANDS = pl.col("grade_change_7d") >= RISING_POINTS, pl.col("grade_change
 SURE = pl.col("place_in_confidence") >= 0.5
 TURNS = pl.col("bearish_share_change_7d") >= BROAD_FLIP
 
-IN_DIRECTION = "14-day return in the call's direction, less the day's mean of all tokens with a call"
-EXCESS = "14-day return less the week's mean of all tokens with a call"
+BEATS = "share of tokens that beat the week's median"
+IN_DIRECTION = "14-day shortfall behind the mean of all tokens with a call"
+EXCESS = "14-day return less the mean of all tokens with a call"
 
 CLAIMS: tuple[Claim, ...] = (
     Claim(
         "The AI index beats passive in sideways markets",
         f"Log return of `ai_top100` less that of its passive twin `hodl100_capped`, both after costs, over all windows of 90 days (one "
         f"starts each week) in which the market by cap ended within +-{SIDEWAYS:.0%} of where it began",
-        "lead over the twin in 90 days",
+        "log return of 90 days less the twin's",
+        "%",
         f"{QUARTER} weeks",
         TRADE_COST,
         _ahead_of_twin(-SIDEWAYS, SIDEWAYS),
@@ -168,6 +173,7 @@ CLAIMS: tuple[Claim, ...] = (
         "A Trader Grade above 80 beats 60 to 79",
         "Tokens graded 80 or more less tokens of 60 to 80, same week",
         EXCESS,
+        "%",
         f"{FORTNIGHT} weeks",
         TRADE_COST,
         among(HIGH, MIDDLE),
@@ -177,14 +183,15 @@ CLAIMS: tuple[Claim, ...] = (
             "pooled over weeks (timing counts), plain return": when(
                 HIGH, MIDDLE, rows="weekly", value="return_14d", block=FORTNIGHT
             ),
-            "share of tokens that beat the week's median": among(HIGH, MIDDLE, value="beats_median_14d"),
+            BEATS: among(HIGH, MIDDLE, value="beats_median_14d"),
             "80 or more less below 20": among(HIGH, pl.col("trader_grade") < 20),
         },
     ),
     Claim(
         "An Investor Grade above 80 beats 60 to 79",
         "Tokens graded 80 or more less tokens of 60 to 80, same week",
-        "90-day return less the week's mean of all tokens with a call",
+        "90-day return less the mean of all tokens with a call",
+        "%",
         f"{QUARTER} weeks",
         TRADE_COST,
         among(HIGH_INVESTOR, MIDDLE_INVESTOR, value="excess_90d", block=QUARTER),
@@ -195,19 +202,19 @@ CLAIMS: tuple[Claim, ...] = (
             "pooled over weeks (timing counts), plain return": when(
                 HIGH_INVESTOR, MIDDLE_INVESTOR, rows="weekly", value="return_90d", block=QUARTER
             ),
-            "share of tokens that beat the week's median": among(
-                HIGH_INVESTOR, MIDDLE_INVESTOR, value="beats_median_90d", block=QUARTER
-            ),
+            BEATS: among(HIGH_INVESTOR, MIDDLE_INVESTOR, value="beats_median_90d", block=QUARTER),
         },
     ),
     Claim(
         "A bullish call beats the market",
         "Bullish calls less all other tokens, same week",
         EXCESS,
+        "%",
         f"{FORTNIGHT} weeks",
         TRADE_COST,
         among(BULLISH, ~BULLISH),
         {
+            BEATS: among(BULLISH, ~BULLISH, value="beats_median_14d"),
             "liquid tokens only": among(BULLISH, ~BULLISH, only=pl.col("is_liquid")),
             "pooled over weeks (timing counts), plain return": when(
                 BULLISH, ~BULLISH, rows="weekly", value="return_14d", block=FORTNIGHT
@@ -218,6 +225,7 @@ CLAIMS: tuple[Claim, ...] = (
         "A bearish call warns",
         "Bearish calls against all other tokens, same week, sign turned",
         IN_DIRECTION,
+        "%",
         f"{FORTNIGHT} weeks",
         TRADE_COST,
         among(BEARISH, ~BEARISH, value="shortfall_14d"),
@@ -232,10 +240,12 @@ CLAIMS: tuple[Claim, ...] = (
         "A call that turned bullish in the last three days is the time to buy",
         f"Bullish calls that have stood for at most {FRESH_DAYS} closes less those that have stood longer, same week",
         EXCESS,
+        "%",
         f"{FORTNIGHT} weeks",
         TRADE_COST,
         among(BULLISH & IS_FRESH, BULLISH & ~IS_FRESH),
         {
+            BEATS: among(BULLISH & IS_FRESH, BULLISH & ~IS_FRESH, value="beats_median_14d"),
             "less all other tokens": among(BULLISH & IS_FRESH, ~(BULLISH & IS_FRESH)),
             "on the day of the flip, less all other tokens": among(
                 BULLISH & (pl.col("days_standing") == 0), ~(BULLISH & (pl.col("days_standing") == 0)), rows="daily"
@@ -247,10 +257,12 @@ CLAIMS: tuple[Claim, ...] = (
         "Bullish calls with three to five other tokens of the sector that turned bullish within 7 days, less those with two or fewer, same "
         "week; sectors are undated lists (hindsight)",
         EXCESS,
+        "%",
         f"{FORTNIGHT} weeks",
         TRADE_COST,
         among(BULLISH & SOME_PEERS, BULLISH & FEW_PEERS),
         {
+            BEATS: among(BULLISH & SOME_PEERS, BULLISH & FEW_PEERS, value="beats_median_14d"),
             "three or more": among(BULLISH & (PEERS >= 3), BULLISH & FEW_PEERS),
             "six or more": among(BULLISH & (PEERS >= 6), BULLISH & FEW_PEERS),
             "fresh calls only": among(BULLISH & IS_FRESH & SOME_PEERS, BULLISH & IS_FRESH & FEW_PEERS),
@@ -263,6 +275,7 @@ CLAIMS: tuple[Claim, ...] = (
         "Volume that confirms the call helps",
         "Bullish calls with volume of 7 days above that of 30 in a week that rose (`is_volume_confirming`) less those without, same week",
         EXCESS,
+        "%",
         f"{FORTNIGHT} weeks",
         TRADE_COST,
         among(BULLISH & CONFIRMED, BULLISH & ~CONFIRMED),
@@ -277,6 +290,7 @@ CLAIMS: tuple[Claim, ...] = (
         f"Flips to bearish that follow another one of the token by at most {AGAIN_DAYS} days, less all other flips to bearish, same week, "
         "sign turned",
         IN_DIRECTION,
+        "%",
         f"{FORTNIGHT} weeks",
         TRADE_COST,
         among(
@@ -301,6 +315,7 @@ CLAIMS: tuple[Claim, ...] = (
         f"Share of flips to bearish whose close is within {NEAR_EXTREME:.0%} of the highest from {NEAR_DAYS} days before to {NEAR_DAYS} "
         "after, less that share among all other tokens with a call, same week",
         "share near the high",
+        "points",
         f"{AROUND} weeks",
         SHARE_THAT_MATTERS,
         among(IS_FLIP_TO_BEARISH, ~IS_FLIP_TO_BEARISH, rows="daily", value="is_near_high", block=AROUND),
@@ -318,6 +333,7 @@ CLAIMS: tuple[Claim, ...] = (
         f"Share of flips to bullish whose close is within {NEAR_EXTREME:.0%} of the lowest from {NEAR_DAYS} days before to {NEAR_DAYS} "
         "after, less that share among all other tokens with a call, same week",
         "share near the low",
+        "points",
         f"{AROUND} weeks",
         SHARE_THAT_MATTERS,
         among(
@@ -333,6 +349,7 @@ CLAIMS: tuple[Claim, ...] = (
         f"Days on which the share of bearish calls has risen by {BROAD_FLIP * 100:.0f} points or more within 7 days against all other "
         "days; 14-day return of the market by cap from the next day's close, sign turned",
         "market return in 14 days, sign turned",
+        "%",
         f"{TRADER_HORIZON_DAYS + 1} days",
         TRADE_COST,
         when(TURNS, ~TURNS, rows="market", value="market_fall_14d", block=TRADER_HORIZON_DAYS + 1),
@@ -360,10 +377,12 @@ CLAIMS: tuple[Claim, ...] = (
         "A high grade with low risk is better than a high grade",
         "Tokens graded 80 or more of risk class low less those of the other classes, same week",
         EXCESS,
+        "%",
         f"{FORTNIGHT} weeks",
         TRADE_COST,
         among(HIGH & LOW_RISK, HIGH & ~LOW_RISK),
         {
+            BEATS: among(HIGH & LOW_RISK, HIGH & ~LOW_RISK, value="beats_median_14d"),
             "share that lost more than 20% in 14 days, sign turned": among(
                 HIGH & LOW_RISK, HIGH & ~LOW_RISK, value="is_spared_14d"
             ),
@@ -377,10 +396,12 @@ CLAIMS: tuple[Claim, ...] = (
         "Trader and Investor Grade that agree are better than one alone",
         "Tokens with both grades at 80 or more less those with just one of them there, same week",
         EXCESS,
+        "%",
         f"{FORTNIGHT} weeks",
         TRADE_COST,
         among(HIGH & HIGH_INVESTOR, HIGH ^ HIGH_INVESTOR),
         {
+            BEATS: among(HIGH & HIGH_INVESTOR, HIGH ^ HIGH_INVESTOR, value="beats_median_14d"),
             "90 days": among(HIGH & HIGH_INVESTOR, HIGH ^ HIGH_INVESTOR, value="excess_90d", block=QUARTER),
             "less those with the Trader Grade alone": among(HIGH & HIGH_INVESTOR, HIGH & ~HIGH_INVESTOR),
         },
@@ -390,10 +411,12 @@ CLAIMS: tuple[Claim, ...] = (
         f"Tokens whose Trader Grade rose by {RISING_POINTS:.0f} points or more in 7 days less those that moved by "
         f"{STEADY_POINTS:.0f} at most, same week",
         EXCESS,
+        "%",
         f"{FORTNIGHT} weeks",
         TRADE_COST,
         among(RISES, STANDS),
         {
+            BEATS: among(RISES, STANDS, value="beats_median_14d"),
             "rank within the week instead of the grade, 0.2 and 0.05": among(
                 pl.col("rank_change_7d") >= 0.2, pl.col("rank_change_7d").abs() <= 0.05
             ),
@@ -404,8 +427,10 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         "Calls of high confidence are right more often",
-        "Bullish and bearish calls of confidence above the week's median among such calls less those below, same week",
-        "share whose barrier was passed first, in the call's direction",
+        "Bullish and bearish calls whose confidence (`calls_confidence`) is at or above the week's median among such calls less those below, "
+        "same week; right as the report card has it, from the call's own close",
+        "share of calls that were right (barrier passed first)",
+        "points",
         f"{FORTNIGHT} weeks",
         SHARE_THAT_MATTERS,
         among(
@@ -417,6 +442,12 @@ CLAIMS: tuple[Claim, ...] = (
                 ~SURE,
                 value="gain_of_call_14d",
                 only=(pl.col("signal") != 0) & pl.col("place_in_confidence").is_not_null(),
+            ),
+            "probability of the call itself above the week's median": among(
+                pl.col("place_in_probability") >= 0.5,
+                pl.col("place_in_probability") < 0.5,
+                value="is_right",
+                only=pl.col("signal") != 0,
             ),
             "top fifth less bottom fifth": among(
                 pl.col("place_in_confidence") >= 0.8,
@@ -454,9 +485,9 @@ def page(panel: Panel, found: Sequence[Finding], code: str, *, picture: str) -> 
     return "\n\n".join(
         [
             "# Claims, audited",
-            f"What sellers of ratings claim, tested on this project's own grades, calls and indices: a claim that holds here holds for "
-            f"this product, and one that does not is not made by it. Real history, outcomes from {FIRST_WEEK} to {panel.until}, every model "
-            f"walk-forward; all grades and calls are those of the tables as published. {_tally(found)} Code {code}.",
+            "What sellers of ratings claim, tested on this project's own grades, calls and indices: a claim that holds here holds for "
+            f"this product, and one that does not is not made by it. Real history, calls from {FIRST_WEEK} to {panel.until}, every model "
+            f"walk-forward; grades and calls are those of the published tables. {_tally(found)} Code {code}.",
             f"![Effects with 95 % intervals]({picture})",
             RULES.format(
                 cost=f"{TRADE_COST:.1%}",
@@ -470,12 +501,13 @@ def page(panel: Panel, found: Sequence[Finding], code: str, *, picture: str) -> 
             "## How each was tested\n\n"
             + "\n".join(
                 f"- **{finding.claim.name}.** {finding.claim.tested}. Blocks of {finding.claim.block}; an effect below "
-                f"{_percent(finding.claim.matters, is_signed=False)} does not matter."
+                f"{finding.claim.matters * 100:.2g} {finding.claim.unit} does not matter."
                 for finding in found
             ),
             "## Other definitions\n\nThe same claims under other definitions. They decide nothing and no correction is made for them: with "
-            "so many lines, one of twenty lies outside 0 by luck alone.\n\n"
-            + markdown_table(_variant_rows(panel, found)),
+            "so many lines, one of twenty lies outside 0 by luck alone. Effects and bounds are in hundredths: % of a return, points of a "
+            "share.\n\n" + markdown_table(_variant_rows(panel, found)),
+            READING,
             "## What limits this\n\n" + _limits(panel),
         ]
     )
@@ -499,7 +531,9 @@ def _row(finding: Finding) -> dict[str, str | int]:
         "claimed": f"{effect.claimed:,}",
         "others": f"{effect.others:,}" if effect.others else "",
         "periods": effect.periods,
-        "effect": _percent(effect.estimate),
+        "mean of claimed": _in_hundredths(effect.claimed_mean),
+        "of others": _in_hundredths(effect.others_mean),
+        "effect": f"{_in_hundredths(effect.estimate)} {finding.claim.unit}",
         "95 % interval": _bounds(effect),
         "p": _p(effect.p_value),
         "p (Holm)": _p(finding.adjusted_p),
@@ -518,7 +552,7 @@ def _variant_rows(panel: Panel, found: Sequence[Finding]) -> pl.DataFrame:
                     "instead": name,
                     "claimed": f"{effect.claimed:,}",
                     "periods": effect.periods,
-                    "effect": _percent(effect.estimate),
+                    "effect, hundredths": _in_hundredths(effect.estimate),
                     "95 % interval": _bounds(effect),
                 }
             )
@@ -528,13 +562,11 @@ def _variant_rows(panel: Panel, found: Sequence[Finding]) -> pl.DataFrame:
 def _bounds(effect: Effect) -> str:
     if effect.low is None or effect.high is None:
         return "too few periods"
-    return f"{_percent(effect.low)} to {_percent(effect.high)}"
+    return f"{_in_hundredths(effect.low)} to {_in_hundredths(effect.high)}"
 
 
-def _percent(value: float, *, is_signed: bool = True) -> str:
-    if value != value:
-        return ""
-    return f"{value * 100:+.2f} %" if is_signed else f"{value * 100:.2g} %"
+def _in_hundredths(value: float) -> str:
+    return "" if math.isnan(value) else f"{value * 100:+.2f}"
 
 
 def _p(value: float | None) -> str:
@@ -547,8 +579,8 @@ def _limits(panel: Panel) -> str:
     sideways = panel.windows.filter(pl.col("market_90d").is_between(-SIDEWAYS, SIDEWAYS))
     episodes = _episodes(sideways)
     return (
-        f"- Four and a half years are few: there are {sideways.height} sideways windows of 90 days, and they lie in {episodes} separate "
-        "stretches, which share most of their days.\n"
+        f"- Four and a half years are few: there are {sideways.height} sideways windows of 90 days, in {episodes} runs of weeks, and "
+        "windows of neighbouring weeks share most of their days.\n"
         f"- {known:.1%} of the calls on a Sunday have a known return of 14 days; the rest end with a data feed, not with the token. A "
         "token whose price stops is sold at its last price, or lost where it was not traded.\n"
         "- Sectors are undated lists, so peers and themes are hindsight in part.\n"
@@ -563,6 +595,18 @@ def _episodes(windows: pl.DataFrame) -> int:
     starts = windows["period"].sort()
     return 0 if starts.is_empty() else 1 + int((starts.diff().drop_nulls() > timedelta(days=7)).sum())
 
+
+READING = """## Reading it
+
+- **Mean and median disagree.** The mean return of tokens is made by the few that multiply, and those are seldom graded high. Bullish calls
+  and high grades beat the median of their week more often (see `share of tokens that beat the week's median` above) and do not earn more on
+  average: who shows hit rates and who shows mean returns can say the opposite of the same grades.
+- **The AI index** owes its lead to falling markets, in which it holds stablecoins. In sideways ones the lead is smaller, and among so many
+  tests luck could explain it. What one can know beforehand is only that the market *was* sideways.
+- **High grade and low risk** loses a fifth less often and earns less: calm has its price.
+- **Confirmations** by peers, volume or a second call add nothing that this history can show; many peers that turn together are rather a
+  sign that the move has been made.
+- **Flips** lie near highs and lows a little more often than any other day does. Which close was the high is known 30 days later."""
 
 RULES = """## The rule, stated beforehand
 

@@ -48,8 +48,13 @@ class Panel:
 def read_panel(connection: duckdb.DuckDBPyConnection) -> Panel:
     """Read the panel of a warehouse with grades, calls and indices."""
     newest = connection.execute("select max(as_of_week) from learning.daily_signals_current").fetchone()
-    closes = daily_closes(connection, until=newest[0] if newest and newest[0] else FIRST_WEEK)
-    daily = with_outcomes(with_flips(_calls(connection)), closes).filter(pl.col("market_date") >= FIRST_WEEK)
+    calls = with_flips(_calls(connection)).filter(pl.col("market_date") >= FIRST_WEEK)
+    closes = daily_closes(
+        connection,
+        until=newest[0] if newest and newest[0] else FIRST_WEEK,
+        tokens=[*calls["token_id"].unique().sort(), "bitcoin"],
+    )
+    daily = with_outcomes(calls, closes.filter(pl.col("market_date") >= FIRST_WEEK - timedelta(days=NEAR_DAYS)))
     known = daily.filter(pl.col("return_14d").is_not_null())["market_date"].max()
     return Panel(
         daily=daily,
@@ -150,21 +155,31 @@ def with_peers(weekly: pl.DataFrame) -> pl.DataFrame:
     """Add peers_turned_bullish: other tokens of the sector that turned bullish at one of the week's seven closes and still are.
 
     Args:
-        weekly: One row a week and token: period, token_id, sector (nullable), signal, days_standing.
+        weekly: One row a week and token: period, token_id, sector (nullable), signal, days_standing, calls_confidence, p_bullish,
+            p_bearish.
 
     Returns:
-        `weekly` with peers_turned_bullish, null without a sector; and place_in_confidence, the place (0 to 1) of a call's confidence among
-        the week's calls other than neutral, null where it has none.
+        `weekly` with peers_turned_bullish, null without a sector; place_in_confidence, the place (0 to 1) of a call's confidence among
+        the week's calls other than neutral, and place_in_probability, that of its probability among those of its own kind; null where
+        there is none.
     """
     turned = ((pl.col("signal") == 1) & (pl.col("days_standing") < 7)).cast(pl.Int64)
-    confidence = pl.when(pl.col("signal") != 0).then(pl.col("calls_confidence"))
-    known = confidence.count().over("period")
+    is_call, is_up = pl.col("signal") != 0, pl.col("signal") == 1
+    confidence = pl.when(is_call).then(pl.col("calls_confidence"))
+    probability = pl.when(is_call).then(pl.when(is_up).then("p_bullish").otherwise("p_bearish"))
     return weekly.with_columns(
         peers_turned_bullish=pl.when(pl.col("sector").is_not_null()).then(
             turned.sum().over("period", "sector") - turned
         ),
-        place_in_confidence=pl.when(known > 1).then((confidence.rank().over("period") - 1) / (known - 1)),
+        place_in_confidence=_place(confidence, over=["period"]),
+        place_in_probability=_place(probability, over=["period", "signal"]),
     )
+
+
+def _place(value: pl.Expr, *, over: list[str]) -> pl.Expr:
+    """Place of a value among the known ones of its group, 0 to 1; null where it is the only one."""
+    known = value.count().over(over)
+    return pl.when(known > 1).then((value.rank().over(over) - 1) / (known - 1))
 
 
 def market_days(daily: pl.DataFrame, market: pl.DataFrame) -> pl.DataFrame:

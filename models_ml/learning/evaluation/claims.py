@@ -40,6 +40,8 @@ class Effect:
         claimed: Rows the claim praises that entered.
         others: Rows they were compared with.
         periods: Periods that have a comparison.
+        claimed_mean: What the claimed rows' mean is, over the periods that have a comparison; NaN where there is none.
+        others_mean: Likewise of the others.
     """
 
     estimate: float
@@ -49,6 +51,8 @@ class Effect:
     claimed: int
     others: int
     periods: int
+    claimed_mean: float = math.nan
+    others_mean: float = math.nan
 
 
 def within_periods(frame: pl.DataFrame, *, claimed: pl.Expr, others: pl.Expr, value: str, block: int) -> Effect:
@@ -86,6 +90,7 @@ def within_periods(frame: pl.DataFrame, *, claimed: pl.Expr, others: pl.Expr, va
         block=block,
         periods=both.height,
         rows=(int(both["claimed"].sum()), int(both["others"].sum())),
+        means=(_mean(both["yes"]), _mean(both["no"])),
         is_difference=False,
     )
 
@@ -125,6 +130,7 @@ def across_periods(frame: pl.DataFrame, *, claimed: pl.Expr, others: pl.Expr | N
         block=block,
         periods=int((per_period[:, 1] > 0).sum()),
         rows=(int(per_period[:, 1].sum()), int(per_period[:, 3].sum())),
+        means=(_mean(rows.filter(side)["value"]), _mean(rows.filter(~side)["value"])),
         is_difference=others is not None,
     )
 
@@ -189,7 +195,15 @@ def _calendar(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.select(pl.col("period").unique())
 
 
-def _effect(per_period: Floats, *, block: int, periods: int, rows: tuple[int, int], is_difference: bool) -> Effect:
+def _effect(
+    per_period: Floats,
+    *,
+    block: int,
+    periods: int,
+    rows: tuple[int, int],
+    means: tuple[float, float],
+    is_difference: bool,
+) -> Effect:
     """Effect of per-period totals: claimed total and weight, other total and weight."""
 
     def measure(counts: Counts) -> Floats:
@@ -200,10 +214,14 @@ def _effect(per_period: Floats, *, block: int, periods: int, rows: tuple[int, in
 
     found = bootstrap_interval(measure, len(per_period), block=block)
     if periods < FEWEST_BLOCKS * block or found.low is None or found.high is None:
-        return Effect(found.estimate, None, None, None, *rows, periods)
-    return Effect(
-        found.estimate, found.low, found.high, _p_value(found.estimate, found.low, found.high), *rows, periods
-    )
+        return Effect(found.estimate, None, None, None, *rows, periods, *means)
+    p_value = _p_value(found.estimate, found.low, found.high)
+    return Effect(found.estimate, found.low, found.high, p_value, *rows, periods, *means)
+
+
+def _mean(values: pl.Series) -> float:
+    mean = values.mean()
+    return mean if isinstance(mean, float) else math.nan
 
 
 def _p_value(estimate: float, low: float, high: float) -> float:

@@ -100,13 +100,17 @@ def test_peers_are_the_other_tokens_of_the_sector_that_turned_this_week():
         ("f", None, 1, 0),
     ]
     weekly = pl.DataFrame(rows, schema=["token_id", "sector", "signal", "days_standing"], orient="row").with_columns(
-        period=pl.lit(FIRST), calls_confidence=pl.Series([0.1, 0.4, 0.2, 0.9, None, 0.3])
+        period=pl.lit(FIRST),
+        calls_confidence=pl.Series([0.1, 0.4, 0.2, 0.9, None, 0.3]),
+        p_bullish=pl.Series([0.5, 0.4, 0.6, 0.9, 0.7, 0.8]),
+        p_bearish=pl.lit(0.1),
     )
 
     found = with_peers(weekly)
 
     assert found["peers_turned_bullish"].to_list() == [1, 1, 2, 2, 0, None]
     assert found["place_in_confidence"].to_list() == pytest.approx([0.0, 1.0, 1 / 3, None, None, 2 / 3])
+    assert found["place_in_probability"].to_list() == pytest.approx([0.25, 0.0, 0.5, None, 0.75, 1.0])
 
 
 def test_the_market_is_judged_from_the_next_day_on():
@@ -199,6 +203,7 @@ def panel():
             "risk_class": rng.choice(["low", "medium"], count),
             "peers_turned_bullish": rng.integers(0, 8, count),
             "place_in_confidence": rng.random(count),
+            "place_in_probability": rng.random(count),
         }
     ).with_columns(period=pl.col("market_date").dt.truncate("1w"))
     change = rng.normal(0, 0.08, days)

@@ -48,6 +48,7 @@ def test_within_periods_averages_the_differences_of_periods_that_have_both_sides
 
     assert found.estimate == pytest.approx((0.2 + 0.1) / 2)
     assert (found.claimed, found.others, found.periods) == (3, 2, 2)
+    assert (found.claimed_mean, found.others_mean) == (pytest.approx(-0.15), pytest.approx(-0.3))
     assert found.low is None
 
 
@@ -91,6 +92,7 @@ def test_what_moves_the_whole_period_does_not_widen_the_interval_within_periods(
     assert within.low < 0.02 < within.high
     assert within.high - within.low < 0.5 * (across.high - across.low)
     assert within.p_value < 0.05
+    assert within.claimed_mean - within.others_mean == pytest.approx(within.estimate)
 
 
 def test_claims_without_truth_lie_outside_their_interval_about_as_often_as_stated():
