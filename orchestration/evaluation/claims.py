@@ -427,8 +427,8 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         "Calls of high confidence are right more often",
-        "Bullish and bearish calls whose confidence (`calls_confidence`) is at or above the week's median among such calls less those below, "
-        "same week; right as the report card has it, from the call's own close",
+        "Bullish and bearish calls whose confidence (`calls_confidence`) is at or above the week's median among such calls less those "
+        "below, same week; right as the report card has it, from the call's own close",
         "share of calls that were right (barrier passed first)",
         "points",
         f"{FORTNIGHT} weeks",

@@ -15,6 +15,7 @@ from orchestration.evaluation.claims_panel import (
     with_outcomes,
     with_peers,
 )
+from orchestration.evaluation.claims_picture import draw_effects
 
 FIRST = date(2021, 1, 4)
 TWINS = {"ai_top100": "hodl100_capped", "defi_ai": "defi_passive", "ai_low_risk": "hodl100_capped"}
@@ -244,6 +245,15 @@ def test_the_page_has_a_row_and_a_test_for_every_claim_and_every_variant(panel):
             assert f"|{name}|" in text
     assert f"{TRADE_COST:.1%} of return" in text
     assert "**1 held" in text
+
+
+def test_the_picture_has_a_row_for_every_claim_with_an_interval(panel, tmp_path):
+    draw_effects(findings(panel), tmp_path / "claims.png")
+
+    header = (tmp_path / "claims.png").read_bytes()[:24]
+    height = int.from_bytes(header[20:24], "big")  # of the PNG, pixels
+    assert header[1:4] == b"PNG"
+    assert height > 40 * len(CLAIMS)
 
 
 def test_every_claim_says_beforehand_what_would_matter_and_how_long_its_blocks_are():
