@@ -25,7 +25,7 @@ def draw_cases(cases: Cases, folder: Path) -> None:
     draw_flip(cases.market, cases.flips["market_date"][0], folder / "case-flip.png")
     for name, case in (("winner", cases.winner), ("failure", cases.failure), ("pump", cases.pump)):
         closes = cases.closes.filter(pl.col("token_id") == case["token_id"])
-        what = "rejected" if name == "pump" else "picked"
+        what = "kept out" if name == "pump" else "picked"
         draw_token(closes, case, what=what, path=folder / f"case-{name}.png")
 
 
@@ -56,7 +56,7 @@ def draw_token(closes: pl.DataFrame, case: dict[str, Any], *, what: str, path: P
     Args:
         closes: market_date, price_usd, volume_24h_usd of the token.
         case: as_of_week, symbol, entry_usd, return_90d.
-        what: 'picked' or 'rejected'.
+        what: 'picked' or 'kept out'.
         path: Of the PNG.
     """
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
@@ -87,7 +87,9 @@ def draw_token(closes: pl.DataFrame, case: dict[str, Any], *, what: str, path: P
         textcoords="offset points",
         fontsize=8,
     )
-    below.bar(days, (rows["volume_24h_usd"] / 1e6).fill_null(float("nan")).to_list(), color=PRICE, width=1.0, alpha=0.6)
+    volume = (rows["volume_24h_usd"] / 1e6).fill_null(float("nan")).to_list()  # unknown volume is a gap, not 0
+    below.fill_between(days, volume, step="mid", color=PRICE, alpha=0.6, linewidth=0)
+    below.set_ylim(bottom=0)
     below.set_ylabel("volume, M USD a day", fontsize=8)
     for axes in (above, below):
         axes.axvspan(week, end, color=MARK, alpha=0.06)

@@ -10,9 +10,11 @@ nothing is chosen by how it looks.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 
 import duckdb
 import polars as pl
@@ -46,19 +48,19 @@ class Cases:
     Attributes:
         market: One row a day: market_date, market_index_level, bearish_share, bullish_share, tokens, bearish_share_change_7d.
         flips: The broadest bearish flips, largest first (`broad_flips`).
-        screened: Every low-cap token-week whose 90 days have ended (`followed`).
+        screened: Every low-cap token-week whose 90 days have ended (`followed`), with picks and warnings of pumps.
         winner: The pick with the highest return of 90 days.
         failure: The pick with the lowest.
-        pump: The token rejected for its pump that had the lowest.
+        pump: The token that the filter kept out for its pump, in the week the warning began, that had the lowest.
         closes: token_id, market_date, price_usd, volume_24h_usd of the three tokens.
     """
 
     market: pl.DataFrame
     flips: pl.DataFrame
     screened: pl.DataFrame
-    winner: dict[str, object]
-    failure: dict[str, object]
-    pump: dict[str, object]
+    winner: dict[str, Any]
+    failure: dict[str, Any]
+    pump: dict[str, Any]
     closes: pl.DataFrame
 
 
@@ -72,7 +74,7 @@ def read_cases(connection: duckdb.DuckDBPyConnection) -> Cases:
         connection, until=until + timedelta(days=1), tokens=candidates["token_id"].unique().sort().to_list()
     )
     screened = followed(candidates, closes)
-    picks, pumps = screened.filter("is_pick"), screened.filter(pl.col("is_pumped") & ~pl.col("is_pick"))
+    picks, pumps = screened.filter("is_pick"), newly_warned(screened)
     winner, failure, pump = (
         _first(picks.sort("return_90d", "as_of_week", descending=[True, False])),
         _first(picks.sort("return_90d", "as_of_week")),
@@ -168,6 +170,17 @@ def followed(screened: pl.DataFrame, closes: pl.DataFrame) -> pl.DataFrame:
     return entries.join(outcomes, on=keys).sort(keys)
 
 
+def newly_warned(screened: pl.DataFrame) -> pl.DataFrame:
+    """Token-weeks with an excluding warning of a pump that the token did not have the week before, picks left out.
+
+    Args:
+        screened: as_of_week, token_id, is_pick, pump_reason (null where there is no such warning).
+    """
+    warned = screened.filter(pl.col("pump_reason").is_not_null())
+    before = warned.select("token_id", pl.col("as_of_week") + timedelta(days=7))
+    return warned.filter(~pl.col("is_pick")).join(before, on=["as_of_week", "token_id"], how="anti")
+
+
 def page(cases: Cases, code: str, *, pictures: str) -> str:
     """The page as Markdown.
 
@@ -254,23 +267,24 @@ def _failure_section(cases: Cases, pictures: str) -> str:
 
 
 def _pump_section(cases: Cases, pictures: str) -> str:
-    case, settings = cases.pump, MoonshotSettings()
-    pumps = cases.screened.filter(pl.col("is_pumped"))
-    lost, doubled = (pumps["return_90d"] <= LOSS).mean(), pumps["has_doubled"].mean()
+    case = cases.pump
+    pumps = newly_warned(cases.screened)
+    lost, doubled = _share(pumps["return_90d"] <= LOSS), _share(pumps["has_doubled"])
+    rest = cases.screened.filter(pl.col("pump_reason").is_null())
+    usual_lost, usual_doubled = _share(rest["return_90d"] <= LOSS), _share(rest["has_doubled"])
     return (
-        "## A rejected pump\n\n*Rule: of all low-cap tokens that the screen left out for their pump the one with the lowest return after "
-        f"90 days. It leaves out what gained {settings.pump_return_7d:.0%} or more within 7 days on at least "
-        f"{settings.pump_volume_surge:g} times its usual volume.*\n\n"
-        f"On Monday **{case['as_of_week']}** **{case['symbol']}** had gained {case['return_7d']:.0%} in a week on "
-        f"{case['volume_surge_7d_30d']:.1f} times its volume of 30 days, at a market cap of {_usd(case['market_cap_usd'])}: rejected as "
-        f"`pump_shape`. Who bought at Monday's close had {signed(case['return_30d'])} after 30 days and {signed(case['return_90d'])} "
-        f"after 90, at best {float(str(case['best'])):.2f} and at worst {float(str(case['worst'])):.3f} times the entry."
-        f"\n\n![The rejected pump]({pictures}case-pump.png)\n\n"
-        f"All {pumps.height} token-weeks that the rule rejected: {lost:.0%} lost half or more within 90 days, and {doubled:.0%} doubled. "
+        "## A rejected pump\n\n*Rule: of all low-cap tokens that the filter keeps out for a pump, in the week in which the warning began, "
+        "the one with the lowest return after 90 days.*\n\n"
+        f"On Monday **{case['as_of_week']}** the filter kept out **{case['symbol']}**, at a market cap of {_usd(case['market_cap_usd'])}, "
+        f"and said why: *{case['pump_reason']}*. Who bought at Monday's close had {signed(case['return_30d'])} after 30 days and "
+        f"{signed(case['return_90d'])} after 90, at best {case['best']:.2f} and at worst {case['worst']:.3f} times the entry.\n\n"
+        f"![The rejected pump]({pictures}case-pump.png)\n\n"
+        f"The {pumps.height} weeks in which such a warning began: {lost:.0%} of these tokens lost half or more within 90 days (of low caps "
+        f"without the warning {usual_lost:.0%}), and {doubled:.0%} doubled ({usual_doubled:.0%}). "
         + (
-            "The rule keeps out more than it saves: it is a guard against the worst, and it costs winners."
-            if (doubled or 0) > (lost or 0)
-            else "More of them lost half than doubled."
+            "The warning keeps out more winners than losers: it guards against the worst, at a price."
+            if doubled > lost
+            else "The warning keeps out more losers than winners."
         )
     )
 
@@ -278,8 +292,8 @@ def _pump_section(cases: Cases, pictures: str) -> str:
 def _all_section(screened: pl.DataFrame) -> str:
     groups = {
         "picks": pl.col("is_pick"),
-        "rejected for a pump": pl.col("is_pumped") & ~pl.col("is_pick"),
-        "all other low caps": ~pl.col("is_pick") & ~pl.col("is_pumped"),
+        "kept out for a pump": pl.col("pump_reason").is_not_null() & ~pl.col("is_pick"),
+        "all other low caps": pl.col("pump_reason").is_null() & ~pl.col("is_pick"),
     }
     rows = []
     for name, condition in groups.items():
@@ -289,8 +303,8 @@ def _all_section(screened: pl.DataFrame) -> str:
                 "low-cap tokens": name,
                 "token-weeks": group.height,
                 "tokens": group["token_id"].n_unique(),
-                "doubled": group["has_doubled"].mean(),
-                "lost half": (group["return_90d"] <= LOSS).mean(),
+                "doubled": _share(group["has_doubled"]),
+                "lost half": _share(group["return_90d"] <= LOSS),
                 "median_return_90d": group["return_90d"].median(),
                 "mean_return_90d": group["return_90d"].mean(),
             }
@@ -326,27 +340,25 @@ def _picks_said(effect: Effect) -> str:
     return f"Within the same weeks the share of picks that doubled differs from that of the other low caps by {bounds}, {skill}."
 
 
-def _told(case: dict[str, object], screened: pl.DataFrame) -> str:
+def _told(case: dict[str, Any], screened: pl.DataFrame) -> str:
     week = screened.filter((pl.col("as_of_week") == case["as_of_week"]) & pl.col("is_pick"))
     items = ", ".join(f"`{name}`" for name in true_items(str(case["evidence"])))
     flags = f"; flagged {case['risk_flags']}" if case["risk_flags"] else ""
     stopped = (
         f" Its price stops on {case['last_date']}."
-        if isinstance(case["last_date"], date)
-        and isinstance(case["as_of_week"], date)
-        and (case["last_date"] - case["as_of_week"]).days < FOLLOWED_DAYS
+        if (case["last_date"] - case["as_of_week"]).days < FOLLOWED_DAYS
         else ""
     )
     checked = f"{case['checks_true']} of {case['checks_known']} known items true ({items})"
     return (
         f"On Monday **{case['as_of_week']}** the screen picked **{case['symbol']}**, number {case['rank']} of {week.height}, at a market "
         f"cap of {_usd(case['market_cap_usd'])}: {checked}{flags}. From Monday's close it returned {signed(case['return_30d'])} in 30 "
-        f"days and {signed(case['return_90d'])} in 90, at best {float(str(case['best'])):.2f} and at worst "
-        f"{float(str(case['worst'])):.3f} times the entry.{stopped}"
+        f"days and {signed(case['return_90d'])} in 90, at best {case['best']:.2f} and at worst "
+        f"{case['worst']:.3f} times the entry.{stopped}"
     )
 
 
-def _company(case: dict[str, object], screened: pl.DataFrame) -> str:
+def _company(case: dict[str, Any], screened: pl.DataFrame) -> str:
     week = screened.filter(pl.col("as_of_week") == case["as_of_week"])
     others = week.filter(pl.col("is_pick") & (pl.col("token_id") != case["token_id"]))
     rest = week.filter(~pl.col("is_pick"))
@@ -357,7 +369,7 @@ def _company(case: dict[str, object], screened: pl.DataFrame) -> str:
     )
     return (
         f"{of_picks}that of the {rest.height} low caps that were not picked {signed(rest['return_90d'].median())}; "
-        f"{rest['has_doubled'].mean() or 0:.0%} of these doubled as well."
+        f"{_share(rest['has_doubled']):.0%} of these doubled as well."
     )
 
 
@@ -380,11 +392,16 @@ def signed(value: object) -> str:
     return f"{value:+.1%}" if value <= ALMOST_ALL else f"{value:+,.0%}"
 
 
+def _share(answers: pl.Series) -> float:
+    """Share of rows that are true; NaN where there are none."""
+    return int(answers.sum()) / answers.len() if answers.len() else math.nan
+
+
 def _usd(value: object) -> str:
     return f"{value / 1e6:.1f} M USD" if isinstance(value, float) else "unknown size"
 
 
-def _first(rows: pl.DataFrame) -> dict[str, object]:
+def _first(rows: pl.DataFrame) -> dict[str, Any]:
     if rows.is_empty():
         raise ValueError("no case of the kind has ended in this history; case studies need real history of some years")
     return rows.row(0, named=True)
@@ -411,19 +428,19 @@ def _market(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
 
 
 def _screened(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
-    """Every token-week of the screen's universe with its pick, and whether the screen would leave it out for a pump."""
+    """Every token-week of the screen's universe with its pick, and the reason for which the filter keeps it out for a pump."""
     settings = MoonshotSettings()
     return connection.execute(
         f"""
         select
-            universe.market_date + 1 as as_of_week, universe.token_id, tokens.symbol, universe.market_cap_usd, features.return_7d,
-            features.volume_surge_7d_30d, picks.rank, picks.rank is not null as is_pick, picks.checks_true, picks.checks_known,
-            picks.evidence, picks.risk_flags,
-            coalesce(features.return_7d >= $pump_return and features.volume_surge_7d_30d >= $pump_surge, false) as is_pumped
+            universe.market_date + 1 as as_of_week, universe.token_id, tokens.symbol, universe.market_cap_usd, picks.rank,
+            picks.rank is not null as is_pick, picks.checks_true, picks.checks_known, picks.evidence, picks.risk_flags,
+            warnings.reason as pump_reason
         from marts.fct_universe_daily as universe
         inner join {token_of_day("universe")}
-        inner join marts.feat_token_daily as features
-            on universe.token_id = features.token_id and universe.market_date = features.market_date
+        left join screens.token_warnings_current as warnings
+            on universe.token_id = warnings.token_id and universe.market_date + 1 = warnings.as_of_week
+            and warnings.warning = 'pump' and warnings.is_excluding
         left join screens.moonshots_current as picks
             on universe.token_id = picks.token_id and universe.market_date + 1 = picks.as_of_week
         where isodow(universe.market_date) = 7 and universe.market_date + 1 >= $first
@@ -437,8 +454,6 @@ def _screened(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
         order by 1, 2
         """,
         {
-            "pump_return": settings.pump_return_7d,
-            "pump_surge": settings.pump_volume_surge,
             "first": FIRST_WEEK,
             "low": settings.min_market_cap_usd,
             "high": settings.max_market_cap_usd,

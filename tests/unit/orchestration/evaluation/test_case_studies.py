@@ -11,6 +11,7 @@ from orchestration.evaluation.case_studies import (
     Cases,
     broad_flips,
     followed,
+    newly_warned,
     page,
     picks_against_others,
     true_items,
@@ -153,6 +154,20 @@ def test_picks_are_compared_with_the_other_low_caps_of_their_weeks():
     assert found.low is None  # four weeks hold no three blocks of thirteen
 
 
+def test_a_warning_counts_in_the_week_in_which_it_began_and_not_for_picks():
+    weeks = [MONDAY + timedelta(weeks=week) for week in range(4)]
+    screened = pl.DataFrame(
+        {
+            "as_of_week": [*weeks, weeks[0]],
+            "token_id": [*["one"] * 4, "two"],
+            "is_pick": [*[False] * 4, True],
+            "pump_reason": ["rose", "rose", None, "rose", "rose"],
+        }
+    )
+
+    assert newly_warned(screened)["as_of_week"].to_list() == [weeks[0], weeks[3]]
+
+
 @pytest.fixture
 def cases():
     evidence = json.dumps({"is_grade_high": {"answer": True}, "is_newly_listed": {"answer": None}})
@@ -170,15 +185,13 @@ def cases():
             "token_id": names,
             "symbol": [name.upper() for name in names],
             "market_cap_usd": [5e6] * 4,
-            "return_7d": [0.1, 0.1, 1.5, 0.0],
-            "volume_surge_7d_30d": [1.0, 1.0, 4.0, 1.0],
             "rank": [1, 2, None, None],
             "is_pick": [True, True, False, False],
             "checks_true": [1, 1, None, None],
             "checks_known": [1, 1, None, None],
             "evidence": [evidence, evidence, None, None],
             "risk_flags": ["", "thin_volume", None, None],
-            "is_pumped": [False, False, True, False],
+            "pump_reason": [None, None, "rose by 150% within days", None],
         }
     )
     screened = followed(candidates, closes)
@@ -197,10 +210,14 @@ def test_the_page_tells_each_case_with_its_figures_and_what_became_of_all(cases)
     assert "+200% in 90" in text
     assert "flagged thin_volume" in text
     assert f"-99.0% in 90, at best 0.01 and at worst 0.010 times the entry. Its price stops on {day(30)}." in text
-    assert "**PUMPED** had gained 150% in a week on 4.0 times its volume" in text
+    assert "kept out **PUMPED**, at a market cap of 5.0 M USD, and said why: *rose by 150% within days*" in text
     assert "-80% after 90" in text
     assert "|picks|2|2|0.5|0.5|" in text
-    assert "|rejected for a pump|1|1|0|1|" in text
+    assert "|kept out for a pump|1|1|0|1|" in text
+    assert (
+        "100% of these tokens lost half or more within 90 days (of low caps without the warning 33%), and 0% doubled (33%)"
+        in text
+    )
 
 
 def test_every_picture_that_the_page_shows_is_drawn(cases, tmp_path):
