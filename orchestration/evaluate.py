@@ -25,7 +25,9 @@ from orchestration.cleaning_report import write_report
 from orchestration.evaluation import (
     ai_rules,
     calls,
+    case_studies,
     challengers,
+    claims,
     confidence,
     experiments,
     index_survivors,
@@ -36,6 +38,9 @@ from orchestration.evaluation import (
     ranking,
     survivors,
 )
+from orchestration.evaluation.case_pictures import draw_cases
+from orchestration.evaluation.claims_panel import read_panel
+from orchestration.evaluation.claims_picture import draw_effects
 from orchestration.evaluation.history import History, read_history
 from orchestration.lib.code_version import code_version
 from orchestration.lib.data_folder import DataFolder
@@ -49,6 +54,7 @@ from orchestration.sentiment_report import write_sentiment_page
 from orchestration.settings import REPOSITORY_ROOT
 
 RESULTS = REPOSITORY_ROOT / "docs" / "results"
+IMAGES = REPOSITORY_ROOT / "docs" / "images"
 WORK = REPOSITORY_ROOT / "data" / "evaluate"
 
 
@@ -137,7 +143,24 @@ def steps(archive: Path, work: Path) -> dict[str, Callable[[], None]]:
         ),
         "challengers": write("challengers", lambda: challengers.page(history(), code)),
         "confidence": write("confidence", lambda: confidence.page(history(), code)),
+        "claims": write("claims", from_warehouse(claims_page)),
+        "case_studies": write("case-studies", from_warehouse(case_page)),
     }
+
+
+def claims_page(connection: duckdb.DuckDBPyConnection, code: str) -> str:
+    """The audit of claims; draws its picture."""
+    panel = read_panel(connection)
+    found = claims.findings(panel)
+    draw_effects(found, IMAGES / "claims.png")
+    return claims.page(panel, found, code, picture="../images/claims.png")
+
+
+def case_page(connection: duckdb.DuckDBPyConnection, code: str) -> str:
+    """The case studies; draws their pictures."""
+    cases = case_studies.read_cases(connection)
+    draw_cases(cases, IMAGES)
+    return case_studies.page(cases, code, pictures="../images/")
 
 
 READING = """
