@@ -83,8 +83,10 @@ test-runs: setup
 	@$(BIN)/python -m pytest -m "not slow" tests/integration tests/faults tests/browser $(addprefix --ignore=,$(PARTS))
 
 # What make test leaves out because something cheaper holds most of it; each drill says what, and what it costs.
+# The tests of properties are repeated with more examples than the tests try (tests/examples.py).
 drills: setup
 	@$(BIN)/python -m pytest -m slow tests
+	@$(BIN)/python -m pytest -m "hypothesis and not slow" --hypothesis-profile=deep tests/unit
 
 check: setup
 	@$(BIN)/ruff format --check .

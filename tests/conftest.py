@@ -23,9 +23,9 @@ import polars as pl
 import pytest
 from hypothesis import settings
 
-# How long an example takes says how busy the machine is; figures of speed stand in benchmarks/.
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
+from tests.examples import QUICK
+
+settings.load_profile(QUICK)
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 LONGEST_RUN_SECONDS = 900

@@ -6,7 +6,7 @@ import itertools
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from models_ml.backtest.costs import TradingCosts
@@ -16,9 +16,10 @@ from models_ml.indices.definition import IndexDefinition
 from models_ml.indices.engine import fold
 from models_ml.indices.market import CANDIDATE_SCHEMA, MarketData, MarketState
 from models_ml.indices.state import new_state
+from tests.examples import examples
 
 START = dt.date(2024, 1, 1)
-CASES = settings(max_examples=20, deadline=None)
+CASES = examples(6, many=20)
 FEE_ONLY = TradingCosts(venue_fee=0.01, half_spread_floors=((0.0, 0.0),), impact=0.0)
 
 

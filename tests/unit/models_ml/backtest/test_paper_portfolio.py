@@ -4,15 +4,16 @@ import datetime as dt
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from models_ml.backtest.costs import TradingCosts
 from models_ml.backtest.errors import BacktestDataError
 from models_ml.backtest.net_levels import TradingRules, net_levels
 from models_ml.backtest.paper_portfolio import CASH, HOLDING_SCHEMA, WeeklyHoldings
+from tests.examples import examples
 
-CASES = settings(max_examples=20, deadline=None)
+CASES = examples(6, many=20)
 FEE_ONLY = TradingCosts(venue_fee=0.01, half_spread_floors=((0.0, 0.0),), impact=0.0)
 FREELY = TradingRules.unlimited()
 

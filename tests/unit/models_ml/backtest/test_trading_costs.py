@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from models_ml.backtest.costs import TradingCosts, cost_fraction, cost_inputs, spread_of_two_days
 from models_ml.backtest.errors import BacktestDataError
+from tests.examples import examples
 
 START = dt.date(2024, 1, 1)
 
@@ -154,7 +155,7 @@ def test_a_token_without_any_volume_costs_what_moving_it_for_a_day_does(daily_of
     assert rows["impact_per_root_usd"].to_list() == [0.0, 0.0]
 
 
-@settings(max_examples=30, deadline=None)
+@examples(10, many=30)
 @given(
     small=st.floats(1, 1e9),
     factor=st.floats(1.01, 1e3),

@@ -6,16 +6,17 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from models_ml.features import compute
 from models_ml.features.catalogue import CATALOGUE, FEATURE_NAMES, LONGEST_LOOK_BACK_DAYS
 from models_ml.features.feature import FACT_COLUMNS, ONCHAIN_COLUMNS
+from tests.examples import examples
 
 FIRST, LAST = dt.date(2023, 1, 1), dt.date(2024, 4, 4)
 CUTS = st.dates(FIRST + dt.timedelta(days=5), LAST - dt.timedelta(days=1))
-ALWAYS = settings(max_examples=10, deadline=None)
+ALWAYS = examples(3, many=10)
 
 FLOAT32 = 1.2e-7
 """One unit in the last place of a stored value. Days computed anew differ by at most that, and almost never by anything."""

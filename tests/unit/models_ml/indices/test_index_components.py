@@ -5,18 +5,19 @@ import math
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from models_ml.indices.components import ComponentHistory, Components
 from models_ml.indices.engine import advance, fold
 from models_ml.indices.errors import StateError
 from models_ml.indices.state import new_state, state_from_rows
+from tests.examples import examples
 from tests.unit.models_ml.indices.folds import START, day, flat, mondays, reasons_of, targets_of, weights_of
 
 DAYS = 7 * 24
 WEEKS = mondays(23)
-MARKETS = settings(max_examples=10, deadline=None)
+MARKETS = examples(3, many=10)
 TABLES = ("rebalances", "levels", "compositions")
 MODEL = {"calendar": {"rule": "weekly_model"}, "ranking": {"by": "score", "among_largest": 8}}
 MIXED = {"top": 0.4, "scored": 0.35, "parked": 0.25}

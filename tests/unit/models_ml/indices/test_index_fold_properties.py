@@ -5,11 +5,12 @@ import itertools
 
 import polars as pl
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from models_ml.indices.engine import advance, fold
 from models_ml.indices.state import new_state, state_from_rows
+from tests.examples import examples
 
 START = dt.date(2024, 1, 1)
 WEEKS = [START + dt.timedelta(days=7 * week) for week in range(1, 27)]
@@ -29,7 +30,7 @@ KINDS = st.sampled_from(
         "floored",
     ]
 )
-MARKETS = settings(max_examples=25, deadline=None)
+MARKETS = examples(6, many=25)
 
 
 @pytest.fixture(scope="session")
