@@ -55,6 +55,11 @@ API_VIEWS = (
         "trade_actions",
         "call_outcomes",
         "report_card",
+        "technology_grade",
+        "fundamental_grade",
+        "listings",
+        "sentiments",
+        "weekly_report",
     ),
 )
 CHECK_RESULTS = dg.AssetKey(["quality", "check_results"])
