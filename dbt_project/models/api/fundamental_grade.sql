@@ -3,7 +3,7 @@ select
     token_id,
     symbol,
     grade as fundamental_grade,
-    grade - lag(grade) over (
+    grade - max(grade) over (
         partition by token_id order by as_of_week range between interval 7 day preceding and interval 7 day preceding
     ) as fundamental_grade_change_7d,
     basis,
