@@ -278,6 +278,22 @@ API = {
         **{"date": DAY, "token_id": TEXT, "news_texts": COUNT, "social_texts": COUNT},
         **dict.fromkeys(("news_sentiment", "news_dispersion", "news_zscore_90d", "social_sentiment"), NUMBER),
     },
+    "sentiments": {
+        **{"date": DAY, "token_id": TEXT, "medium": TEXT, "texts": COUNT},
+        **dict.fromkeys(("sentiment", "dispersion", "zscore_90d"), NUMBER),
+    },
+    "listings": {
+        **{"token_id": TEXT, "symbol": TEXT, "exchange": TEXT, "market_id": TEXT, "quote": TEXT},
+        **{"listed_date": DAY, "quoted_date": DAY, "is_depth_complete": FLAG},
+        **dict.fromkeys(("volume_24h_usd", "bid_ask_spread", "depth_2pct_usd", "maker_fee", "taker_fee"), NUMBER),
+    },
+    "technology_grade": {**WEEK_AND_TOKEN, "technology_grade": NUMBER, "technology_grade_change_7d": NUMBER, **VERSION},
+    "fundamental_grade": {**WEEK_AND_TOKEN, "fundamental_grade": NUMBER, "fundamental_grade_change_7d": NUMBER, **VERSION},
+    "weekly_report": {
+        **{"as_of_week": DAY, "origin": TEXT, "top_symbols": {"VARCHAR[]"}},
+        **dict.fromkeys(("graded_tokens", "tokens_grade_80", "turned_bullish_tokens", "moonshot_picks"), COUNT),
+        **dict.fromkeys(("median_trader_grade", "bullish_share", "market_return_7d", "rank_ic_lag1"), NUMBER),
+    },
     "market_sentiment": {
         **{"date": DAY, "news_texts": COUNT, "social_texts": COUNT},
         **dict.fromkeys(("news_sentiment", "news_dispersion", "news_zscore_90d", "news_positive_share"), NUMBER),
