@@ -21,6 +21,7 @@ from orchestration.site import formats
 from orchestration.site.pages import Page
 from orchestration.site.pages.indices import indices
 from orchestration.site.pages.methodology import methodology
+from orchestration.site.pages.moonshots import moonshots
 from orchestration.site.pages.overview import overview
 from orchestration.site.pages.quality import quality
 from orchestration.site.pages.record import record
@@ -39,6 +40,7 @@ MENU = (
     ("Overview", "index.html"),
     ("Tokens", "tokens.html"),
     ("Indices", "indices.html"),
+    ("Moonshots", "moonshots.html"),
     ("Report card", "report-card.html"),
     ("Data", "quality.html"),
     ("Methodology", "methodology.html"),
@@ -105,6 +107,7 @@ def all_pages(copy: Published) -> Iterator[Page]:
     yield overview(copy)
     yield from tokens(copy)
     yield from indices(copy)
+    yield moonshots(copy)
     yield record(copy)
     yield quality(copy)
     yield from methodology(copy)

@@ -25,6 +25,8 @@ def overview(copy: Published) -> Page:
         context={
             "report": copy.row("select * from api.weekly_report where as_of_week = $week", **week),
             "market": copy.row("select * from api.market where date < $week order by date desc limit 1", **week),
+            "regime": copy.row("select * from api.market_regime where date < $week order by date desc limit 1", **week),
+            "signal": copy.row("select * from api.market_signal where date < $week order by date desc limit 1", **week),
             "moods": _moods(copy),
             "level": _market_level(copy),
             "sectors": _sectors(copy),
@@ -65,8 +67,10 @@ def _market_level(copy: Published) -> Any:
 
 def _sectors(copy: Published) -> Any:
     rows = copy.rows(
-        """select sector, tokens, return_7d, return_30d, return_less_btc_30d, volume_share_change_7d, breadth_50d, rank_30d, rank_gain_7d
-        from api.sectors where date = (select max(date) from api.sectors where date < $week) order by rank_30d nulls last, sector""",
+        """select sector, tokens, phase, turn, turn_known_date, return_7d, return_30d, return_less_btc_30d, volume_share_change_7d, breadth_50d,
+            rank_30d, rank_gain_7d
+        from api.sector_rotation where date = (select max(date) from api.sector_rotation where date < $week)
+        order by rank_30d nulls last, sector""",
         week=copy.week,
     )
     return table(
@@ -75,6 +79,7 @@ def _sectors(copy: Published) -> Any:
         rows,
         [
             Column("Sector", "sector"),
+            Column("Phase", "phase"),
             Column("Rank", "rank_30d", number, is_number=True),
             Column("Places gained, 7 d", "rank_gain_7d", lambda value: points(value, 0), is_number=True, tone=sign),
             Column("Return 7 d", "return_7d", change, is_number=True, tone=sign),
