@@ -67,7 +67,7 @@ def _market_level(copy: Published) -> Any:
 
 def _sectors(copy: Published) -> Any:
     rows = copy.rows(
-        """select sector, tokens, phase, turn, turn_known_date, return_7d, return_30d, return_less_btc_30d, volume_share_change_7d, breadth_50d,
+        """select sector, tokens, phase, return_7d, return_30d, return_less_btc_30d, volume_share_change_7d, breadth_50d,
             rank_30d, rank_gain_7d
         from api.sector_rotation where date = (select max(date) from api.sector_rotation where date < $week)
         order by rank_30d nulls last, sector""",
