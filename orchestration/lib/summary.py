@@ -15,6 +15,7 @@ import duckdb
 from orchestration.lib.data_docs import DATA_DOCS
 from orchestration.lib.data_folder import DataFolder
 from orchestration.settings import SHIPPED_INDICES
+from orchestration.site.build import SITE
 
 SHOWN_TABLES = 6
 LARGEST = 5
@@ -111,6 +112,9 @@ def print_summary(folder: DataFolder, week: date, *, seconds: float) -> None:
             print(_checks_line(checks))
         print(_sources_line(rows("select source, dataset, status from api.source_health where as_of_week = ?", week)))
     print(f"\nPublished warehouse: {path}")
+    site = folder.published / SITE / "index.html"
+    if site.exists():
+        print(f"Weekly report (open it in a browser): {site}")
     docs = folder.published / DATA_DOCS / "index.html"
     if docs.exists():
         print(f"Data Docs (what was checked, with the rows that failed): {docs}")

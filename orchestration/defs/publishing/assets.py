@@ -1,4 +1,4 @@
-"""The published copy: the last step of a weekly run, after every blocking check."""
+"""The published copy and the pages written from it: the last steps of a weekly run, after every blocking check."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -18,6 +18,7 @@ from orchestration.lib.resources import POOL, RunLease, Warehouse
 from orchestration.lib.run_context import complete_build
 from orchestration.lib.training import HEADS
 from orchestration.lib.versioned_tables import VERSIONED_TABLES
+from orchestration.site.build import write_site
 
 API_VIEWS = (
     *("tokens", "daily", "trader_grades", "trading_signals", "indices", "index_compositions", "index_rebalances"),
@@ -143,6 +144,31 @@ def published_warehouse(
     return dg.MaterializeResult(metadata=metadata)
 
 
+@dg.asset(
+    key=["published", "site"],
+    deps=[published_warehouse],
+    group_name="publishing",
+    owners=["team:research"],
+    kinds={"html"},
+    pool=POOL,
+)
+def published_site(
+    context: dg.AssetExecutionContext, lease: RunLease, warehouse: Warehouse
+) -> dg.MaterializeResult:
+    """The weekly report: static pages beside the published copy, one a graded token and index, for readers without SQL."""
+    site = write_site(warehouse.folder.published)
+    return dg.MaterializeResult(
+        metadata={
+            "index": dg.MetadataValue.path(site.index),
+            "pages": site.pages,
+            "size_mb": site.size_bytes / 1e6,
+            "first_view_kb": site.first_view_bytes / 1e3,
+            "build_seconds": site.seconds,
+            "is_new": site.is_new,
+        }
+    )
+
+
 def shown_checks(connection: duckdb.DuckDBPyConnection, run_id: str) -> dict[str, Any]:
     """What the UI shows of the checks of a run: counts by tier, and those that failed."""
     counts = connection.execute(
@@ -175,4 +201,4 @@ def defs() -> dg.Definitions:
             "publishing step, and at the end of a run that fails before."
         ),
     )
-    return dg.Definitions(assets=[published_warehouse, described])
+    return dg.Definitions(assets=[published_warehouse, published_site, described])

@@ -1,0 +1,113 @@
+"""Tables of the site: what a column shows, how it is written, what it is sorted by, where it links to.
+
+Belongs here: turning rows into cells. Does not: reading rows (`reading.py`), their HTML (`templates/parts.html`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from orchestration.site.formats import is_known, short, whole
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column.
+
+    Attributes:
+        head: Its head.
+        key: Name of the value in a row.
+        write: Writes the value; texts from outside by default.
+        is_number: Whether it is set right and sorted as a number.
+        link: Target of a row's cell, relative to the page; none by default.
+        tone: Class of a cell by its value, such as good or bad.
+        is_prose: Whether it holds sentences, which are not cut.
+    """
+
+    head: str
+    key: str
+    write: Callable[[Any], str] = short
+    is_number: bool = False
+    link: Callable[[Row], str | None] | None = None
+    tone: Callable[[Any], str] | None = None
+    is_prose: bool = False
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What stands in a cell; `sort` is what it is sorted by, empty where the text will do."""
+
+    text: str
+    sort: str
+    link: str | None
+    classes: str
+    title: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table; `name` is its id on the page."""
+
+    name: str
+    caption: str
+    heads: Sequence[tuple[str, bool]]
+    rows: Sequence[Sequence[Cell]]
+    is_searchable: bool = False
+
+
+def table(
+    name: str, caption: str, rows: Sequence[Row], columns: Sequence[Column], *, is_searchable: bool = False
+) -> Table:
+    """A table of rows.
+
+    Args:
+        name: Its id, unique on its page.
+        caption: What it shows, for everybody and above all for who cannot see it.
+        rows: Values by key.
+        columns: What is shown; the first column heads its row.
+        is_searchable: Whether readers can filter it.
+    """
+    return Table(
+        name=name,
+        caption=caption,
+        heads=[(column.head, column.is_number) for column in columns],
+        rows=[[_cell(row, column) for column in columns] for row in rows],
+        is_searchable=is_searchable,
+    )
+
+
+def sign(value: float | None) -> str:
+    """The tone of a gain or a loss."""
+    if not is_known(value) or value is None or value == 0:
+        return ""
+    return "good" if value > 0 else "bad"
+
+
+def of_call(value: int | None) -> str:
+    """The tone of a call."""
+    return sign(value)
+
+
+def _cell(row: Row, column: Column) -> Cell:
+    value = row[column.key]
+    if not is_known(value):
+        text, sort = "–", ""  # noqa: RUF001 - the dash of formats.UNKNOWN
+    elif column.is_prose:
+        text, sort = " ".join(str(value).split()), ""
+    else:
+        text = column.write(value)
+        sort = f"{float(value):.12g}" if column.is_number else ""
+    title = whole(value) if isinstance(value, str) and not column.is_prose and text != value else ""
+    classes = " ".join(
+        each
+        for each in (
+            "n" if column.is_number else "text" if column.is_prose else "",
+            column.tone(value) if column.tone and is_known(value) else "",
+        )
+        if each
+    )
+    return Cell(text, sort, column.link(row) if column.link else None, classes, title)
