@@ -25,7 +25,7 @@ import polars as pl
 
 from models_ml.indices import reasons
 from models_ml.indices.components import Components
-from models_ml.indices.decision import Decision, Holding, decide, leave_fallen_stables
+from models_ml.indices.decision import Decision, decide, leave_fallen_stables
 from models_ml.indices.definition import IndexDefinition
 from models_ml.indices.errors import StateError
 from models_ml.indices.levels import Basket, Close, basket_at
@@ -39,6 +39,7 @@ from models_ml.indices.state import (
     ONE_DAY,
     REBALANCE_SCHEMA,
     SAME_SHARE,
+    Holding,
     IndexState,
     Rebalance,
     RebalanceRow,

@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from models_ml.indices import reasons
-from models_ml.indices.decision import Holding, decide
+from models_ml.indices.decision import decide
 from models_ml.indices.definition import IndexDefinition
 from models_ml.indices.levels import basket_at
 from models_ml.indices.market import MarketData
 from models_ml.indices.schedule import trades_before_base
-from models_ml.indices.state import ONE_DAY, IndexState, Target, midnight
+from models_ml.indices.state import ONE_DAY, Holding, IndexState, Target, midnight
 from models_ml.indices.timetable import Timing, next_timing
 
 Status = Literal["decided", "unchanged", "indicative", "follows", "none"]

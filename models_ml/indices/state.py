@@ -45,6 +45,16 @@ COMPOSITION_SCHEMA: dict[str, pl.DataType] = {
 
 
 @dataclass(frozen=True)
+class Holding:
+    """One token as held when the decision is made."""
+
+    token_id: str
+    symbol: str
+    weight: float
+    is_rotation: bool
+
+
+@dataclass(frozen=True)
 class Target:
     """One token of a rebalance; weight 0 for one that leaves."""
 

@@ -6,9 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from models_ml.indices.definition import DEFINITIONS_FOLDER, load_definitions
+from models_ml.indices.definition import DEFINITIONS_FOLDER, FLAGSHIP, load_definitions
 from orchestration.evaluation.ai_rules import (
-    FLAGSHIP,
     UNROTATED,
     Study,
     insurance_verdict,

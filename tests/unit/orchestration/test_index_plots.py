@@ -5,8 +5,8 @@ from datetime import date, timedelta
 import duckdb
 import pytest
 
+from models_ml.indices.definition import FLAGSHIP
 from orchestration.defs.indices.plots import (
-    FLAGSHIP,
     OTHERS,
     SHOWN_TOKENS,
     STABLES,

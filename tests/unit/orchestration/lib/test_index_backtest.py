@@ -48,6 +48,12 @@ def connection():
         ):
             opened.register("rows_of", frame.to_arrow())
             opened.execute(f"create table {name} as select * from rows_of")
+        opened.execute(
+            "create table marts.fct_ranges_daily (token_id varchar, market_date date, high_usd double, low_usd double)"
+        )
+        opened.execute(
+            "create table marts.fct_liquidity_daily (token_id varchar, market_date date, bid_ask_spread double)"
+        )
         create_backtest_tables(opened)
         yield opened
 
@@ -142,6 +148,31 @@ def test_closes_from_as_of_on_are_not_looked_at(connection):
     write_backtests(connection, [definition("plain")], until=early)
 
     assert connection.execute("select * from indices.statistics order by all").fetchall() == before
+
+
+def paid_at_the_start(connection):
+    """What the first purchase with 10,000 USD cost, a fraction of it."""
+    write_backtests(connection, [definition("tilted")], until=UNTIL)
+    return connection.execute(
+        "select cost_paid from indices.net_levels where index_id = 'tilted' and capital_usd = 10000 order by date limit 1"
+    ).fetchone()[0]
+
+
+def test_the_first_purchase_pays_what_ranges_tell_of_the_spread_and_what_a_book_quotes_before_it(connection):
+    connection.execute("update marts.fct_daily set trusted_volume_24h_usd = 4e7")
+    at_the_floor = paid_at_the_start(connection)
+
+    # Bid and ask 6 % apart around a price that stands still from day to day: half of it is paid instead of the floor's 0.2 %.
+    connection.execute(
+        "insert into marts.fct_ranges_daily select token_id, market_date, 103, 97 from marts.fct_daily where token_id = 'dot'"
+    )
+    by_ranges = paid_at_the_start(connection)
+    connection.execute("insert into marts.fct_liquidity_daily values ('dot', date '2023-02-27', 0.002)")
+    by_quote = paid_at_the_start(connection)
+
+    # Purchases shrink so that they and their costs are what there is, so a little less than the difference is paid.
+    assert by_ranges - at_the_floor == pytest.approx(0.03 - 0.002, rel=0.05)
+    assert at_the_floor - by_quote == pytest.approx(0.002 - 0.001, rel=0.05)
 
 
 def test_without_rebalances_both_tables_are_empty(connection):
