@@ -598,15 +598,17 @@ def _episodes(windows: pl.DataFrame) -> int:
 
 READING = """## Reading it
 
-- **Mean and median disagree.** The mean return of tokens is made by the few that multiply, and those are seldom graded high. Bullish calls
-  and high grades beat the median of their week more often (see `share of tokens that beat the week's median` above) and do not earn more on
-  average: who shows hit rates and who shows mean returns can say the opposite of the same grades.
+- **Mean and median disagree.** The mean return of tokens is made by the few that multiply. Bullish calls and high grades beat the median of
+  their week more often (see `share of tokens that beat the week's median` above) and are not shown to earn more on average: who shows hit
+  rates and who shows mean returns can say the opposite of the same grades. How often calls are right is on the page of the
+  [calls](calls.md), how well grades rank on that of the [grades](ranking.md).
 - **The AI index** owes its lead to falling markets, in which it holds stablecoins. In sideways ones the lead is smaller, and among so many
-  tests luck could explain it. What one can know beforehand is only that the market *was* sideways.
-- **High grade and low risk** loses a fifth less often and earns less: calm has its price.
-- **Confirmations** by peers, volume or a second call add nothing that this history can show; many peers that turn together are rather a
-  sign that the move has been made.
-- **Flips** lie near highs and lows a little more often than any other day does. Which close was the high is known 30 days later."""
+  tests luck could explain it; the thematic AI indices lead there more clearly, on sectors that are hindsight. What one can know beforehand
+  is only that the market *was* sideways.
+- **High grade and low risk** loses more than 20 % less often and earns less on average: calm has its price.
+- **Confirmations** by peers, volume or a second call add nothing that this history can show; where many peers had turned, bullish calls
+  earned less rather than more.
+- **Flips** lie near highs and lows a little more often than other days do. Which close was the high is known 30 days later."""
 
 RULES = """## The rule, stated beforehand
 
