@@ -85,7 +85,7 @@ def draw_token(closes: pl.DataFrame, case: dict[str, Any], *, what: str, path: P
     above.annotate(
         f"{signed(case['return_90d'])}\nafter {(known[-1][0] - week).days} days",
         known[-1],
-        xytext=(end + timedelta(days=6), 0.55),
+        xytext=(known[-1][0] + timedelta(days=6), 0.55),
         textcoords=("data", "axes fraction"),
         fontsize=8,
         arrowprops={"arrowstyle": "-", "linewidth": 0.6, "color": MARK},

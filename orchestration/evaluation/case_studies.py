@@ -312,7 +312,8 @@ def _all_section(screened: pl.DataFrame) -> str:
                 "mean_return_90d": group["return_90d"].mean(),
             }
         )
-    first, last = screened["as_of_week"].min(), screened["as_of_week"].max()
+    week = pl.col("as_of_week")
+    first, last = screened.select(first=week.min(), last=week.max()).row(0)
     return (
         f"## All of them\n\nEvery low-cap token-week from {first} to {last} (the screen's universe: cap, volume and age), 90 days from "
         f"Monday's close, before costs. `doubled` is {HELD_CLOSES} closes in a row at or above twice the entry, `lost half` a "
