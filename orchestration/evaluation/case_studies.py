@@ -312,12 +312,15 @@ def _all_section(screened: pl.DataFrame) -> str:
                 "mean_return_90d": group["return_90d"].mean(),
             }
         )
+    counts = screened.filter("is_pick")["origin"].value_counts().sort("origin")
+    origins = ", ".join(f"{count:,} {origin}" for origin, count in counts.iter_rows())
     week = pl.col("as_of_week")
     first, last = screened.select(first=week.min(), last=week.max()).row(0)
     return (
         f"## All of them\n\nEvery low-cap token-week from {first} to {last} (the screen's universe: cap, volume and age), 90 days from "
         f"Monday's close, before costs. `doubled` is {HELD_CLOSES} closes in a row at or above twice the entry, `lost half` a "
         "return of -50 % or worse; a token whose price stops keeps its last one. "
+        + f"Picks by origin: {origins}; nobody could read a backfilled one in its week. "
         + _picks_said(picks_against_others(screened))
         + "\n\n"
         + markdown_table(pl.DataFrame(rows))
@@ -439,7 +442,7 @@ def _screened(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
         select
             universe.market_date + 1 as as_of_week, universe.token_id, tokens.symbol, universe.market_cap_usd, picks.rank,
             picks.rank is not null as is_pick, picks.checks_true, picks.checks_known, picks.evidence, picks.risk_flags,
-            warnings.reason as pump_reason
+            picks.origin, warnings.reason as pump_reason
         from marts.fct_universe_daily as universe
         inner join {token_of_day("universe")}
         left join screens.token_warnings_current as warnings

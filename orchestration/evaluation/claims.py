@@ -578,7 +578,10 @@ def _limits(panel: Panel) -> str:
     known = 1 - weekly["return_14d"].null_count() / max(weekly.height, 1)
     sideways = panel.windows.filter(pl.col("market_90d").is_between(-SIDEWAYS, SIDEWAYS))
     episodes = _episodes(sideways)
+    origins = ", ".join(f"{count:,} {origin}" for origin, count in panel.origins.items())
     return (
+        f"- The daily calls by origin: {origins}. A backfilled call was made by the model in force on its day, which had seen nothing "
+        "later, but nobody could have read it then; the report card will say of published calls what this page says of these.\n"
         f"- Four and a half years are few: there are {sideways.height} sideways windows of 90 days, in {episodes} runs of weeks, and "
         "windows of neighbouring weeks share most of their days.\n"
         f"- {known:.1%} of the calls on a Sunday have a known return of 14 days; the rest end with a data feed, not with the token. A "
@@ -612,7 +615,8 @@ READING = """## Reading it
 
 RULES = """## The rule, stated beforehand
 
-The claims, their tests and the smallest effects that matter were committed before the first run. Information up to a close, trade at the
+The claims, their tests and the smallest effects that matter were committed before the first run; what the [calls](calls.md) page says of
+confirmations and of grades among bullish calls was known then. Information up to a close, trade at the
 next day's close. A week (or day) is one observation; `within the same week` means that the market's own move cancels out. Intervals are
 95 %, from the stationary bootstrap in blocks at least as long as the outcome (14 days or more). Effects are turned so that positive
 speaks for the claim.
