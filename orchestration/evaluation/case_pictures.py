@@ -63,14 +63,16 @@ def draw_token(closes: pl.DataFrame, case: dict[str, Any], *, what: str, path: P
 
     week, entry = case["as_of_week"], case["entry_usd"]
     end = week + timedelta(days=FOLLOWED_DAYS)
-    rows = closes.filter(
+    shown = closes.filter(
         pl.col("market_date").is_between(week - timedelta(days=BEFORE_DAYS), week + timedelta(days=AFTER_DAYS))
     ).sort("market_date")
-    days, multiples = rows["market_date"].to_list(), (rows["price_usd"] / entry).to_list()
+    priced = list(zip(shown["market_date"], shown["price_usd"] / entry, strict=True))
+    rows = shown.upsample("market_date", every="1d")  # a day without a price is a gap in the line
+    days, multiples = rows["market_date"].to_list(), (rows["price_usd"] / entry).fill_null(float("nan")).to_list()
     figure, (above, below) = _figure(2, heights=(2.0, 1.0))
     above.plot(days, multiples, color=PRICE, linewidth=1.6)
     above.set_yscale("log")
-    is_wide = max(multiples) > WIDE_RANGE * min(multiples)
+    is_wide = max(value for _, value in priced) > WIDE_RANGE * min(value for _, value in priced)
     above.yaxis.set_major_locator(LogLocator(subs=(1.0,) if is_wide else (1.0, 2.0, 5.0)))
     above.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     above.yaxis.set_minor_formatter(NullFormatter())
@@ -78,14 +80,15 @@ def draw_token(closes: pl.DataFrame, case: dict[str, Any], *, what: str, path: P
     above.axhline(1, color=MARK, linewidth=0.8, linestyle=":")
     above.axhline(2, color=GOOD, linewidth=0.8, linestyle=":")
     above.plot(week, 1.0, "o", color=MARK, markersize=5)
-    known = [(day, value) for day, value in zip(days, multiples, strict=True) if day <= end]
+    known = [(day, value) for day, value in priced if day <= end]
     above.plot(*known[-1], "s", color=GOOD if case["return_90d"] > 0 else BAD, markersize=6)
     above.annotate(
         f"{signed(case['return_90d'])}\nafter {(known[-1][0] - week).days} days",
         known[-1],
-        xytext=(8, 8 if case["return_90d"] < 0 else -4),
-        textcoords="offset points",
+        xytext=(known[-1][0] + timedelta(days=6), 0.55),
+        textcoords=("data", "axes fraction"),
         fontsize=8,
+        arrowprops={"arrowstyle": "-", "linewidth": 0.6, "color": MARK},
     )
     volume = (rows["volume_24h_usd"] / 1e6).fill_null(float("nan")).to_list()  # unknown volume is a gap, not 0
     below.fill_between(days, volume, step="mid", color=PRICE, alpha=0.6, linewidth=0)

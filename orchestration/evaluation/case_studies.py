@@ -51,7 +51,7 @@ class Cases:
         screened: Every low-cap token-week whose 90 days have ended (`followed`), with picks and warnings of pumps.
         winner: The pick with the highest return of 90 days.
         failure: The pick with the lowest.
-        pump: The token that the filter kept out for its pump, in the week the warning began, that had the lowest.
+        pump: The token that the filter kept out for its pump, in the week the warning began, that had the lowest return of 30 days.
         closes: token_id, market_date, price_usd, volume_24h_usd of the three tokens.
     """
 
@@ -78,7 +78,7 @@ def read_cases(connection: duckdb.DuckDBPyConnection) -> Cases:
     winner, failure, pump = (
         _first(picks.sort("return_90d", "as_of_week", descending=[True, False])),
         _first(picks.sort("return_90d", "as_of_week")),
-        _first(pumps.sort("return_90d", "as_of_week")),
+        _first(pumps.sort("return_30d", "as_of_week")),
     )
     chosen = [case["token_id"] for case in (winner, failure, pump)]
     return Cases(
@@ -270,17 +270,20 @@ def _pump_section(cases: Cases, pictures: str) -> str:
     case = cases.pump
     pumps = newly_warned(cases.screened)
     lost, doubled = _share(pumps["return_90d"] <= LOSS), _share(pumps["has_doubled"])
+    dumped = _share(pumps["return_30d"] <= LOSS)
     rest = cases.screened.filter(pl.col("pump_reason").is_null())
+    usual_dumped = _share(rest["return_30d"] <= LOSS)
     usual_lost, usual_doubled = _share(rest["return_90d"] <= LOSS), _share(rest["has_doubled"])
     return (
         "## A rejected pump\n\n*Rule: of all low-cap tokens that the filter keeps out for a pump, in the week in which the warning began, "
-        "the one with the lowest return after 90 days.*\n\n"
+        "the one with the lowest return after 30 days: a dump follows its pump within weeks, and a later fall has other causes.*\n\n"
         f"On Monday **{case['as_of_week']}** the filter kept out **{case['symbol']}**, at a market cap of {_usd(case['market_cap_usd'])}, "
         f"and said why: *{case['pump_reason']}*. Who bought at Monday's close had {signed(case['return_30d'])} after 30 days and "
         f"{signed(case['return_90d'])} after 90, at best {case['best']:.2f} and at worst {case['worst']:.3f} times the entry.\n\n"
         f"![The rejected pump]({pictures}case-pump.png)\n\n"
-        f"The {pumps.height} weeks in which such a warning began: {lost:.0%} of these tokens lost half or more within 90 days (of low caps "
-        f"without the warning {usual_lost:.0%}), and {doubled:.0%} doubled ({usual_doubled:.0%}). "
+        f"The {pumps.height} weeks in which such a warning began: {dumped:.0%} of these tokens lost half or more in 30 days and {lost:.0%} "
+        f"in 90 (of low caps without the warning {usual_dumped:.0%} and {usual_lost:.0%}), and {doubled:.0%} doubled "
+        f"({usual_doubled:.0%}). "
         + (
             "The warning keeps out more winners than losers: it guards against the worst, at a price."
             if doubled > lost
@@ -309,11 +312,15 @@ def _all_section(screened: pl.DataFrame) -> str:
                 "mean_return_90d": group["return_90d"].mean(),
             }
         )
-    first, last = screened["as_of_week"].min(), screened["as_of_week"].max()
+    counts = screened.filter("is_pick")["origin"].value_counts().sort("origin")
+    origins = ", ".join(f"{count:,} {origin}" for origin, count in counts.iter_rows())
+    week = pl.col("as_of_week")
+    first, last = screened.select(first=week.min(), last=week.max()).row(0)
     return (
         f"## All of them\n\nEvery low-cap token-week from {first} to {last} (the screen's universe: cap, volume and age), 90 days from "
         f"Monday's close, before costs. `doubled` is {HELD_CLOSES} closes in a row at or above twice the entry, `lost half` a "
         "return of -50 % or worse; a token whose price stops keeps its last one. "
+        + f"Picks by origin: {origins}; nobody could read a backfilled one in its week. "
         + _picks_said(picks_against_others(screened))
         + "\n\n"
         + markdown_table(pl.DataFrame(rows))
@@ -435,7 +442,7 @@ def _screened(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
         select
             universe.market_date + 1 as as_of_week, universe.token_id, tokens.symbol, universe.market_cap_usd, picks.rank,
             picks.rank is not null as is_pick, picks.checks_true, picks.checks_known, picks.evidence, picks.risk_flags,
-            warnings.reason as pump_reason
+            picks.origin, warnings.reason as pump_reason
         from marts.fct_universe_daily as universe
         inner join {token_of_day("universe")}
         left join screens.token_warnings_current as warnings

@@ -578,7 +578,10 @@ def _limits(panel: Panel) -> str:
     known = 1 - weekly["return_14d"].null_count() / max(weekly.height, 1)
     sideways = panel.windows.filter(pl.col("market_90d").is_between(-SIDEWAYS, SIDEWAYS))
     episodes = _episodes(sideways)
+    origins = ", ".join(f"{count:,} {origin}" for origin, count in panel.origins.items())
     return (
+        f"- The daily calls by origin: {origins}. A backfilled call was made by the model in force on its day, which had seen nothing "
+        "later, but nobody could have read it then; the report card will say of published calls what this page says of these.\n"
         f"- Four and a half years are few: there are {sideways.height} sideways windows of 90 days, in {episodes} runs of weeks, and "
         "windows of neighbouring weeks share most of their days.\n"
         f"- {known:.1%} of the calls on a Sunday have a known return of 14 days; the rest end with a data feed, not with the token. A "
@@ -598,19 +601,22 @@ def _episodes(windows: pl.DataFrame) -> int:
 
 READING = """## Reading it
 
-- **Mean and median disagree.** The mean return of tokens is made by the few that multiply, and those are seldom graded high. Bullish calls
-  and high grades beat the median of their week more often (see `share of tokens that beat the week's median` above) and do not earn more on
-  average: who shows hit rates and who shows mean returns can say the opposite of the same grades.
+- **Mean and median disagree.** The mean return of tokens is made by the few that multiply. Bullish calls and high grades beat the median of
+  their week more often (see `share of tokens that beat the week's median` above) and are not shown to earn more on average: who shows hit
+  rates and who shows mean returns can say the opposite of the same grades. How often calls are right is on the page of the
+  [calls](calls.md), how well grades rank on that of the [grades](ranking.md).
 - **The AI index** owes its lead to falling markets, in which it holds stablecoins. In sideways ones the lead is smaller, and among so many
-  tests luck could explain it. What one can know beforehand is only that the market *was* sideways.
-- **High grade and low risk** loses a fifth less often and earns less: calm has its price.
-- **Confirmations** by peers, volume or a second call add nothing that this history can show; many peers that turn together are rather a
-  sign that the move has been made.
-- **Flips** lie near highs and lows a little more often than any other day does. Which close was the high is known 30 days later."""
+  tests luck could explain it; the thematic AI indices lead there more clearly, on sectors that are hindsight. What one can know beforehand
+  is only that the market *was* sideways.
+- **High grade and low risk** loses more than 20 % less often and earns less on average: calm has its price.
+- **Confirmations** by peers, volume or a second call add nothing that this history can show; where many peers had turned, bullish calls
+  earned less rather than more.
+- **Flips** lie near highs and lows a little more often than other days do. Which close was the high is known 30 days later."""
 
 RULES = """## The rule, stated beforehand
 
-The claims, their tests and the smallest effects that matter were committed before the first run. Information up to a close, trade at the
+The claims, their tests and the smallest effects that matter were committed before the first run; what the [calls](calls.md) page says of
+confirmations and of grades among bullish calls was known then. Information up to a close, trade at the
 next day's close. A week (or day) is one observation; `within the same week` means that the market's own move cancels out. Intervals are
 95 %, from the stationary bootstrap in blocks at least as long as the outcome (14 days or more). Effects are turned so that positive
 speaks for the claim.

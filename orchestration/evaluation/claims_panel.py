@@ -36,6 +36,7 @@ class Panel:
         market: One row a day: share of bearish calls, its change in 7 days, what the market did after.
         windows: One row a week: lead of indices over their twins in 90 days, and the market's return in them and before.
         until: Newest day on which a call was made whose 14 days have ended.
+        origins: Calls by origin ('published', 'backfilled').
     """
 
     daily: pl.DataFrame
@@ -43,6 +44,7 @@ class Panel:
     market: pl.DataFrame
     windows: pl.DataFrame
     until: date
+    origins: dict[str, int]
 
 
 def read_panel(connection: duckdb.DuckDBPyConnection) -> Panel:
@@ -62,6 +64,7 @@ def read_panel(connection: duckdb.DuckDBPyConnection) -> Panel:
         market=market_days(daily, _market(connection)),
         windows=index_windows(_net_levels(connection), _market(connection), _twins()),
         until=known if isinstance(known, date) else FIRST_WEEK,
+        origins=dict(calls["origin"].value_counts().sort("origin").iter_rows()),
     )
 
 
@@ -295,7 +298,8 @@ def _calls(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     return connection.execute(
         """
         select signals.market_date, signals.token_id, signals.signal, signals.signal_since_date, signals.p_bullish, signals.p_bearish,
-            grades.trader_grade, grades.trader_rank, grades.investor_grade, universe.is_liquid, features.volatility_30d
+            grades.trader_grade, grades.trader_rank, grades.investor_grade, universe.is_liquid, features.volatility_30d,
+            signals.origin
         from learning.daily_signals_current as signals
         inner join marts.fct_universe_daily as universe using (token_id, market_date)
         inner join marts.feat_token_daily as features using (token_id, market_date)

@@ -191,6 +191,7 @@ def cases():
             "checks_known": [1, 1, None, None],
             "evidence": [evidence, evidence, None, None],
             "risk_flags": ["", "thin_volume", None, None],
+            "origin": ["backfilled", "published", None, None],
             "pump_reason": [None, None, "rose by 150% within days", None],
         }
     )
@@ -212,12 +213,11 @@ def test_the_page_tells_each_case_with_its_figures_and_what_became_of_all(cases)
     assert f"-99.0% in 90, at best 0.01 and at worst 0.010 times the entry. Its price stops on {day(30)}." in text
     assert "kept out **PUMPED**, at a market cap of 5.0 M USD, and said why: *rose by 150% within days*" in text
     assert "-80% after 90" in text
+    assert "Picks by origin: 1 backfilled, 1 published" in text
     assert "|picks|2|2|0.5|0.5|" in text
     assert "|kept out for a pump|1|1|0|1|" in text
-    assert (
-        "100% of these tokens lost half or more within 90 days (of low caps without the warning 33%), and 0% doubled (33%)"
-        in text
-    )
+    assert "100% of these tokens lost half or more in 30 days and 100% in 90" in text
+    assert "(of low caps without the warning 33% and 33%), and 0% doubled (33%)" in text
 
 
 def test_every_picture_that_the_page_shows_is_drawn(cases, tmp_path):

@@ -223,7 +223,14 @@ def panel():
             **{name: rng.normal(0, 0.2, 60) for name in ("lead_flagship", "lead_low_risk", "lead_themes")},
         }
     )
-    return Panel(daily, daily.filter(pl.col("market_date").dt.weekday() == 7), market, windows, day(days - 1))
+    return Panel(
+        daily,
+        daily.filter(pl.col("market_date").dt.weekday() == 7),
+        market,
+        windows,
+        day(days - 1),
+        {"backfilled": count},
+    )
 
 
 def test_the_page_holds_what_is_true_of_the_rows_and_nothing_else(panel):
@@ -245,6 +252,7 @@ def test_the_page_has_a_row_and_a_test_for_every_claim_and_every_variant(panel):
             assert f"|{name}|" in text
     assert f"{TRADE_COST:.1%} of return" in text
     assert "**1 held" in text
+    assert "calls by origin: 16,800 backfilled" in text
 
 
 def test_the_picture_has_a_row_for_every_claim_with_an_interval(panel, tmp_path):
