@@ -23,7 +23,7 @@ class WashVolumeThresholds(Thresholds):
 
     max_turnover_week: float = Field(default=7.0, gt=0)
     """The whole cap every day of a week."""
-    flat_deviation: float = Field(default=0.08, gt=0)
+    flat_deviation: float = Field(default=0.065, gt=0)
     """Standard deviation of the logarithm of the daily volume; the median token's is 0.3 to 0.4."""
     min_turnover_to_peers: float = Field(default=3.0, gt=0)
     """Even or round volumes only count above so many times the turnover of tokens of the size: a quiet feed is even, too."""
