@@ -219,6 +219,22 @@ GOOD_PUBLISHED = {
         price_usd=[1.0, None],
         market_cap_usd=[1e6, 2e6],
     ),
+    "screens.token_warnings": unit(
+        token_id=["a", "a"],
+        warning=["pump", "thin_volume"],
+        is_excluding=[True, True],
+        value=[1.4, 0.0001],
+        threshold=[0.5, 0.0002],
+        reason=["rose by 140 %", "a cap of 2 M USD"],
+    ),
+    "screens.warning_coverage": unit(
+        token_id=["a", "b"],
+        warnings_checked=[15, 21],
+        warnings_total=[21, 21],
+        warnings_raised=[2, 0],
+        is_excluded=[True, False],
+        not_checked=["thin_book", None],
+    ),
 }
 
 
@@ -269,6 +285,9 @@ def test_every_published_key_is_unique(name):
         ("indices.levels", {"level": pl.lit(None, pl.Float64)}, "is_level_accounted_for"),
         ("indices.levels", {"status_reason": pl.lit(None, pl.String)}, "is_level_accounted_for"),
         ("screens.moonshots", {"rank": pl.lit(1)}, "as_of_week, rank"),
+        ("screens.token_warnings", {"warning": pl.lit("pumped")}, "warning"),
+        ("screens.token_warnings", {"reason": pl.lit(None, pl.String)}, "reason"),
+        ("screens.warning_coverage", {"warnings_checked": pl.lit(1)}, "warnings_checked, warnings_raised"),
         ("screens.moonshots", {"checks_true": pl.lit(4)}, "checks_known, checks_true"),
     ],
 )
