@@ -256,9 +256,7 @@ def _exchange_weeks(connection: duckdb.DuckDBPyConnection, wanted: pl.DataFrame)
 
 
 def _holder_weeks(connection: duckdb.DuckDBPyConnection, wanted: pl.DataFrame) -> pl.DataFrame:
-    return _newest_readings(
-        connection, wanted, mart="fct_holders_daily", columns="facts.top_10_holder_share", days=35
-    )
+    return _newest_readings(connection, wanted, mart="fct_holders_daily", columns="facts.top_10_holder_share", days=35)
 
 
 _POOL_COLUMNS = """

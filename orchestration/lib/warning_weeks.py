@@ -17,7 +17,7 @@ from orchestration.lib.run_context import RunContext, recorded_weeks
 from orchestration.lib.versioned_tables import TOKEN_WARNINGS, WARNING_COVERAGE
 from orchestration.lib.versions import Appended
 from orchestration.lib.weekly_versions import append_weeks
-from orchestration.lib.weeks import WEEK, mondays
+from orchestration.lib.weeks import mondays
 
 WARNING_TABLES = (TOKEN_WARNINGS, WARNING_COVERAGE)
 

@@ -84,6 +84,9 @@ def warning_weeks(
     with warehouse.connect() as connection:
         build = warehouse.build(connection, context.run_id)
         written = build_warnings(connection, build, FilterSettings())
-        orders = ("as_of_week desc, is_excluding desc, token_id, warning", "as_of_week desc, warnings_raised desc, token_id")
+        orders = (
+            "as_of_week desc, is_excluding desc, token_id, warning",
+            "as_of_week desc, warnings_raised desc, token_id",
+        )
         for table, appended, order_by in zip(WARNING_TABLES, written, orders, strict=True):
             yield published_result(connection, table, appended, root=warehouse.folder.root, order_by=order_by)
