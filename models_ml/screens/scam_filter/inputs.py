@@ -67,7 +67,7 @@ INPUT_DESCRIPTIONS: Mapping[str, str] = MappingProxyType(
         "turnover_to_peers": "turnover_week over the median of tokens of the same power of ten of cap in the week; null under 5 of them.",
         "volume_deviation_7d": "Standard deviation of the logarithm of the daily volume, 7 days; null under 7 volumes.",
         "round_days_14d": "Days of 14 whose volume, of 1,000 USD or more, has at most three digits or is that of the day before.",
-        "unmoved_days_14d": "Days of 14 on which eight times the usual volume moved the price by less than a usual day does (cleaning's mark).",
+        "unmoved_days_14d": "Days of 14 on which eight times the usual volume moved the price less than a usual day does (cleaning).",
         "venue_excess_14d": (
             "Median over 14 days of the claimed volume over that on an exchange read directly, against the median token; "
             "null where no exchange that trades it is read."
