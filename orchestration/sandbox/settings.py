@@ -141,8 +141,8 @@ class SimulationSettings:
         birth_share: Fraction of the tokens that are born after `start`.
         death_share: Fraction of the tokens that die before `end`.
         pump_share: Pump-and-dumps per token over the whole span.
-        scam_share: Wash trading and rug pulls per token (`events.Scam`), none by default and in the null setting. Their draws are their own,
-            but a rug pull moves the ranks across tokens that others' returns follow.
+        scam_share: Wash trading and rug pulls per token (`events.Scam`), none by default and in the null setting. Their draws are
+            their own, but a rug pull moves the ranks across tokens that others' returns follow.
         identity_events: Whether eight more tokens live through a rename, a migration, a merger and a reused ticker
             (`migrations.py`). All others stay exactly as they are without, but ranks across tokens see the newcomers.
         predictability: What predicts returns, and how strongly.

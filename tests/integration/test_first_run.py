@@ -264,6 +264,20 @@ API = {
     "turned_bullish": {"token_id": TEXT, "turned_date": DAY, "return_since_turn": NUMBER},
     "second_bearish_call": {"token_id": TEXT, "first_call_date": DAY, "second_call_date": DAY, "is_recent": FLAG},
     "low_cap_in_use": {"token_id": TEXT, "use_score": NUMBER, "measures_known": COUNT},
+    "token_warnings": {
+        **WEEK_AND_TOKEN,
+        **{"warning": TEXT, "is_excluding": FLAG, "value": NUMBER, "threshold": NUMBER, "reason": TEXT, **VERSION},
+    },
+    "warning_coverage": {
+        **{"as_of_week": DAY, "token_id": TEXT, "is_low_cap": FLAG, "is_graded": FLAG},
+        **{
+            "warnings_checked": COUNT,
+            "warnings_total": COUNT,
+            "warnings_raised": COUNT,
+            "is_excluded": FLAG,
+            **VERSION,
+        },
+    },
     "bull_bear": {"as_of_week": DAY, "bullish_share": NUMBER, "bearish_share": NUMBER, "tokens": COUNT},
     "market": {
         **{"date": DAY, "tokens": COUNT, "broad_tokens": COUNT},

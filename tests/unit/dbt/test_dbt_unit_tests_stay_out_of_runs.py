@@ -39,6 +39,7 @@ PLAIN = {
     "stg_exchanges__order_books": "the same loop",
     "stg_gdelt__tone_daily": "the same macros",
     "stg_geckoterminal__token_holders": "the same macros",
+    "stg_geckoterminal__pools": "the same macros",
     "stg_github__commits_weekly": "the same macros",
     "stg_github__repositories": "the same macros",
     "stg_reddit__posts": "the same macros",
