@@ -77,7 +77,7 @@ def _odds(row: Row) -> str:
 _FOR: Final[dict[str, Callable[[Row], str]]] = {
     "is_grade_high": lambda row: f"Trader Grade {row['trader_grade']:.0f}",
     "is_momentum_surging": lambda row: (
-        f"momentum {row['momentum_score']:.0f} of 100, {row['momentum_score_change_7d']:+.0f} in a week"
+        f"momentum {row['momentum_score']:.0f} of 100, {round(row['momentum_score_change_7d']):+d} in a week"
     ),
     "is_narrative_early": lambda row: (
         f"its sector {row['sector']} rose {_count(row['sector_rank_gain_7d'], 'place')} in a week and draws volume (sectors are known "
@@ -98,7 +98,9 @@ _FOR: Final[dict[str, Callable[[Row], str]]] = {
 
 _AGAINST: Final[dict[str, Callable[[Row], str]]] = {
     "is_grade_high": lambda row: f"Trader Grade only {row['trader_grade']:.0f}",
-    "is_momentum_surging": lambda row: f"momentum {row['momentum_score']:.0f} of 100, {row['momentum_score_change_7d']:+.0f} in a week",
+    "is_momentum_surging": lambda row: (
+        f"momentum {row['momentum_score']:.0f} of 100, {round(row['momentum_score_change_7d']):+d} in a week"
+    ),
     "is_narrative_early": lambda row: f"its sector {row['sector']} is not turning up",
     "is_community_growing": lambda _: "no growth of its community",
     "is_developer_activity_rising": lambda _: "no more work on its code than before",
