@@ -48,7 +48,8 @@ def _why(row: Row) -> str:
     reasons = [text(row) for name, text in _FOR.items() if row[name]]
     if not reasons:
         return f"{place}; no item of the checklist speaks for it."
-    return f"{place}; {row['checks_true']} of {row['checks_known']} known items {'speaks' if len(reasons) == 1 else 'speak'} for it: {', '.join(reasons)}."
+    speak = "speaks" if len(reasons) == 1 else "speak"
+    return f"{place}; {row['checks_true']} of {row['checks_known']} known items {speak} for it: {', '.join(reasons)}."
 
 
 def _against(row: Row) -> str:
