@@ -224,10 +224,9 @@ def _supply_weeks(days: pl.DataFrame) -> pl.DataFrame:
 
 
 def _to_peers(turnover: pl.Expr, cap: pl.Expr) -> pl.Expr:
-    """A turnover over the median of tokens of its size in the same week; of all tokens, where there are fewer than five."""
+    """A turnover over the median of tokens of its size in the same week; null with fewer than five, as nothing is like bitcoin."""
     size = ["as_of_week", cap.log10().floor()]
-    peers = pl.when(turnover.count().over(size) >= MIN_PEERS).then(turnover.median().over(size))
-    return turnover / pl.coalesce(peers, turnover.median().over("as_of_week"))
+    return turnover / pl.when(turnover.count().over(size) >= MIN_PEERS).then(turnover.median().over(size))
 
 
 def _newest_readings(

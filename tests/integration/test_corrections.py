@@ -181,6 +181,8 @@ def test_both_versions_of_a_corrected_week_are_reproduced_bit_for_bit(corrected)
         ("indices.levels", AFFECTED[0]),
         ("indices.rebalances", date(2025, 1, 6)),
         ("screens.moonshots", WEEK),
+        ("screens.token_warnings", WEEK),
+        ("screens.warning_coverage", WEEK),
         ("learning.model_evaluation", date(2024, 12, 9)),
         ("learning.investor_evaluation", date(2024, 9, 30)),
         ("learning.model_monitor", WEEK),

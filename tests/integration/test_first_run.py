@@ -230,6 +230,14 @@ API = {
         **{"origin": TEXT, "weeks": COUNT, "picks_known": COUNT, "verdict": TEXT},
         **dict.fromkeys(("hit_rate", "controls_hit_rate", "hits_over_controls", "random_percentile"), NUMBER),
     },
+    "token_warnings": {
+        **WEEK_AND_TOKEN,
+        **{"warning": TEXT, "is_excluding": FLAG, "value": NUMBER, "threshold": NUMBER, "reason": TEXT, **VERSION},
+    },
+    "warning_coverage": {
+        **{"as_of_week": DAY, "token_id": TEXT, "is_low_cap": FLAG, "is_graded": FLAG},
+        **{"warnings_checked": COUNT, "warnings_total": COUNT, "warnings_raised": COUNT, "is_excluded": FLAG, **VERSION},
+    },
     "bull_bear": {"as_of_week": DAY, "bullish_share": NUMBER, "bearish_share": NUMBER, "tokens": COUNT},
     "market": {
         **{"date": DAY, "tokens": COUNT, "broad_tokens": COUNT},

@@ -5,8 +5,10 @@ Does not: volume that moves nothing (`wash_volume.py`).
 
 A pump shows as a rise far beyond what the token usually moves, within days, on many times its usual volume (Kamps, Kleinberg, *To the
 moon: defining and detecting cryptocurrency pump-and-dumps*, Crime Science 7:18, 2018, take 5 to 25 % and 3 to 4 times within hours; of
-daily candles more is asked here). Good news looks the same on its first days. So a rise alone keeps a token out for two weeks; if by
-then half of it is gone it was a dump and keeps it out for three months, otherwise the warning ends.
+daily candles more is asked here). Good news looks the same on its first days. So a rise alone keeps a token out for two weeks; if half
+of it is gone within a month it was a dump and keeps the token out for three months, otherwise the warning ends. A rise is measured
+against the median token's, and tokens that usually trade tens of millions a day are left out: a rally of the market is no pump, and
+nobody pumps ether.
 """
 
 from __future__ import annotations
@@ -29,12 +31,16 @@ class PumpThresholds(Thresholds):
     """Fractions, ratios and days."""
 
     min_rise: float = Field(default=0.5, gt=0)
-    """Rise within three days, fraction."""
+    """Rise within three days over the median token's, fraction."""
     min_rise_deviations: float = Field(default=3.0, ge=0)
     """The logarithm of the rise in standard deviations of three days' moves, by the month before."""
     min_volume_surge: float = Field(default=6.0, gt=1)
+    max_usual_volume_usd: float = Field(default=50e6, gt=0)
+    """Usual daily volume above which a token is too large to be pumped by a group."""
     rise_in_force_days: int = Field(default=14, ge=1)
     min_given_back: float = Field(default=0.5, gt=0)
+    dump_within_days: int = Field(default=30, ge=1)
+    """Days after the rise within which it must be lost again; what is lost later is a fall like others."""
     dump_in_force_days: int = Field(default=90, ge=1)
     episode_gap_days: int = Field(default=10, ge=1)
     """Days without a rise after which the next one is a new episode."""
@@ -79,15 +85,17 @@ def pump_states(daily: pl.DataFrame, limits: PumpThresholds) -> pl.DataFrame:
             .rolling_std(USUAL_DAYS, min_samples=MIN_USUAL_DAYS)
             .over("token_id")
             .mul(RISE_DAYS**0.5),
-            rise=pl.col("price_usd") / pl.col("before_usd") - 1,
+            rise=pl.col("price_usd") / pl.col("before_usd"),
             fall=pl.col("price_usd") / pl.col("high_before_usd") - 1,
             surge=pl.col("volume_now_usd") / pl.col("usual_volume_usd"),
         )
+        .with_columns(excess_rise=pl.col("rise") / pl.col("rise").median().over("market_date"))
         .with_columns(
             is_rise=(
-                (pl.col("rise") >= limits.min_rise)
+                (pl.col("excess_rise") >= 1 + limits.min_rise)
                 & (pl.col("surge") >= limits.min_volume_surge)
-                & (pl.col("rise").log1p() >= limits.min_rise_deviations * pl.col("usual_move"))
+                & (pl.col("usual_volume_usd") <= limits.max_usual_volume_usd)
+                & (pl.col("excess_rise").log() >= limits.min_rise_deviations * pl.col("usual_move"))
             ).fill_null(value=False),
             excess_fall=pl.col("fall") - pl.col("fall").median().over("market_date"),
         )
@@ -112,15 +120,18 @@ def pump_states(daily: pl.DataFrame, limits: PumpThresholds) -> pl.DataFrame:
         collapse_return=pl.when("is_collapse").then("excess_fall").forward_fill().over("token_id"),
     )
     is_in_episode = pl.col("episode") > 0
+    rows = rows.with_columns(
+        days_since_pump=pl.when(is_in_episode).then((day - pl.col("last_rise")).dt.total_days()),
+        lost=(pl.col("peak_usd") - pl.col("price_usd")) / (pl.col("peak_usd") - pl.col("base_usd")),
+    )
+    is_soon = pl.col("days_since_pump") <= limits.dump_within_days
     return rows.select(
         "token_id",
         "market_date",
-        days_since_pump=pl.when(is_in_episode).then((day - pl.col("last_rise")).dt.total_days()),
+        days_since_pump=pl.col("days_since_pump"),
         pump_rise=pl.when(is_in_episode).then(pl.col("peak_usd") / pl.col("base_usd") - 1),
         pump_volume_surge=pl.when(is_in_episode).then("episode_surge"),
-        pump_given_back=pl.when(is_in_episode).then(
-            (pl.col("peak_usd") - pl.col("price_usd")) / (pl.col("peak_usd") - pl.col("base_usd"))
-        ),
+        pump_given_back=pl.when(is_in_episode & is_soon).then("lost").forward_fill().over(episode),
         days_since_collapse=(day - pl.col("last_collapse")).dt.total_days(),
         collapse_return=pl.col("collapse_return"),
     )
@@ -144,7 +155,7 @@ def pump_warnings(limits: PumpThresholds) -> tuple[TokenWarning, ...]:
                 surge,
                 pl.col("days_since_pump"),
             ),
-            meaning="A rise by half within three days, far beyond usual moves, on at least six times the usual volume, in the last 14 days.",
+            meaning="A rise by half beyond the median token's within three days, far beyond usual moves, on six times the usual volume, in the last 14 days.",
             unit="fraction",
         ),
         TokenWarning(
@@ -154,14 +165,14 @@ def pump_warnings(limits: PumpThresholds) -> tuple[TokenWarning, ...]:
             threshold=pl.lit(limits.min_given_back),
             is_raised=(pl.col("days_since_pump") <= limits.dump_in_force_days) & is_dumped,
             reason=pl.format(
-                "rose by {} within days on {} times its usual volume and lost {} of the rise again, {} days before: a pump-and-dump by its "
+                "rose by {} within days on {} times its usual volume and lost {} of the rise again within a month, {} days before: a pump-and-dump by its "
                 "shape",
                 rise,
                 surge,
                 percent(pl.col("pump_given_back")),
                 pl.col("days_since_pump"),
             ),
-            meaning="Half of such a rise is lost again; stands for 90 days after the rise.",
+            meaning="Half of such a rise is lost again within 30 days; stands for 90 days after the rise.",
             unit="fraction of the rise",
         ),
         TokenWarning(

@@ -22,8 +22,11 @@ class WashVolumeThresholds(Thresholds):
     """When volume looks made up; times are ratios without unit."""
 
     max_turnover_week: float = Field(default=7.0, gt=0)
-    """The whole cap every day of a week."""
-    flat_deviation: float = Field(default=0.08, gt=0)
+    """The whole cap every day of a week, at `min_turnover_to_peers`."""
+    max_turnover_week_beyond_peers: float = Field(default=3.0, gt=0)
+    """What is implausible already where it is `far_beyond_peers` times the turnover of tokens of the size."""
+    far_beyond_peers: float = Field(default=8.0, gt=1)
+    flat_deviation: float = Field(default=0.065, gt=0)
     """Standard deviation of the logarithm of the daily volume; the median token's is 0.3 to 0.4."""
     min_turnover_to_peers: float = Field(default=3.0, gt=0)
     """Even or round volumes only count above so many times the turnover of tokens of the size: a quiet feed is even, too."""
@@ -36,16 +39,29 @@ def wash_volume_warnings(limits: WashVolumeThresholds) -> tuple[TokenWarning, ..
     """The five warnings of this subject."""
     is_above_peers = pl.col("turnover_to_peers") >= limits.min_turnover_to_peers
     is_dollar = (pl.col("price_usd") - 1).abs() < DOLLAR_DISTANCE
+    turnover_limit = (
+        pl.when(pl.col("turnover_to_peers") >= limits.far_beyond_peers)
+        .then(limits.max_turnover_week_beyond_peers)
+        .otherwise(limits.max_turnover_week)
+    )
     traded = number(pl.col("turnover_week"))
     return (
         TokenWarning(
             name="implausible_turnover",
             inputs=("turnover_week", "turnover_to_peers", "price_usd"),
             value=pl.col("turnover_week"),
-            threshold=pl.lit(limits.max_turnover_week),
-            is_raised=(pl.col("turnover_week") >= limits.max_turnover_week) & is_above_peers & ~is_dollar,
-            reason=pl.format("claims to have traded {} times its cap in a week: more than its holders own", traded),
-            meaning="The volumes claimed in a week over the cap. Prices near a dollar are left out, since dollars do turn over like that.",
+            threshold=turnover_limit,
+            is_raised=(pl.col("turnover_week") >= turnover_limit) & is_above_peers & ~is_dollar,
+            reason=pl.format(
+                "claims to have traded {} times its cap in a week, {} times the turnover of tokens of its size: more than its holders are "
+                "likely to have sold",
+                traded,
+                number(pl.col("turnover_to_peers")),
+            ),
+            meaning=(
+                "The volumes claimed in a week over the cap: seven caps at three times the turnover of peers, three at eight times. Prices "
+                "near a dollar are left out, since dollars do turn over like that."
+            ),
             unit="times the cap a week",
         ),
         TokenWarning(

@@ -1,6 +1,6 @@
 """What the scam filter finds of the simulated market's scams, kind by kind, and how often it cries without one.
 
-The market has more scams than by default, so that every kind has enough cases, and a seed on which no threshold was tuned.
+The market has more scams than by default, so that every kind has enough cases, and a seed on which no threshold was chosen (11 was looked at).
 """
 
 from datetime import UTC, date, datetime, timedelta
@@ -20,7 +20,7 @@ from orchestration.sandbox.served import ServedMarket
 from orchestration.sandbox.settings import DefectRates, SimulationSettings
 from tests.integration.warehouse.synthetic_market import ASSETS, BINANCE, CHARTS, candle_frame, served_chart
 
-SEED = 11
+SEED = 23
 START, END = date(2022, 1, 3), date(2024, 1, 1)
 MODELS = (
     *("--select", "+fct_universe_daily", "+corrections", "+fct_liquidity_daily", "+fct_holders_daily"),

@@ -265,6 +265,22 @@ GOOD_PUBLISHED = {
         stopped_share=[0.0, 0.1],
         tokens=[2, 50],
     ),
+    "screens.token_warnings": unit(
+        token_id=["a", "a"],
+        warning=["pump", "thin_volume"],
+        is_excluding=[True, True],
+        value=[1.4, 0.0001],
+        threshold=[0.5, 0.0002],
+        reason=["rose by 140 %", "a cap of 2 M USD"],
+    ),
+    "screens.warning_coverage": unit(
+        token_id=["a", "b"],
+        warnings_checked=[15, 21],
+        warnings_total=[21, 21],
+        warnings_raised=[2, 0],
+        is_excluded=[True, False],
+        not_checked=["thin_book", None],
+    ),
 }
 
 
@@ -317,6 +333,9 @@ def test_every_published_key_is_unique(name):
         ("screens.moonshot_chances", {"p_3x_90d": pl.lit(0.15)}, "p_2x_90d, p_3x_90d"),
         ("screens.moonshot_chances", {"p_2x_90d": pl.lit(1.2)}, "p_2x_90d"),
         ("screens.moonshots", {"rank": pl.lit(1)}, "as_of_week, rank"),
+        ("screens.token_warnings", {"warning": pl.lit("pumped")}, "warning"),
+        ("screens.token_warnings", {"reason": pl.lit(None, pl.String)}, "reason"),
+        ("screens.warning_coverage", {"warnings_checked": pl.lit(1)}, "warnings_checked, warnings_raised"),
         ("screens.moonshots", {"checks_true": pl.lit(4)}, "checks_known, checks_true"),
         ("screens.moonshots", {"stop_usd": pl.lit(0.96)}, "entry_low_usd, stop_usd"),
         ("screens.moonshots", {"entry_high_usd": pl.lit(1.6)}, "target_1_usd, entry_high_usd"),
