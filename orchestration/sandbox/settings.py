@@ -38,6 +38,7 @@ class Stream(IntEnum):
     MACRO = 22
     NEWS = 23
     CLAIMS = 24
+    MOVERS = 31
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,6 +141,8 @@ class SimulationSettings:
         birth_share: Fraction of the tokens that are born after `start`.
         death_share: Fraction of the tokens that die before `end`.
         pump_share: Pump-and-dumps per token over the whole span.
+        mover_share: Planted movers per token over the whole span (`movers.py`); none by default, since published figures rest on the
+            market without them.
         identity_events: Whether eight more tokens live through a rename, a migration, a merger and a reused ticker
             (`migrations.py`). All others stay exactly as they are without, but ranks across tokens see the newcomers.
         predictability: What predicts returns, and how strongly.
@@ -154,6 +157,7 @@ class SimulationSettings:
     birth_share: float = 0.24
     death_share: float = 0.10
     pump_share: float = 0.16
+    mover_share: float = 0.0
     identity_events: bool = False
     predictability: Predictability = field(default_factory=Predictability)
     defects: DefectRates = field(default_factory=DefectRates)
