@@ -125,7 +125,10 @@ def _percent(fraction: float) -> str:
 
 
 def _signed(fraction: float) -> str:
-    return f"{'up' if fraction >= 0 else 'down'} {abs(100 * fraction):.0f} %"
+    percent = round(100 * fraction)
+    if percent == 0:
+        return "unchanged"
+    return f"{'up' if percent > 0 else 'down'} {abs(percent)} %"
 
 
 def _count(number: int, noun: str) -> str:
