@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from models_ml.screens.base_rates import ALL
 from models_ml.screens.moonshots import BY_CHANCE
 
 Row = Mapping[str, Any]
@@ -67,10 +68,11 @@ def _against(row: Row) -> str:
 
 def _odds(row: Row) -> str:
     if row["base_rate_2x_90d"] is None:
-        return "No odds yet: no token of its size and volatility has been followed for 90 days before this week."
+        return "No odds yet: too few tokens of its volatility have been followed for 90 days before this week."
     half = f" and {_percent(row['base_rate_half_90d'])} lost half" if row["base_rate_half_90d"] is not None else ""
+    kin = "volatility, of every size," if row["cap_bucket"] == ALL else "size and volatility"
     return (
-        f"Of {row['base_rate_observations']:,} earlier weeks of tokens of its size and volatility {_percent(row['base_rate_2x_90d'])} "
+        f"Of {row['base_rate_observations']:,} earlier weeks of tokens of its {kin} {_percent(row['base_rate_2x_90d'])} "
         f"doubled within 90 days{half}, with no stop set."
     )
 

@@ -362,6 +362,34 @@ def test_chances_rank_warnings_exclude_and_odds_stand_beside(warehouse):
     assert candidates == [(1, "c", "warnings: dump"), (2, "b", None), (3, "a", None)]
 
 
+def test_odds_of_few_windows_give_way_to_those_of_every_size(warehouse):
+    cells = {"20m_to_50m": (99, 0.8), "all": (400, 0.12)}
+    record(
+        warehouse,
+        BASE_RATES,
+        [
+            {
+                "as_of_week": NEWEST,
+                "cap_bucket": cap,
+                "volatility_bucket": "90_to_120",
+                "outcome": "2x",
+                "horizon_days": 90,
+                "observations": windows,
+                "share": share,
+            }
+            for cap, (windows, share) in cells.items()
+        ],
+        weeks=[NEWEST],
+    )
+
+    build(warehouse)
+
+    best = picks_of(warehouse)[0]
+    assert (best["cap_bucket"], best["volatility_bucket"]) == ("all", "90_to_120")
+    assert (best["base_rate_2x_90d"], best["base_rate_observations"]) == (0.12, 400)
+    assert picks_of(warehouse, EARLIER)[0]["base_rate_2x_90d"] is None
+
+
 def test_links_known_by_the_week_are_on_the_card(warehouse):
     warehouse.execute(
         """insert into marts.dim_token_links values
