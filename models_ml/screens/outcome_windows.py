@@ -74,11 +74,11 @@ def outcome_windows(
     chosen = entries.filter(pl.col("entry_week") < until).sort("entry_week", "token_id")
     if known.is_empty() or chosen.is_empty():
         return pl.DataFrame(schema=WINDOW_SCHEMA)
-    first_day = known["market_date"].min()
+    first_day: dt.date = known.select(pl.col("market_date").min()).item()
     tokens = {token: place for place, token in enumerate(known["token_id"].unique().sort().to_list())}
     row = known["token_id"].replace_strict(tokens, return_dtype=pl.Int64).to_numpy()
     column = _days_since(known["market_date"], first_day)
-    days = (until - first_day).days  # type: ignore[operator]  # of a column of dates
+    days = (until - first_day).days
     prices = np.full((len(tokens), days), np.nan)
     prices[row, column] = known["price_usd"].to_numpy()
     ends = np.zeros(prices.shape, dtype=bool)
