@@ -48,7 +48,7 @@ class FilterSkill:
     @property
     def recall(self) -> float:
         """Share of all token-weeks in force of any kind that have an excluding warning."""
-        return float(self.by_kind["token_weeks_caught"].sum() / self.by_kind["token_weeks"].sum())
+        return int(self.by_kind["token_weeks_caught"].sum()) / int(self.by_kind["token_weeks"].sum())
 
     @property
     def false_alarm_rate(self) -> float:

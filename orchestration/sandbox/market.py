@@ -98,8 +98,8 @@ class SimulatedMarket:
     def events(self) -> pl.DataFrame:
         """One row per event.
 
-        Columns: kind (pump, jump, wash_trading, rug_pull, death, rename, migration, merger, ticker_reuse), coin_id, first_date, last_date, and
-        for the last four kinds, described in `migrations.IdentityEvent`, successor_coin_id, ratio (successor tokens for
+        Columns: kind (pump, jump, wash_trading, rug_pull, death, rename, migration, merger, ticker_reuse), coin_id, first_date,
+        last_date, and for the last four kinds, described in `migrations.IdentityEvent`, successor_coin_id, ratio (successor tokens for
         one old token; null for ticker_reuse), symbol and successor_symbol; null for the others. A coin that ends because
         its holders swapped it has no death.
         """

@@ -142,8 +142,8 @@ class SimulationSettings:
         birth_share: Fraction of the tokens that are born after `start`.
         death_share: Fraction of the tokens that die before `end`.
         pump_share: Pump-and-dumps per token over the whole span.
-        scam_share: Wash trading and rug pulls per token (`events.Scam`), none by default and in the null setting. Their draws are their own,
-            but a rug pull moves the ranks across tokens that others' returns follow.
+        scam_share: Wash trading and rug pulls per token (`events.Scam`), none by default and in the null setting. Their draws are
+            their own, but a rug pull moves the ranks across tokens that others' returns follow.
         mover_share: Planted movers per token over the whole span (`movers.py`); none by default, since published figures rest on the
             market without them.
         identity_events: Whether eight more tokens live through a rename, a migration, a merger and a reused ticker

@@ -236,7 +236,13 @@ API = {
     },
     "warning_coverage": {
         **{"as_of_week": DAY, "token_id": TEXT, "is_low_cap": FLAG, "is_graded": FLAG},
-        **{"warnings_checked": COUNT, "warnings_total": COUNT, "warnings_raised": COUNT, "is_excluded": FLAG, **VERSION},
+        **{
+            "warnings_checked": COUNT,
+            "warnings_total": COUNT,
+            "warnings_raised": COUNT,
+            "is_excluded": FLAG,
+            **VERSION,
+        },
     },
     "bull_bear": {"as_of_week": DAY, "bullish_share": NUMBER, "bearish_share": NUMBER, "tokens": COUNT},
     "market": {

@@ -44,7 +44,10 @@ judged as (
         pools.volume_24h_usd,
         pools.buys_24h,
         pools.sells_24h,
-        greatest(pools.available_at, case when verdicts.market_date + 35 > pools.market_date then verdicts.available_at end) as available_at,
+        greatest(
+            pools.available_at,
+            case when verdicts.market_date + 35 > pools.market_date then verdicts.available_at end
+        ) as available_at,
         case when verdicts.market_date + 35 > pools.market_date then verdicts.is_honeypot end as is_honeypot
     from pools
     asof left join verdicts

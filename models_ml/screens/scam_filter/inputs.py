@@ -64,18 +64,18 @@ INPUT_DESCRIPTIONS: Mapping[str, str] = MappingProxyType(
         "cap_held_back_days": "Days of the last 30 on which cleaning believed no cap that was claimed; null where none was claimed.",
         "volume_30d_usd": "Median daily volume as claimed, 30 days, USD; null under 10 volumes.",
         "turnover_week": "Sum of the volumes claimed in 7 days over the claimed cap; null under 5 volumes.",
-        "turnover_to_peers": "turnover_week over the median of tokens whose cap has the same power of ten in the same week; null under 5 of them.",
+        "turnover_to_peers": "turnover_week over the median of tokens of the same power of ten of cap in the week; null under 5 of them.",
         "volume_deviation_7d": "Standard deviation of the logarithm of the daily volume, 7 days; null under 7 volumes.",
-        "round_days_14d": "Days of 14 whose volume is at or above 1,000 USD and has at most three digits, or is that of the day before.",
+        "round_days_14d": "Days of 14 whose volume, of 1,000 USD or more, has at most three digits or is that of the day before.",
         "unmoved_days_14d": "Days of 14 on which eight times the usual volume moved the price by less than a usual day does (cleaning's mark).",
         "venue_excess_14d": (
-            "Median over 14 days of the claimed volume over that on an exchange read directly, against the median token's ratio; "
+            "Median over 14 days of the claimed volume over that on an exchange read directly, against the median token; "
             "null where no exchange that trades it is read."
         ),
         "days_since_pump": "Days from the last day of the newest pump-like rise to the close; null without one in reach of the window.",
         "pump_rise": "Rise from the close before it to the highest close since, fraction.",
         "pump_volume_surge": "Largest daily volume of the rise over the median of the 30 days before.",
-        "pump_given_back": "Part of the rise that was lost again at the close, at most 30 days after it: 0 at the top, 1 back where it began, more below.",
+        "pump_given_back": "Part of the rise lost again at the close, at most 30 days after it: 0 at the top, 1 back where it began.",
         "days_since_collapse": "Days from the newest collapse to the close; null without one in reach.",
         "collapse_return": "Three-day return of that collapse beyond the median token's, fraction.",
         "is_migrated": "A swap of the token into another one had opened by the close.",
@@ -86,7 +86,7 @@ INPUT_DESCRIPTIONS: Mapping[str, str] = MappingProxyType(
             "Largest daily step of the implied supply of 30 days (tokens after over tokens before) against which the price moved by the "
             "inverse; 1 without any."
         ),
-        "exchanges_followed": "Most exchanges that any token was quoted on in the newest readings of 7 days: those that are read directly.",
+        "exchanges_followed": "Most exchanges that any token was quoted on in 7 days: those that are read directly.",
         "venues": "Of these, those that quote the token against dollars; null where fewer than three are followed.",
         "depth_2pct_usd": "Bids and asks within 2 % of the mid over all order books read, newest reading of 7 days, USD.",
         "pool_liquidity_usd": "Money in all its pools that were read, newest reading of 7 days, USD.",

@@ -51,7 +51,9 @@ class PumpThresholds(Thresholds):
     @property
     def look_back_days(self) -> int:
         """Days before a week's close that its row can depend on."""
-        return max(self.dump_in_force_days, self.collapse_in_force_days) + EPISODE_REACH_DAYS + USUAL_DAYS + RISE_DAYS + 1
+        return (
+            max(self.dump_in_force_days, self.collapse_in_force_days) + EPISODE_REACH_DAYS + USUAL_DAYS + RISE_DAYS + 1
+        )
 
 
 def pump_states(daily: pl.DataFrame, limits: PumpThresholds) -> pl.DataFrame:
@@ -155,7 +157,10 @@ def pump_warnings(limits: PumpThresholds) -> tuple[TokenWarning, ...]:
                 surge,
                 pl.col("days_since_pump"),
             ),
-            meaning="A rise by half beyond the median token's within three days, far beyond usual moves, on six times the usual volume, in the last 14 days.",
+            meaning=(
+                "A rise by half beyond the median token's within three days, far beyond usual moves, on six times the usual volume, in "
+                "the last 14 days."
+            ),
             unit="fraction",
         ),
         TokenWarning(
@@ -165,8 +170,8 @@ def pump_warnings(limits: PumpThresholds) -> tuple[TokenWarning, ...]:
             threshold=pl.lit(limits.min_given_back),
             is_raised=(pl.col("days_since_pump") <= limits.dump_in_force_days) & is_dumped,
             reason=pl.format(
-                "rose by {} within days on {} times its usual volume and lost {} of the rise again within a month, {} days before: a pump-and-dump by its "
-                "shape",
+                "rose by {} within days on {} times its usual volume and lost {} of the rise again within a month, {} days before: a "
+                "pump-and-dump by its shape",
                 rise,
                 surge,
                 percent(pl.col("pump_given_back")),

@@ -58,7 +58,7 @@ def thin_liquidity_warnings(limits: ThinLiquidityThresholds) -> tuple[TokenWarni
                 percent(depth_to_cap),
                 usd(pl.col("claimed_cap_usd")),
             ),
-            meaning="Bids and asks within 2 % of the mid over all order books read, over the cap; only where they are small in dollars, too.",
+            meaning="Bids and asks within 2 % of the mid over all books read, over the cap; only where they are small in dollars, too.",
             unit="fraction of the cap",
         ),
         TokenWarning(

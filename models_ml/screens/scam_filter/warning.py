@@ -79,4 +79,3 @@ def usd(value: pl.Expr) -> pl.Expr:
         .then(pl.concat_str(number(value / 1e3), pl.lit(" k USD")))
         .otherwise(pl.concat_str(number(value), pl.lit(" USD")))
     )
-

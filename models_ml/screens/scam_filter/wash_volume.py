@@ -92,7 +92,7 @@ def wash_volume_warnings(limits: WashVolumeThresholds) -> tuple[TokenWarning, ..
                 pl.col("round_days_14d"),
                 number(pl.col("turnover_to_peers")),
             ),
-            meaning="Days of 14 with a volume of at most three digits or that of the day before, where turnover is far above that of peers.",
+            meaning="Days of 14 with a volume of at most three digits or that of the day before, at a turnover far above that of peers.",
             unit="days of 14",
         ),
         TokenWarning(

@@ -1,6 +1,6 @@
 """What the scam filter finds of the simulated market's scams, kind by kind, and how often it cries without one.
 
-The market has more scams than by default, so that every kind has enough cases, and a seed on which no threshold was chosen (11 was looked at).
+The market has more scams than by default, so that every kind has enough cases, and a seed on which no threshold was chosen.
 """
 
 from datetime import UTC, date, datetime, timedelta
@@ -122,6 +122,8 @@ def test_a_week_is_judged_by_what_came_before_it(warehouse, inputs):
             left, right = left.filter(in_reach.fill_null(value=False)), right.filter(in_reach.fill_null(value=False))
         assert (left.is_null() == right.is_null()).all(), column
         if left.dtype == pl.Float64:
-            assert ((left - right).abs() <= 1e-9 * right.abs().clip(lower_bound=1e-12)).fill_null(value=True).all(), column
+            assert ((left - right).abs() <= 1e-9 * right.abs().clip(lower_bound=1e-12)).fill_null(value=True).all(), (
+                column
+            )
         else:
             assert left.eq_missing(right).all(), column

@@ -163,7 +163,8 @@ def test_a_supply_that_grew_by_half_is_shown_and_one_that_tripled_excludes():
 
 def test_coverage_counts_raised_and_says_who_is_excluded():
     rows = warning_coverage(
-        frame(token("shown", venues=1), token("out", unmoved_days_14d=5, venues=1), token("pool", **_pool_only())), SETTINGS
+        frame(token("shown", venues=1), token("out", unmoved_days_14d=5, venues=1), token("pool", **_pool_only())),
+        SETTINGS,
     )
     by_token = {row["token_id"]: row for row in rows.rows(named=True)}
 
@@ -226,8 +227,8 @@ def market(prices, volumes=None, others=4):
 QUIET = [1.0 + 0.02 * (day % 2) for day in range(40)]
 
 
-def states(prices, volumes=None, limits=PumpThresholds()):
-    return pump_states(market(prices, volumes), limits).filter(token_id="star")
+def states(prices, volumes=None):
+    return pump_states(market(prices, volumes), PumpThresholds()).filter(pl.col("token_id") == "star")
 
 
 def test_a_pump_and_its_dump_are_told_from_the_first_day_on():
@@ -259,7 +260,7 @@ def test_a_rally_of_the_whole_market_and_one_of_a_large_token_are_no_pumps():
     prices, volumes = [*QUIET, 1.6, 2.4], [*[100e3] * 40, 2e6, 3e6]
     alone = market(prices, volumes)
     together = pl.concat(
-        [alone.filter(token_id="star").with_columns(token_id=pl.lit(f"star-{number}")) for number in range(5)]
+        [alone.filter(pl.col("token_id") == "star").with_columns(token_id=pl.lit(f"star-{number}")) for number in range(5)]
     )
     large = alone.with_columns(pl.col("volume_24h_usd") * 1e4)
 

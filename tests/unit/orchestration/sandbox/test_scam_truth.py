@@ -39,9 +39,7 @@ def test_a_rug_pull_takes_nearly_all_of_the_price_within_a_day_and_the_token_liv
     assert pulls.height == 6
     for coin_id, day in pulls.select("coin_id", "first_date").rows():
         prices = market.daily.filter(pl.col("coin_id") == coin_id)
-        before, after = (
-            prices.filter(pl.col("market_date") == day + pl.duration(days=offset)) for offset in (-1, 0)
-        )
+        before, after = (prices.filter(pl.col("market_date") == day + pl.duration(days=offset)) for offset in (-1, 0))
         assert after["price_usd"].item() / before["price_usd"].item() < 0.35
         assert prices["market_date"].max() > day
 
