@@ -24,11 +24,11 @@ SHOWN_PERCENTILE: Final = 95.0
 """Percentile of the random screens that a screen has to pass."""
 
 SKILL = (
-    "skill beyond volatility: above {percentile:.0f} % of 1,000 random screens, {difference:+.1%} hits over controls of equal volatility "
+    "skill beyond volatility: above {percentile:.1f} % of 1,000 random screens, {difference:+.1%} hits over controls of equal volatility "
     "and size, {sorting:+.1%} over a sort by volatility"
 )
 NO_SKILL = "no skill shown beyond volatility"
-LUCK_PASSED = "{no_skill}: above {percentile:.0f} % of 1,000 random screens, but not surely better than {rival}"
+LUCK_PASSED = "{no_skill}: above {percentile:.1f} % of 1,000 random screens, but not surely better than {rival}"
 TOO_FEW = f"{NO_SKILL}: too few weeks have ended"
 
 
@@ -84,13 +84,16 @@ class Record:
         return LUCK_PASSED.format(no_skill=NO_SKILL, percentile=percentile, rival=rival)
 
 
-def screen_record(picks: pl.DataFrame, controls: pl.DataFrame, universe: pl.DataFrame) -> Record:
+def screen_record(
+    picks: pl.DataFrame, controls: pl.DataFrame, universe: pl.DataFrame, *, drawn: Floats | None = None
+) -> Record:
     """Figures of a screen.
 
     Args:
         picks: One row a week and pick: as_of_week, token_id, is_success (null while unknown), has_halved, return_90d.
         controls: One row a week, pick and control: as_of_week, pick_token_id, is_success, return_90d.
         universe: One row a week and token: as_of_week, token_id, is_success, return_90d, volatility_90d (null where unknown).
+        drawn: Hit rates of the random screens (`controls.random_hit_rates`), where many screens of one size and period are judged.
 
     A success of a window that is still open does not count yet: known early, it would make the newest weeks look good.
     """
@@ -112,7 +115,7 @@ def screen_record(picks: pl.DataFrame, controls: pl.DataFrame, universe: pl.Data
     )
     settled = universe.filter(_is_known())
     sizes = known.group_by("as_of_week").agg(picks=pl.len())
-    drawn = random_hit_rates(settled, sizes)
+    drawn = random_hit_rates(settled, sizes) if drawn is None else drawn
     over_volatility = bootstrap_interval(
         ratio_of_totals(_against_sort(known, settled, sizes)), sizes.height, block=BLOCK_WEEKS
     )

@@ -24,6 +24,7 @@ from models_ml.screens.record import Record, screen_record
 from models_ml.screens.universe import is_low_cap, with_buckets
 from orchestration.lib.metadata import markdown_table
 from orchestration.sandbox.market import SimulatedMarket, simulate_market
+from orchestration.sandbox.movers import SIGN_FACTOR
 from orchestration.sandbox.settings import SimulationSettings
 
 MARKET = SimulationSettings(tokens=500, mover_share=0.3)
@@ -139,13 +140,14 @@ def section(simulation: SimulationSettings = MARKET, seeds: Sequence[int] = SEED
                     "random_percentile": record.random_percentile,
                     "rises": found.planted,
                     "caught": found.caught,
-                    "verdict": record.verdict,
+                    "verdict": record.verdict.split(":")[0],
                 }
             )
     return (
         "## Simulated market with planted movers\n\n"
         f"{simulation.tokens} tokens, {simulation.mover_share:.2f} planted rises a token: 2.5- to 5-fold over four to eight weeks, after "
-        "five weeks of 1.8 times the usual volume. `caught` counts the rises whose token was picked between its first sign and the first "
-        "day of the rise, of the `rises` whose token was in the universe then. In the null market nothing precedes a jump, and jumps go "
-        "either way.\n\n" + markdown_table(pl.DataFrame(rows))
+        f"five weeks of {SIGN_FACTOR:g} times the usual volume. `caught` counts the rises whose token was picked between its first sign "
+        "and the first day of the rise, of the `rises` whose token was in the universe then. In the null market nothing precedes a jump, and "
+        "jumps go either way; that some tokens are wilder than others stays known, and is all that is found there.\n\n"
+        + markdown_table(pl.DataFrame(rows))
     )
