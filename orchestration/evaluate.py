@@ -32,6 +32,7 @@ from orchestration.evaluation import (
     experiments,
     index_survivors,
     index_twins,
+    moonshots,
     planted,
     price_share,
     ranges,
@@ -130,6 +131,7 @@ def steps(archive: Path, work: Path) -> dict[str, Callable[[], None]]:
                 + price_share.section(history(), ModelRegistry(real.models))
             ),
         ),
+        "moonshots": write("moonshots", from_warehouse(moonshots.page)),
         "calls": write("calls", lambda: calls.page(history(), code)),
         "ranges": write("ranges", lambda: ranges.page(history(), code)),
         "falsification": write(

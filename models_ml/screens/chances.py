@@ -62,17 +62,19 @@ READ_FEATURES: Final = tuple(dict.fromkeys((*RANKED_FEATURES, "volatility_90d", 
 
 PARAMETERS: Final = MappingProxyType(
     {
-        "objective": "binary",
+        "objective": "regression",
         "learning_rate": 0.03,
-        "num_leaves": 7,
-        "min_data_in_leaf": 300,
-        "lambda_l2": 20.0,
-        "feature_fraction": 0.4,
+        "num_leaves": 15,
+        "min_data_in_leaf": 200,
+        "lambda_l2": 10.0,
     }
 )
 """Few small trees: rows of a token in neighbouring weeks share most of their outcome, so there is far less to learn than rows."""
 
-ROUNDS: Final = 80
+ROUNDS: Final = 100
+
+LEAST_CHANCE: Final = 0.001
+"""No token is given less, nor more than 1 less it."""
 
 FEWEST_CALIBRATION_WEEKS: Final = 52
 """Past weeks with ended outcomes below which the probabilities stay as they are."""
@@ -137,8 +139,10 @@ def train_chances(
     )
     if joined.is_empty():
         raise ValueError(f"no row of the {frame.height} for the refit {refit} has an outcome; land more history")
-    outcomes = {f"p_{multiple}x": _outcome(joined, multiple) for multiple in MULTIPLES}
-    boosters = boost(joined, outcomes, columns=CHANCE_COLUMNS, parameters=PARAMETERS, rounds=ROUNDS)
+    # How far a token stands from the share of its week: what a whole market does in 90 days no place in a week can tell, and with it in
+    # the label the trees learn good and bad weeks by heart.
+    apart = {f"p_{multiple}x": _apart_from_week(joined, multiple) for multiple in MULTIPLES}
+    boosters = boost(joined, apart, columns=CHANCE_COLUMNS, parameters=PARAMETERS, rounds=ROUNDS)
     constants = {f"base_{multiple}x": float(_outcome(joined, multiple).mean()) for multiple in MULTIPLES}
     for multiple in MULTIPLES:
         line = choose_line(past, labels, multiple) if past is not None else Line()
@@ -188,13 +192,22 @@ def choose_line(past: pl.DataFrame, labels: pl.DataFrame, multiple: int) -> Line
 
 
 def raw_chances(model: FrozenModel, frame: pl.DataFrame) -> pl.DataFrame:
-    """What the boosters say before calibration: as_of_week, token_id, raw_2x, raw_3x (0-1), in the frame's order.
+    """Base rate of the training plus what the boosters add, before calibration: as_of_week, token_id, raw_2x, raw_3x (0-1).
+
+    In the frame's order.
 
     Raises:
         ValueError: The frame lacks columns of the model, because the feature catalogue changed after its refit.
     """
     model.refuse_missing_columns(frame)
-    said = {f"raw_{multiple}x": apply(model.boosters[f"p_{multiple}x"], frame) for multiple in MULTIPLES}
+    said = {
+        f"raw_{multiple}x": np.clip(
+            model.constants[f"base_{multiple}x"] + apply(model.boosters[f"p_{multiple}x"], frame),
+            LEAST_CHANCE,
+            1 - LEAST_CHANCE,
+        )
+        for multiple in MULTIPLES
+    }
     return frame.select("as_of_week", "token_id").with_columns(pl.Series(name, values) for name, values in said.items())
 
 
@@ -226,6 +239,12 @@ def _label(multiple: int) -> str:
 
 def _outcome(rows: pl.DataFrame, multiple: int) -> Floats:
     return np.asarray(rows[_label(multiple)].cast(pl.Float64).to_numpy(), dtype=np.float64)
+
+
+def _apart_from_week(rows: pl.DataFrame, multiple: int) -> Floats:
+    happened = pl.col(_label(multiple)).cast(pl.Float64)
+    apart = rows.select(apart=happened - happened.mean().over("as_of_week"))["apart"]
+    return np.asarray(apart.to_numpy(), dtype=np.float64)
 
 
 def _line(rows: pl.DataFrame, said: str, label: str) -> Line:

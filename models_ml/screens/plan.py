@@ -209,9 +209,12 @@ def _sized(picks: pl.DataFrame, settings: PlanSettings) -> pl.DataFrame:
         BY_MAXIMUM: pl.lit(settings.largest_weight),
     }
     is_sized = bounds[BY_VOLATILITY].is_not_null() & bounds[BY_LIQUIDITY].is_not_null()
-    limit = pl.when(bounds[BY_LIQUIDITY] == pl.col("_weight")).then(pl.lit(BY_LIQUIDITY))
     limit = (
-        limit.when(bounds[BY_VOLATILITY] == pl.col("_weight")).then(pl.lit(BY_VOLATILITY)).otherwise(pl.lit(BY_MAXIMUM))
+        pl.when(bounds[BY_LIQUIDITY] == pl.col("_weight"))
+        .then(pl.lit(BY_LIQUIDITY))
+        .when(bounds[BY_VOLATILITY] == pl.col("_weight"))
+        .then(pl.lit(BY_VOLATILITY))
+        .otherwise(pl.lit(BY_MAXIMUM))
     )
     total = pl.col("_weight").sum().over("as_of_week")
     return (

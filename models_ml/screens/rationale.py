@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from models_ml.screens.base_rates import ALL
 from models_ml.screens.moonshots import BY_CHANCE
 
 Row = Mapping[str, Any]
@@ -48,7 +49,8 @@ def _why(row: Row) -> str:
     reasons = [text(row) for name, text in _FOR.items() if row[name]]
     if not reasons:
         return f"{place}; no item of the checklist speaks for it."
-    return f"{place}; {row['checks_true']} of {row['checks_known']} known items {'speaks' if len(reasons) == 1 else 'speak'} for it: {', '.join(reasons)}."
+    speak = "speaks" if len(reasons) == 1 else "speak"
+    return f"{place}; {row['checks_true']} of {row['checks_known']} known items {speak} for it: {', '.join(reasons)}."
 
 
 def _against(row: Row) -> str:
@@ -66,10 +68,11 @@ def _against(row: Row) -> str:
 
 def _odds(row: Row) -> str:
     if row["base_rate_2x_90d"] is None:
-        return "No odds yet: no token of its size and volatility has been followed for 90 days before this week."
+        return "No odds yet: too few tokens of its volatility have been followed for 90 days before this week."
     half = f" and {_percent(row['base_rate_half_90d'])} lost half" if row["base_rate_half_90d"] is not None else ""
+    kin = "volatility, of every size," if row["cap_bucket"] == ALL else "size and volatility"
     return (
-        f"Of {row['base_rate_observations']:,} earlier weeks of tokens of its size and volatility {_percent(row['base_rate_2x_90d'])} "
+        f"Of {row['base_rate_observations']:,} earlier weeks of tokens of its {kin} {_percent(row['base_rate_2x_90d'])} "
         f"doubled within 90 days{half}, with no stop set."
     )
 
@@ -77,7 +80,7 @@ def _odds(row: Row) -> str:
 _FOR: Final[dict[str, Callable[[Row], str]]] = {
     "is_grade_high": lambda row: f"Trader Grade {row['trader_grade']:.0f}",
     "is_momentum_surging": lambda row: (
-        f"momentum {row['momentum_score']:.0f} of 100, {row['momentum_score_change_7d']:+.0f} in a week"
+        f"momentum {row['momentum_score']:.0f} of 100, {round(row['momentum_score_change_7d']):+d} in a week"
     ),
     "is_narrative_early": lambda row: (
         f"its sector {row['sector']} rose {_count(row['sector_rank_gain_7d'], 'place')} in a week and draws volume (sectors are known "
@@ -98,7 +101,9 @@ _FOR: Final[dict[str, Callable[[Row], str]]] = {
 
 _AGAINST: Final[dict[str, Callable[[Row], str]]] = {
     "is_grade_high": lambda row: f"Trader Grade only {row['trader_grade']:.0f}",
-    "is_momentum_surging": lambda row: f"momentum {row['momentum_score']:.0f} of 100, {row['momentum_score_change_7d']:+.0f} in a week",
+    "is_momentum_surging": lambda row: (
+        f"momentum {row['momentum_score']:.0f} of 100, {round(row['momentum_score_change_7d']):+d} in a week"
+    ),
     "is_narrative_early": lambda row: f"its sector {row['sector']} is not turning up",
     "is_community_growing": lambda _: "no growth of its community",
     "is_developer_activity_rising": lambda _: "no more work on its code than before",
@@ -122,7 +127,10 @@ def _percent(fraction: float) -> str:
 
 
 def _signed(fraction: float) -> str:
-    return f"{'up' if fraction >= 0 else 'down'} {abs(100 * fraction):.0f} %"
+    percent = round(100 * fraction)
+    if percent == 0:
+        return "unchanged"
+    return f"{'up' if percent > 0 else 'down'} {abs(percent)} %"
 
 
 def _count(number: int, noun: str) -> str:

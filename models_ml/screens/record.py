@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
+from models_ml.learning.evaluation.hac import Floats
 from models_ml.learning.evaluation.intervals import Interval, bootstrap_interval, ratio_of_totals
 from models_ml.learning.evaluation.resampling import block_weeks
 from models_ml.screens.controls import random_hit_rates
@@ -23,10 +24,11 @@ SHOWN_PERCENTILE: Final = 95.0
 """Percentile of the random screens that a screen has to pass."""
 
 SKILL = (
-    "skill beyond volatility: above {percentile:.0f} % of 1,000 random screens, and {difference:+.1%} hits over controls of equal "
-    "volatility and size"
+    "skill beyond volatility: above {percentile:.1f} % of 1,000 random screens, {difference:+.1%} hits over controls of equal volatility "
+    "and size, {sorting:+.1%} over a sort by volatility"
 )
 NO_SKILL = "no skill shown beyond volatility"
+LUCK_PASSED = "{no_skill}: above {percentile:.1f} % of 1,000 random screens, but not surely better than {rival}"
 TOO_FEW = f"{NO_SKILL}: too few weeks have ended"
 
 
@@ -43,6 +45,7 @@ class Record:
         universe_hit_rate: The same of all tokens of the universe, each week counting by its picks.
         lift: hit_rate over universe_hit_rate.
         difference: hit_rate minus controls_hit_rate, over picks that have known controls, with its interval.
+        over_volatility: hit_rate minus that of a screen that picks as many of the most volatile tokens (90 days), with its interval.
         random_percentile: Share (0-100) of the random screens that did worse, ties counting half.
         halved_rate: Share of the known picks that fell to half of their entry.
         median_return_90d: Median return of the known picks, before costs.
@@ -56,28 +59,41 @@ class Record:
     universe_hit_rate: float | None
     lift: float | None
     difference: Interval
+    over_volatility: Interval
     random_percentile: float | None
     halved_rate: float | None
     median_return_90d: float | None
 
     @property
     def verdict(self) -> str:
-        """What the record shows, in words."""
-        low, percentile = self.difference.low, self.random_percentile
-        if low is None or percentile is None:
+        """What the record shows, in words.
+
+        Controls are of the same fifth by volatility only: within the wildest fifth the wilder double more often, and a screen that picked
+        those would beat its controls on a market in which nothing but volatility can be known. Hence the sort as a second rival.
+        """
+        low, sorting, percentile = self.difference.low, self.over_volatility.low, self.random_percentile
+        if low is None or sorting is None or percentile is None:
             return TOO_FEW
-        if low > 0 and percentile >= SHOWN_PERCENTILE:
-            return SKILL.format(percentile=percentile, difference=self.difference.estimate)
-        return NO_SKILL
+        if percentile < SHOWN_PERCENTILE:
+            return NO_SKILL
+        if low > 0 and sorting > 0:
+            return SKILL.format(
+                percentile=percentile, difference=self.difference.estimate, sorting=self.over_volatility.estimate
+            )
+        rival = "its controls" if low <= 0 else "a sort by volatility"
+        return LUCK_PASSED.format(no_skill=NO_SKILL, percentile=percentile, rival=rival)
 
 
-def screen_record(picks: pl.DataFrame, controls: pl.DataFrame, universe: pl.DataFrame) -> Record:
+def screen_record(
+    picks: pl.DataFrame, controls: pl.DataFrame, universe: pl.DataFrame, *, drawn: Floats | None = None
+) -> Record:
     """Figures of a screen.
 
     Args:
         picks: One row a week and pick: as_of_week, token_id, is_success (null while unknown), has_halved, return_90d.
         controls: One row a week, pick and control: as_of_week, pick_token_id, is_success, return_90d.
-        universe: One row a week and token: as_of_week, token_id, is_success, return_90d.
+        universe: One row a week and token: as_of_week, token_id, is_success, return_90d, volatility_90d (null where unknown).
+        drawn: Hit rates of the random screens (`controls.random_hit_rates`), where many screens of one size and period are judged.
 
     A success of a window that is still open does not count yet: known early, it would make the newest weeks look good.
     """
@@ -99,7 +115,10 @@ def screen_record(picks: pl.DataFrame, controls: pl.DataFrame, universe: pl.Data
     )
     settled = universe.filter(_is_known())
     sizes = known.group_by("as_of_week").agg(picks=pl.len())
-    drawn = random_hit_rates(settled, sizes)
+    drawn = random_hit_rates(settled, sizes) if drawn is None else drawn
+    over_volatility = bootstrap_interval(
+        ratio_of_totals(_against_sort(known, settled, sizes)), sizes.height, block=BLOCK_WEEKS
+    )
     hit_rate = _mean(known["is_success"])
     base = _mean_over_weeks(settled, sizes)
     percentile = None
@@ -115,9 +134,29 @@ def screen_record(picks: pl.DataFrame, controls: pl.DataFrame, universe: pl.Data
         universe_hit_rate=base,
         lift=hit_rate / base if hit_rate is not None and base else None,
         difference=difference,
+        over_volatility=over_volatility,
         random_percentile=percentile,
         halved_rate=_mean(known["has_halved"]),
         median_return_90d=float(median) if isinstance(median, float) else None,
+    )
+
+
+def _against_sort(known: pl.DataFrame, settled: pl.DataFrame, sizes: pl.DataFrame) -> Floats:
+    """By week: hits of the picks minus those of as many of the most volatile tokens, and the number of picks."""
+    wildest = (
+        settled.join(sizes, on="as_of_week")
+        .sort("as_of_week", "volatility_90d", "token_id", descending=[False, True, False], nulls_last=True)
+        .with_columns(place=pl.int_range(1, pl.len() + 1).over("as_of_week"))
+        .filter(pl.col("place") <= pl.col("picks"))
+        .group_by("as_of_week")
+        .agg(share=pl.col("is_success").cast(pl.Float64).mean())
+    )
+    ours = known.group_by("as_of_week").agg(
+        hits=pl.col("is_success").cast(pl.Float64).sum(), picks=pl.len().cast(pl.Float64)
+    )
+    weekly = ours.join(wildest, on="as_of_week").sort("as_of_week")
+    return np.asarray(
+        weekly.select(pl.col("hits") - pl.col("share") * pl.col("picks"), "picks").to_numpy(), dtype=np.float64
     )
 
 

@@ -12,19 +12,12 @@ from datetime import date
 import duckdb
 import polars as pl
 
-from models_ml.learning.calendar import refit_dates
+from models_ml.learning.calendar import newest_refit, refit_dates
 from models_ml.learning.frozen_model import FrozenModel
-from models_ml.learning.walk_forward import first_refit, training_rows
-from models_ml.screens.chances import (
-    CHANCES,
-    MINIMUM_TOKENS,
-    chance_frame,
-    predict_chances,
-    raw_chances,
-    train_chances,
-)
+from models_ml.screens.chance_refits import first_chance_refit, said_in_force, train_refit
+from models_ml.screens.chances import CHANCES, chance_frame
 from models_ml.screens.moonshots import MoonshotSettings
-from models_ml.screens.outcomes import HORIZON_DAYS, follow, labels_of_multiples
+from models_ml.screens.outcomes import follow
 from orchestration.lib.errors import TidemarkError
 from orchestration.lib.low_cap_inputs import low_cap_weeks, market_closes
 from orchestration.lib.registry import ModelRegistry
@@ -62,38 +55,23 @@ def ensure_chance_models(
         return []
     rows = low_cap_weeks(connection, settings, until=until)
     frame = chance_frame(rows)
-    first = frozen[0] if frozen else _first_refit(frame, until)
+    first = frozen[0] if frozen else first_chance_refit(frame, until)
     if first is None:
         return []
     outcomes = follow(rows, market_closes(connection, until=until), until=until)
+    known = [model for refit in frozen if (model := registry.load(CHANCES, refit))]
     trained = []
     for refit in refit_dates(first, until):
         if refit in frozen:
             continue
-        trained.append(train_refit(registry, frame, outcomes, refit=refit))
-        registry.freeze(trained[-1])
-        weeks = f"{trained[-1].training_weeks[0]} to {trained[-1].training_weeks[1]}"
-        report(f"{CHANCES}, refit {refit}: {trained[-1].training_rows} rows of {weeks}")
+        model = train_refit([each for each in known if each.refit < refit], frame, outcomes, refit=refit)
+        registry.freeze(model)
+        known.append(model)
+        trained.append(model)
+        report(
+            f"{CHANCES}, refit {refit}: {model.training_rows} rows of {model.training_weeks[0]} to {model.training_weeks[1]}"
+        )
     return trained
-
-
-def train_refit(registry: ModelRegistry, frame: pl.DataFrame, outcomes: pl.DataFrame, *, refit: date) -> FrozenModel:
-    """The model of a refit date, from rows whose outcome had ended before it; its calibration rests on what earlier models said.
-
-    Args:
-        registry: Earlier models.
-        frame: `chance_frame` of all weeks.
-        outcomes: `follow` of the same rows.
-        refit: The refit date.
-    """
-    chosen = training_rows(frame, refit, horizon_days=HORIZON_DAYS, least_tokens=MINIMUM_TOKENS)
-    labels = labels_of_multiples(outcomes)
-    earlier = [model for each in registry.refits(CHANCES) if each < refit and (model := registry.load(CHANCES, each))]
-    said = [
-        raw_chances(model, chosen.filter(pl.col("as_of_week").is_between(model.refit, following, closed="left")))
-        for model, following in zip(earlier, [*(each.refit for each in earlier), refit][1:], strict=True)
-    ]
-    return train_chances(chosen, labels, refit=refit, past=pl.concat(said) if said else None)
 
 
 def build_chances(
@@ -131,29 +109,21 @@ def score_weeks(registry: ModelRegistry, rows: pl.DataFrame) -> pl.DataFrame:
         registry: Frozen models.
         rows: `low_cap_weeks` of whole weeks.
     """
-    refits = registry.refits(CHANCES)
     frame = chance_frame(rows)
-    scored = []
-    for refit, following in zip(refits, [*refits[1:], date.max], strict=True):
-        of_model = frame.filter(pl.col("as_of_week").is_between(refit, following, closed="left"))
-        if of_model.is_empty():
-            continue
+    refits = registry.refits(CHANCES)
+    wanted = {newest_refit(refits, week) for week in frame["as_of_week"].unique().to_list()} - {None}
+    models = []
+    for refit in sorted(refit for refit in wanted if refit):
         model = registry.load(CHANCES, refit)
         if model is None:
             raise TidemarkError(
                 f"the {CHANCES} model of {refit} left the registry during the run; restore {registry.root} from a backup"
             )
-        scored.append(predict_chances(model, of_model).with_columns(model_version=pl.lit(model.version)))
+        models.append(model)
     named = rows.select(
         *("as_of_week", "token_id", "symbol", "price_usd", "market_cap_usd"),
         pl.col("volatility_30d").cast(pl.Float64),
         *("volatility_quintile", "cap_tercile"),
     )
-    if not scored:
-        empty = {"p_2x_90d": pl.Float64, "p_3x_90d": pl.Float64, "model_version": pl.String}
-        return named.clear().with_columns(pl.lit(None, dtype=dtype).alias(name) for name, dtype in empty.items())
-    return pl.concat(scored).join(named, on=["as_of_week", "token_id"], how="inner", maintain_order="left")
-
-
-def _first_refit(frame: pl.DataFrame, until: date) -> date | None:
-    return first_refit(frame, until, horizon_days=HORIZON_DAYS, least_tokens=MINIMUM_TOKENS)
+    said = said_in_force(models, frame)
+    return said.join(named, on=["as_of_week", "token_id"], how="inner", maintain_order="left")

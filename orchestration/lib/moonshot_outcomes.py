@@ -101,13 +101,19 @@ RECORD_COLUMNS: dict[str, tuple[str, str]] = {
         "Lower end of its 95 % interval from blocks of 13 weeks (fraction); null below 39 weeks.",
     ),
     "hits_over_controls_high": ("double", "Upper end of the interval (fraction)."),
+    "hits_over_volatility": (
+        "double",
+        "hit_rate minus that of a sort by 90-day volatility with as many picks (fraction).",
+    ),
+    "hits_over_volatility_low": ("double", "Lower end of its 95 % interval from blocks of 13 weeks (fraction)."),
+    "hits_over_volatility_high": ("double", "Upper end of the interval (fraction)."),
     "random_percentile": (
         "double",
         "Share (0-100) of 1,000 screens by a fixed random number a token with a lower hit rate.",
     ),
     "halved_rate": ("double", "Share of the known picks that fell to half of their entry, 0-1."),
     "median_return_90d": ("double", "Median 90-day return of the known picks (fraction), before costs."),
-    "verdict": ("varchar", "What follows from the interval and the percentile, in words."),
+    "verdict": ("varchar", "What follows from both intervals and the percentile, in words."),
 }
 """Type and meaning of each column."""
 
@@ -155,7 +161,7 @@ def write_outcomes(
     )
     rows = outcome_rows(picks, controls, universe, followed)
     write_anew(connection, OUTCOMES, rows)
-    records = records_of(rows, universe.select(keys).join(followed, on=keys, how="inner"))
+    records = records_of(rows, universe.select(*keys, "volatility_90d").join(followed, on=keys, how="inner"))
     write_anew(connection, RECORD, pl.DataFrame([_record_row(origin, each) for origin, each in records.items()]))
     return rows, records
 
@@ -208,7 +214,7 @@ def records_of(rows: pl.DataFrame, universe: pl.DataFrame) -> dict[str, Record]:
 
     Args:
         rows: `outcome_rows`.
-        universe: Outcomes of all tokens of the universe in the weeks: as_of_week and the columns of `follow`.
+        universe: Outcomes of all tokens of the universe in the weeks: the columns of `follow` and volatility_90d.
     """
     records = {}
     for origin in KINDS:
@@ -221,13 +227,16 @@ def records_of(rows: pl.DataFrame, universe: pl.DataFrame) -> dict[str, Record]:
 
 def _record_row(origin: str, record: Record) -> dict[str, Any]:
     values = asdict(record)
-    values.pop("difference")
+    del values["difference"], values["over_volatility"]
     return {
         "origin": origin,
         **values,
         "hits_over_controls": record.difference.estimate,
         "hits_over_controls_low": record.difference.low,
         "hits_over_controls_high": record.difference.high,
+        "hits_over_volatility": record.over_volatility.estimate,
+        "hits_over_volatility_low": record.over_volatility.low,
+        "hits_over_volatility_high": record.over_volatility.high,
         "verdict": record.verdict,
     }
 

@@ -277,10 +277,17 @@ def links_of(connection: duckdb.DuckDBPyConnection, picks: pl.DataFrame) -> pl.D
     try:
         return connection.execute(
             """
-            select picked.as_of_week, picked.token_id, links.kind, links.platform, links.value, links.is_hindsight
+            select
+                picked.as_of_week, picked.token_id, links.kind, links.platform, links.value,
+                -- Who else names a link without a date adds nothing where its date is known.
+                bool_and(links.is_hindsight) as is_hindsight
             from picked
             inner join marts.dim_token_links as links
-                on picked.token_id = links.token_id and (links.is_hindsight or links.valid_from < picked.as_of_week)
+                on
+                    picked.token_id = links.token_id
+                    and (links.is_hindsight or links.valid_from < picked.as_of_week)
+                    and (links.valid_to is null or links.valid_to >= picked.as_of_week)
+            group by picked.as_of_week, picked.token_id, links.kind, links.platform, links.value
             order by picked.as_of_week, picked.token_id, links.kind, links.platform, links.value
             """
         ).pl()

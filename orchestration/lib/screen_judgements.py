@@ -9,7 +9,7 @@ from __future__ import annotations
 import duckdb
 import polars as pl
 
-from models_ml.screens.base_rates import HALF, cap_bucket_of, volatility_bucket_of
+from models_ml.screens.base_rates import ALL, HALF, cap_bucket_of, volatility_bucket_of
 from orchestration.lib.versioned_tables import BASE_RATES, MOONSHOT_CHANCES, TOKEN_WARNINGS, WARNING_COVERAGE
 
 SCREEN_JUDGEMENTS = (BASE_RATES, MOONSHOT_CHANCES, TOKEN_WARNINGS, WARNING_COVERAGE)
@@ -17,6 +17,9 @@ SCREEN_JUDGEMENTS = (BASE_RATES, MOONSHOT_CHANCES, TOKEN_WARNINGS, WARNING_COVER
 
 HORIZON_DAYS = 90
 """What a pick is judged by, and so what its odds are of."""
+
+FEWEST_WINDOWS = 100
+"""Windows below which a share says nothing: of 5 windows, 4 that doubled are one token in one month."""
 
 UNIT_AND_TOKEN = ["as_of_week", "token_id"]
 
@@ -60,7 +63,10 @@ def with_warnings(connection: duckdb.DuckDBPyConnection, snapshot: pl.DataFrame)
 
 
 def with_base_rates(connection: duckdb.DuckDBPyConnection, picks: pl.DataFrame) -> pl.DataFrame:
-    """Picks with their buckets and what tokens of those had come to before the week, null where no window had ended.
+    """Picks with their buckets and what tokens of those had come to before the week.
+
+    Where fewer than `FEWEST_WINDOWS` windows of both buckets had ended, those of all sizes with the same volatility speak, and
+    `cap_bucket` says `all`; where those are too few, too, the odds are null.
 
     Args:
         connection: The warehouse.
@@ -84,5 +90,13 @@ def with_base_rates(connection: duckdb.DuckDBPyConnection, picks: pl.DataFrame) 
         """,
         [picks["as_of_week"].unique().to_list()],
     ).pl()
+    enough = rates.filter(pl.col("base_rate_observations") >= FEWEST_WINDOWS)
+    cells = enough.select("as_of_week", "cap_bucket", "volatility_bucket", has_cell=pl.lit(value=True))
+    key = ["as_of_week", "cap_bucket", "volatility_bucket"]
     bucketed = picks.with_columns(cap_bucket_of(), volatility_bucket_of())
-    return bucketed.join(rates, on=["as_of_week", "cap_bucket", "volatility_bucket"], how="left", maintain_order="left")
+    return (
+        bucketed.join(cells, on=key, how="left", maintain_order="left")
+        .with_columns(cap_bucket=pl.when("has_cell").then("cap_bucket").otherwise(pl.lit(ALL)))
+        .drop("has_cell")
+        .join(enough, on=key, how="left", maintain_order="left")
+    )

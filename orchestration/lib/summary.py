@@ -97,6 +97,8 @@ def print_summary(folder: DataFolder, week: date, *, seconds: float) -> None:
             for rank, symbol, chance, score, true, known in picks
         )
         print(f"Moonshot screen: {text or 'no token passes this week'}")
+        for (verdict,) in rows("select distinct verdict from api.moonshots where as_of_week = ? and verdict is not null", week):
+            print(f"Its picks so far: {verdict}")
         skill = rows(
             """select metric, avg(value), count(*) from api.model_evaluation
             where model = 'trader' and universe = 'broad' and metric in ('rank_ic', 'rank_ic_lag1')

@@ -659,7 +659,7 @@ MOONSHOTS = VersionedTable(
         **_RANKING_DESCRIPTIONS,
         "candidates": "Number of tokens that were ranked: those of the universe that nothing excludes.",
         "warnings_checked": "Number of warnings that could be checked; null where the week has not been judged.",
-        "cap_bucket": "Bucket of the market cap in screens.base_rates.",
+        "cap_bucket": "Bucket of the market cap in screens.base_rates; all where fewer than 100 windows of both had ended.",
         "volatility_bucket": "Bucket of the 30-day volatility in screens.base_rates.",
         "base_rate_2x_90d": "Share (0-1) of earlier windows of both buckets that held 2 times the entry, as known before the week.",
         "base_rate_3x_90d": "The same of 3 times the entry.",

@@ -21,6 +21,7 @@ from orchestration.sandbox.defects import make_defects
 from orchestration.sandbox.events import Events, draw_events
 from orchestration.sandbox.lifetimes import NEVER, Lifetimes, draw_lifetimes
 from orchestration.sandbox.migrations import Identities, TickerUse, make_identities, uses_of
+from orchestration.sandbox.movers import Mover, draw_movers
 from orchestration.sandbox.prices import (
     CommonMoves,
     Floats,
@@ -56,6 +57,7 @@ class SimulatedMarket:
     _common: CommonMoves
     _events: Events
     _drivers: ActivityDrivers
+    _movers: list[Mover]
 
     @cached_property
     def tokens(self) -> pl.DataFrame:
@@ -104,6 +106,20 @@ class SimulatedMarket:
         return _event_frame(self.settings, self.members, self._ordinary_lifetimes, self._events, self.identities)
 
     @cached_property
+    def movers(self) -> pl.DataFrame:
+        """One row per planted rise: coin_id, sign_date (first day of its weak signs), first_date and last_date of the rise itself."""
+        start = self.settings.start
+        rows = [
+            (
+                self.members[each.token_index].coin_id,
+                *(start + timedelta(days=day) for day in (each.sign_day, each.first_day, each.last_day)),
+            )
+            for each in self._movers
+        ]
+        schema = {"coin_id": pl.String, "sign_date": pl.Date, "first_date": pl.Date, "last_date": pl.Date}
+        return pl.DataFrame(rows, schema=schema, orient="row").sort("first_date", "coin_id")
+
+    @cached_property
     def ticker_uses(self) -> list[TickerUse]:
         """Which token the reference exchange trades under which ticker and when, in the order of the tokens."""
         ordinary = self.members[: len(self._ordinary_lifetimes.birth)]
@@ -124,6 +140,8 @@ def simulate_market(settings: SimulationSettings | None = None) -> SimulatedMark
     ordinary = make_tokens(settings)
     ordinary_lifetimes = draw_lifetimes(settings, ordinary)
     events = draw_events(settings, ordinary, ordinary_lifetimes)
+    movers, changes = draw_movers(settings, ordinary, ordinary_lifetimes)
+    events.changes.extend(changes)
     common = simulate_common_moves(settings, sorted({token.sector for token in ordinary}))
     drivers = ActivityDrivers.of(settings, ordinary)
     identities = make_identities(settings, common, first_index=len(ordinary))
@@ -137,7 +155,9 @@ def simulate_market(settings: SimulationSettings | None = None) -> SimulatedMark
     members = ordinary + identities.tokens
     lifetimes = ordinary_lifetimes.followed_by(identities.lifetimes)
     panel = make_panel(settings, members, lifetimes, blocks(), identities.supply_factor)
-    return SimulatedMarket(settings, members, lifetimes, panel, identities, ordinary_lifetimes, common, events, drivers)
+    return SimulatedMarket(
+        settings, members, lifetimes, panel, identities, ordinary_lifetimes, common, events, drivers, movers
+    )
 
 
 def _token_frame(settings: SimulationSettings, members: list[Token], lifetimes: Lifetimes) -> pl.DataFrame:

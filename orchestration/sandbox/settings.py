@@ -39,6 +39,7 @@ class Stream(IntEnum):
     NEWS = 23
     CLAIMS = 24
     SCAMS = 25
+    MOVERS = 31
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,6 +144,8 @@ class SimulationSettings:
         pump_share: Pump-and-dumps per token over the whole span.
         scam_share: Wash trading and rug pulls per token (`events.Scam`), none by default and in the null setting. Their draws are
             their own, but a rug pull moves the ranks across tokens that others' returns follow.
+        mover_share: Planted movers per token over the whole span (`movers.py`); none by default, since published figures rest on the
+            market without them.
         identity_events: Whether eight more tokens live through a rename, a migration, a merger and a reused ticker
             (`migrations.py`). All others stay exactly as they are without, but ranks across tokens see the newcomers.
         predictability: What predicts returns, and how strongly.
@@ -158,6 +161,7 @@ class SimulationSettings:
     death_share: float = 0.10
     pump_share: float = 0.16
     scam_share: float = 0.0
+    mover_share: float = 0.0
     identity_events: bool = False
     predictability: Predictability = field(default_factory=Predictability)
     defects: DefectRates = field(default_factory=DefectRates)

@@ -189,7 +189,7 @@ API = {
         **WEEK_AND_TOKEN,
         **{"rank": COUNT, "score": NUMBER, **VERSION},
         **dict.fromkeys(CHECKLIST, FLAG),
-        **dict.fromkeys(("ranked_by", "risk_class", "stop_basis", "rationale", "research_card"), TEXT),
+        **dict.fromkeys(("ranked_by", "risk_class", "stop_basis", "rationale", "research_card", "verdict"), TEXT),
         **dict.fromkeys(("p_2x_90d", "position_weight", "entry_high_usd", "stop_usd", "target_3_usd"), NUMBER),
         "expiry_date": DAY,
     },

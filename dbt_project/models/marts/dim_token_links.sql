@@ -21,7 +21,8 @@ links as (
         'homepage' as kind,
         null::varchar as platform,
         homepage as value,
-        null::date as valid_from
+        null::date as valid_from,
+        null::date as valid_to
     from assets
     union all
     select
@@ -29,7 +30,8 @@ links as (
         'repository' as kind,
         null::varchar as platform,
         value,
-        null::date as valid_from
+        null::date as valid_from,
+        null::date as valid_to
     from repositories
     union all
     select
@@ -41,22 +43,22 @@ links as (
         end as kind,
         case when starts_with(kind, 'contract on ') then replace(kind, 'contract on ', '') end as platform,
         case when kind = 'github repository' then 'https://github.com/' || value else value end as value,
-        valid_from
+        valid_from,
+        valid_to
     from {{ ref('dim_token_ids') }}
-    where (kind in ('github repository', 'subreddit') or starts_with(kind, 'contract on ')) and valid_to is null
+    where kind in ('github repository', 'subreddit') or starts_with(kind, 'contract on ')
 )
 
-select
+select distinct
     links.token_id,
     links.kind,
     links.platform,
     links.value,
-    -- A link that both sources name is known since the dated one found it, or since ever where one has no date.
-    case when count(*) = count(links.valid_from) then min(links.valid_from) end as valid_from,
-    count(*) > count(links.valid_from) as is_hindsight
+    links.valid_from,
+    links.valid_to,
+    links.valid_from is null as is_hindsight
 from links
 inner join (select distinct token_id from {{ ref('fct_daily') }}) as tokens
     on links.token_id = tokens.token_id
 where links.value is not null and trim(links.value) != ''
-group by links.token_id, links.kind, links.platform, links.value
-order by links.token_id, links.kind, links.platform, links.value
+order by links.token_id, links.kind, links.platform, links.value, links.valid_from

@@ -23,6 +23,7 @@ BORN = {
     "marts.dim_tokens": "valid_from",
     "marts.dim_token_sectors": SINCE_PRICED,
     "marts.dim_token_ids": SINCE_PRICED,
+    "marts.dim_token_links": SINCE_PRICED,
     "marts.fct_listings": "listed_date",
     "intermediate.int_perpetuals_linked": "linked_date",
     "intermediate.int_series_linked": "linked_date",
@@ -60,6 +61,7 @@ CURRENT_STATE = {
     },
     "marts.dim_token_sectors": {"valid_to": "the day it ended"},
     "marts.dim_token_ids": {"valid_to": "the day it ended, or the id became another token"},
+    "marts.dim_token_links": {"valid_to": "the day it ended, or became another token's"},
     "intermediate.int_sector_memberships": {"valid_to": "the day it ended"},
     "intermediate.int_coinmetrics_linked": {"valid_to": "the day an override began or ended"},
     "intermediate.int_series_candidates": {

@@ -15,13 +15,13 @@ FIRST = date(2022, 1, 3)
 def universe(weeks=80, tokens=60, *, hits=lambda token: token % 5 == 0):
     """Tokens in two volatility quintiles and one tercile; which of them succeed is the same in every week."""
     rows = [
-        (FIRST + timedelta(weeks=week), f"t{token:02}", 1 + token % 2, 1, hits(token), 0.1, False)
+        (FIRST + timedelta(weeks=week), f"t{token:02}", 1 + token % 2, 1, hits(token), 0.1, False, 1.0 + token % 2)
         for week in range(weeks)
         for token in range(tokens)
     ]
     names = [
         *("as_of_week", "token_id", "volatility_quintile", "cap_tercile"),
-        *("is_success", "return_90d", "has_halved"),
+        *("is_success", "return_90d", "has_halved", "volatility_90d"),
     ]
     return pl.DataFrame(rows, schema=names, orient="row")
 
@@ -110,7 +110,21 @@ def test_a_screen_that_only_sorts_by_volatility_shows_none():
     record = record_of(rows, *[f"t{token:02}" for token in range(1, 20, 2)])
 
     assert record.lift > 1.5
-    assert record.verdict == NO_SKILL
+    assert record.verdict.startswith(NO_SKILL)
+
+
+def test_beating_controls_but_not_the_sort_by_volatility_is_no_skill():
+    # The wildest of the wild succeed; a sort by volatility finds the same ones.
+    rows = universe(hits=lambda token: token % 10 == 1).with_columns(
+        volatility_90d=pl.when(pl.col("is_success")).then(9.0).otherwise("volatility_90d")
+    )
+
+    record = record_of(rows, *[f"t{token:02}" for token in range(1, 60, 10)])
+
+    assert record.difference.low > 0
+    assert record.random_percentile == 100.0
+    assert record.verdict.startswith(NO_SKILL)
+    assert "sort by volatility" in record.verdict
 
 
 def test_a_young_record_shows_none_whatever_its_hits():

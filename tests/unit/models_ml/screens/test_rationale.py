@@ -7,7 +7,13 @@ from models_ml.screens.plan import PlanSettings, plan_picks
 from models_ml.screens.rationale import rationale
 from tests.unit.models_ml.screens.snapshots import snapshot, token
 
-ODDS = {"base_rate_2x_90d": 0.18, "base_rate_3x_90d": 0.07, "base_rate_half_90d": 0.31, "base_rate_observations": 1234}
+ODDS = {
+    "base_rate_2x_90d": 0.18,
+    "base_rate_3x_90d": 0.07,
+    "base_rate_half_90d": 0.31,
+    "base_rate_observations": 1234,
+    "cap_bucket": "20m_to_50m",
+}
 
 
 def words(*tokens, odds=ODDS):
@@ -63,5 +69,11 @@ def test_a_pick_without_odds_and_without_anything_for_it_says_so():
     assert "6.0 % of its supply unlocks within 30 days (5.0 % at once)" in text
     assert "price down 20 % in a week" in text
     assert text.endswith(
-        "No odds yet: no token of its size and volatility has been followed for 90 days before this week."
+        "No odds yet: too few tokens of its volatility have been followed for 90 days before this week."
+    )
+
+
+def test_odds_of_every_size_say_so():
+    assert "Of 1,234 earlier weeks of tokens of its volatility, of every size, 18 % doubled" in words(
+        token(), odds=ODDS | {"cap_bucket": "all"}
     )

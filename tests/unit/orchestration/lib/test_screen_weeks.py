@@ -56,7 +56,8 @@ EMPTY = {
     "marts.fct_listings": "token_id varchar, exchange varchar, listed_date date",
     "marts.fct_pools_daily": "token_id varchar, market_date date, first_created_at timestamptz, is_known_token boolean",
     "marts.fct_candle_ranges_daily": "token_id varchar, market_date date, high_to_close double, low_to_close double",
-    "marts.dim_token_links": "token_id varchar, kind varchar, platform varchar, value varchar, valid_from date, is_hindsight boolean",
+    "marts.dim_token_links": "token_id varchar, kind varchar, platform varchar, value varchar, valid_from date, valid_to date, "
+    "is_hindsight boolean",
     "intermediate.int_closes_resolved": "source varchar, market_date date",
 }
 
@@ -361,17 +362,52 @@ def test_chances_rank_warnings_exclude_and_odds_stand_beside(warehouse):
     assert candidates == [(1, "c", "warnings: dump"), (2, "b", None), (3, "a", None)]
 
 
+def test_odds_of_few_windows_give_way_to_those_of_every_size(warehouse):
+    cells = {"20m_to_50m": (99, 0.8), "all": (400, 0.12)}
+    record(
+        warehouse,
+        BASE_RATES,
+        [
+            {
+                "as_of_week": NEWEST,
+                "cap_bucket": cap,
+                "volatility_bucket": "90_to_120",
+                "outcome": "2x",
+                "horizon_days": 90,
+                "observations": windows,
+                "share": share,
+            }
+            for cap, (windows, share) in cells.items()
+        ],
+        weeks=[NEWEST],
+    )
+
+    build(warehouse)
+
+    best = picks_of(warehouse)[0]
+    assert (best["cap_bucket"], best["volatility_bucket"]) == ("all", "90_to_120")
+    assert (best["base_rate_2x_90d"], best["base_rate_observations"]) == (0.12, 400)
+    assert picks_of(warehouse, EARLIER)[0]["base_rate_2x_90d"] is None
+
+
 def test_links_known_by_the_week_are_on_the_card(warehouse):
     warehouse.execute(
         """insert into marts.dim_token_links values
-        ('a', 'homepage', null, 'https://a.example', null, true), ('a', 'repository', null, 'https://github.com/a/a', $week, false)""",
-        {"week": NEWEST},
+        ('a', 'homepage', null, 'https://a.example', null, null, true),
+        ('a', 'repository', null, 'https://github.com/a/a', $week, null, false),
+        ('a', 'repository', null, 'https://github.com/a/old', '2020-01-01', $close, false),
+        ('a', 'repository', null, 'https://github.com/a/both', null, null, true),
+        ('a', 'repository', null, 'https://github.com/a/both', '2020-01-01', null, false)""",
+        {"week": NEWEST, "close": CLOSE},
     )
 
     build(warehouse)
 
     card = json.loads(picks_of(warehouse)[0]["research_card"])
-    assert card["links"] == [{"kind": "homepage", "url": "https://a.example"}]
+    assert card["links"] == [
+        {"kind": "homepage", "url": "https://a.example"},
+        {"kind": "repository", "url": "https://github.com/a/both"},
+    ]
     assert card["links_are_hindsight"] is True
 
 
