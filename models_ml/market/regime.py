@@ -260,7 +260,7 @@ def _day_rows(
     return pl.DataFrame(
         {
             "market_date": shown,
-            "refit_date": [refits[place][0] for place in in_force],
+            "refit_date": [refits[place][0] for place in np.atleast_1d(in_force)],
             "p_bull": chains[TREND].probability[first:],
             "p_turbulent": chains[VOLATILITY].probability[first:],
             "trend": names[TREND],
@@ -281,7 +281,7 @@ def _model_rows(refits: Sequence[date], chains: dict[str, Chain], training_days:
     for place, refit in enumerate(refits):
         for chain, fitted in chains.items():
             weights = fitted.weights[place]
-            low, high, scale, duration = (float(value) for value in weights @ fitted.parameters)
+            low, high, scale, duration = np.dot(weights, fitted.parameters).tolist()
             effective = float(1 / (weights**2).sum())
             rows.append((refit, chain, *STATES[chain], low, high, scale, duration, effective, training_days[place]))
     return pl.DataFrame(rows, schema=MODELS_SCHEMA, orient="row")

@@ -40,7 +40,7 @@ ranked as (
         case when trader_grade_change_7d > 0 then 'up' else 'down' end as direction,
         row_number() over (
             partition by trader_grade_change_7d > 0
-            order by abs(trader_grade_change_7d) desc, token_id
+            order by abs(trader_grade_change_7d) desc, token_id asc
         ) as rank
     from moved
     where trader_grade_change_7d != 0

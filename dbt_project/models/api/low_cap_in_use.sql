@@ -1,5 +1,5 @@
--- Tokens of 1 to 50 M USD whose chain or protocols are used more than those of most tokens: the mean place (0-1) of what is known of their use
--- among all tokens of the newest day is at least 0.5, from at least two of eight measures.
+-- Tokens of 1 to 50 M USD whose chain or protocols are used more than those of most tokens: the mean place (0-1) of what is known of
+-- their use among all tokens of the newest day is at least 0.5, from at least two of eight measures.
 {%- set measures = [
     ('active_addresses_growth_30d', ''), ('transactions_growth_30d', ''), ('tvl_growth_30d', ''), ('fees_growth_30d', ''),
     ('dex_volume_growth_30d', ''), ('fees_30d_to_market_cap', ''), ('revenue_30d_to_market_cap', ''), ('market_cap_to_tvl', '-')

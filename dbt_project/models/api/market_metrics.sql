@@ -1,5 +1,5 @@
--- One line a day of all there is to say of the market as a whole; what has more columns has a view of its own (api.market, api.bull_bear_daily,
--- api.market_signal, api.market_regime).
+-- One line a day of all there is to say of the market as a whole; what has more columns has a view of its own (api.market,
+-- api.bull_bear_daily, api.market_signal, api.market_regime).
 with flows as (
     select
         market_date,

@@ -11,7 +11,7 @@ largest as (
         universe.price_usd,
         universe.market_cap_usd,
         universe.is_stable,
-        row_number() over (order by universe.market_cap_usd desc, universe.token_id) as rank
+        row_number() over (order by universe.market_cap_usd desc, universe.token_id asc) as rank
     from {{ ref('fct_universe_daily') }} as universe
     inner join newest on universe.market_date = newest.market_date
     -- A claimed cap without volume would lead the list.
@@ -19,7 +19,7 @@ largest as (
         not universe.is_wrapped
         and universe.market_cap_usd is not null
         and universe.volume_30d_median_usd >= 0.0002 * universe.market_cap_usd
-    qualify row_number() over (order by universe.market_cap_usd desc, universe.token_id) <= 100
+    qualify row_number() over (order by universe.market_cap_usd desc, universe.token_id asc) <= 100
 )
 
 select

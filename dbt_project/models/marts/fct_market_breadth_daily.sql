@@ -66,7 +66,7 @@ largest as (
     where token_id != 'bitcoin' and return_90d is not null
     qualify row_number() over (
         partition by market_date
-        order by market_cap_usd desc, token_id
+        order by market_cap_usd desc, token_id asc
     ) <= {{ season_tokens }}
 ),
 
@@ -84,15 +84,11 @@ season as (
 events as (
     select
         market_date,
-        case when not coalesce(bool_or(is_coverage_break) filter (where event = 'listed'), false)
-                then count(*) filter (where event = 'listed') end as new_listings,
-        case when not coalesce(bool_or(is_coverage_break) filter (where event = 'stopped'), false)
-                then count(*) filter (where event = 'stopped') end as deaths,
-        case
-            when not coalesce(bool_or(is_coverage_break) filter (where event = 'stopped'), false)
-                then count(*) filter (where event = 'stopped' and was_broad)
-        end as broad_deaths,
-        bool_or(is_coverage_break) as is_coverage_break
+        count(*) filter (where event = 'listed') as listed_tokens,
+        count(*) filter (where event = 'stopped') as stopped_tokens,
+        count(*) filter (where event = 'stopped' and was_broad) as stopped_broad_tokens,
+        coalesce(bool_or(is_coverage_break) filter (where event = 'listed'), false) as has_source_come,
+        coalesce(bool_or(is_coverage_break) filter (where event = 'stopped'), false) as has_source_ended
     from {{ ref('fct_token_events_daily') }}
     where {{ in_rebuilt_days() }}
     group by market_date
@@ -113,10 +109,10 @@ select
     breadth.median_return_90d,
     breadth.median_correlation_btc_90d,
     -- A day on which a source came or ended says nothing of the market; a day without any event had none.
-    case when events.market_date is null then 0 else events.new_listings end::integer as new_listings,
-    case when events.market_date is null then 0 else events.deaths end::integer as deaths,
-    case when events.market_date is null then 0 else events.broad_deaths end::integer as broad_deaths,
-    coalesce(events.is_coverage_break, false) as is_coverage_break,
+    case when not coalesce(events.has_source_come, false) then coalesce(events.listed_tokens, 0) end::integer as new_listings,
+    case when not coalesce(events.has_source_ended, false) then coalesce(events.stopped_tokens, 0) end::integer as deaths,
+    case when not coalesce(events.has_source_ended, false) then coalesce(events.stopped_broad_tokens, 0) end::integer as broad_deaths,
+    coalesce(events.has_source_come or events.has_source_ended, false) as is_coverage_break,
     breadth.available_at
 from breadth
 left join season on breadth.market_date = season.market_date

@@ -15,7 +15,7 @@ with members as (
         features.volume_surge_7d_30d::double as volume_surge_7d_30d,
         row_number() over (
             partition by members.sector, members.market_date
-            order by features.return_30d desc nulls last, members.token_id
+            order by features.return_30d desc nulls last, members.token_id asc
         ) as place
     from {{ ref('int_market_members') }} as members
     inner join {{ ref('feat_token_daily') }} as features

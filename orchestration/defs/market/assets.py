@@ -31,7 +31,12 @@ DESCRIPTIONS = {
                 key_of(DAILY_GRADES),
                 *(
                     dg.AssetKey(["marts", mart])
-                    for mart in ("fct_market_daily", "fct_universe_daily", "fct_token_events_daily")
+                    for mart in (
+                        "fct_market_daily",
+                        "feat_market_daily",
+                        "fct_universe_daily",
+                        "fct_token_events_daily",
+                    )
                 ),
                 dg.AssetKey(["marts", "fct_sector_rotation_daily"]),
                 dg.AssetKey(["intermediate", "int_market_members"]),
