@@ -147,7 +147,7 @@ def section(simulation: SimulationSettings = MARKET, seeds: Sequence[int] = SEED
         "## Simulated market with planted movers\n\n"
         f"{simulation.tokens} tokens, {simulation.mover_share:.2f} planted rises a token: 2.5- to 5-fold over four to eight weeks, after "
         f"five weeks of {SIGN_FACTOR:g} times the usual volume. `caught` counts the rises whose token was picked between its first sign "
-        "and the first day of the rise, of the `rises` whose token was in the universe then. In the null market nothing precedes a jump, and "
-        "jumps go either way; that some tokens are wilder than others stays known, and is all that is found there.\n\n"
+        "and the first day of the rise, of the `rises` whose token was in the universe then. In the null market nothing precedes a jump, "
+        "and jumps go either way; that some tokens are wilder than others stays known, and is all that is found there.\n\n"
         + markdown_table(pl.DataFrame(rows))
     )

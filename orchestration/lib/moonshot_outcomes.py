@@ -69,18 +69,18 @@ OUTCOME_COLUMNS: dict[str, tuple[str, str]] = {
     "control_number": ("integer", "1 to 5 of a control, 0 of a pick; a count."),
     "token_id": ("varchar", "Token that is followed."),
     "symbol": ("varchar", "Ticker as of the week, for reading only; not unique."),
-    "rank": ("integer", "Place of the pick in the screen, 1 is best."),
+    "rank": ("integer", "Place of the pick in the screen, a count from 1, the best."),
     "controls_found": (
         "integer",
         "Controls the pick has: fewer than 5 where its bucket held fewer other tokens; a count.",
     ),
     "volatility_quintile": (
         "integer",
-        "Fifth of the universe of the week by 30-day volatility, 1 is calmest; null where unknown.",
+        "Fifth of the week's universe by 30-day volatility, a count from 1, the calmest; null if unknown.",
     ),
     "cap_tercile": (
         "integer",
-        "Third of the universe of the week by market capitalisation, 1 is smallest; null outside of it.",
+        "Third of the week's universe by market cap, a count from 1, the smallest; null outside of it.",
     ),
     "origin": ("varchar", "published: the pick was recorded within 48 hours of as_of_week; backfilled: anything else."),
     **FOLLOWED_COLUMNS,

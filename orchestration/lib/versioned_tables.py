@@ -834,8 +834,8 @@ MOONSHOT_CHANCES = VersionedTable(
         "price_usd": "Close of the Sunday before as_of_week, in USD.",
         "market_cap_usd": "Market capitalisation at that close, in USD.",
         "volatility_30d": "Annualised volatility of 30 days at that close (fraction); null where unknown.",
-        "volatility_quintile": "Fifth of the universe of the week by it, 1 is calmest; null where unknown.",
-        "cap_tercile": "Third of the universe of the week by market capitalisation, 1 is smallest.",
+        "volatility_quintile": "Fifth of the universe of the week by it, a count from 1, the calmest; null where unknown.",
+        "cap_tercile": "Third of the universe of the week by market capitalisation, a count from 1, the smallest.",
     },
 )
 
