@@ -25,7 +25,7 @@ NOW = datetime(2024, 8, 26, 0, 45, tzinfo=UTC)
 def main(folder: Path) -> None:
     """Fill the history of every source."""
     settings = Settings(source="simulated")
-    market = simulate_market(SimulationSettings(tokens=120, start=FIRST, end=date(2024, 9, 1), seed=5))
+    market = simulate_market(SimulationSettings(tokens=60, start=FIRST, end=date(2024, 9, 1), seed=5))
     reach = Reach(now=NOW, first=FIRST, last=LAST, partition="year")
     with (
         running_sandbox(market, NOW) as sandbox,

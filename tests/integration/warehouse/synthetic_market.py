@@ -65,6 +65,11 @@ def around(first: int, last: int) -> list[date]:
     return [CUT + timedelta(days=offset) for offset in range(first, last + 1)]
 
 
+FREE_DAYS = around(-100, 28)
+FREE_PRICES = np.linspace(1, 3, len(FREE_DAYS))
+"""Of a coin that an exchange alone has, until somebody lands a chart of it."""
+
+
 def scrambled_from(frames: Frames, instant: datetime, lags: Mapping[tuple[str, str], float]) -> Frames:
     """The frames with all that was not known at an instant permuted over its keys, and every number changed."""
     random = np.random.default_rng(11)
@@ -173,10 +178,11 @@ def candle_frame(
 
 
 def _placed_candles() -> list[pl.DataFrame]:
-    """A market of another quote that opens after the cut, earlier in the alphabet; a coin nobody else has."""
+    """A market of another quote that opens after the cut, earlier in the alphabet; two coins nobody else has."""
     return [
         candle_frame("RIV/USDT", "RIV", "USDT", None, around(-20, 28), [2.01] * 49, [1e6] * 49),
         candle_frame("RIV/USD", "RIV", "USD", None, around(2, 28), [2.01] * 27, [1e6] * 27),
+        candle_frame("FREE/USDT", "FREE", "USDT", None, FREE_DAYS, FREE_PRICES, [1e6] * len(FREE_DAYS)),
         candle_frame("LONE/USDT", "LONE", "USDT", None, around(-8, 28), np.linspace(1, 2, 37), [1e6] * 37),
     ]
 

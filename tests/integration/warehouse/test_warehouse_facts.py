@@ -18,6 +18,7 @@ from orchestration.lib.landing import read_lags
 from orchestration.lib.versions import create_versioned_tables
 from orchestration.lib.warehouse import connect
 from tests.integration.warehouse.comparison import ONE_ULP, first_difference, known_rows
+from tests.integration.warehouse.scratch import TESTED
 from tests.integration.warehouse.synthetic_facts import READ_ON, fact_frames
 from tests.integration.warehouse.synthetic_market import ASSETS, BINANCE, CHARTS, END, START
 
@@ -36,6 +37,15 @@ MARKET = (
     *("negative_headline_share_7d", "regulation_headline_share_7d", "hack_headline_share_7d"),
     *("market_news_sentiment_7d", "market_news_sentiment_zscore_90d"),
 )
+PRICED = (
+    "--select",
+    "+int_features",
+    "+fct_daily",
+    "--exclude-resource-type",
+    "unit_test",
+    "--exclude-resource-type",
+    "test",
+)
 FREE_DAYS = 365
 CHARTS_BEGIN = END - timedelta(days=FREE_DAYS)
 
@@ -50,7 +60,7 @@ def free_plan(new_warehouse, frames):
     warehouse = new_warehouse()
     warehouse.land_all({label: frames[label] for label in (ASSETS.label, BINANCE.label)})
     warehouse.land(CHARTS, charts_of_a_year(frames))
-    warehouse.build(END)
+    warehouse.build(END, arguments=TESTED)
     return warehouse
 
 
@@ -181,7 +191,7 @@ def test_that_hindsight_stays_in_flagged_rows(new_warehouse, frames, free_plan):
     assert START < week < CHARTS_BEGIN
     truncated = new_warehouse()
     truncated.land_all({ASSETS.label: frames[ASSETS.label], BINANCE.label: frames[BINANCE.label]})
-    truncated.build(week)
+    truncated.build(week, arguments=PRICED)
 
     columns = ["market_date", "price_usd", "volume_24h_usd", "price_source"]
     before, after = (
@@ -196,7 +206,7 @@ def test_that_hindsight_stays_in_flagged_rows(new_warehouse, frames, free_plan):
 
     # The year of the plan lands later: days before the build change hands, and their features with them.
     truncated.land(CHARTS, charts_of_a_year(frames))
-    truncated.build(END, rebuilt_from=week)
+    truncated.build(END, rebuilt_from=week, arguments=PRICED)
     for relation in ("intermediate.int_features", "marts.fct_daily"):
         now, at_once = (known_rows(each, relation, END) for each in (truncated, free_plan))
         assert first_difference(now, at_once, single_relative=ONE_ULP) is None

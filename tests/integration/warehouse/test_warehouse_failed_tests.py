@@ -16,7 +16,6 @@ from orchestration.lib.warehouse import connect
 
 WEEK = date(2024, 1, 1)
 TABLE, TEST = "fct_universe_daily", "rows_hold_fct_universe_daily"
-BUILT = ("--select", f"+{TABLE}", "--exclude-resource-type", "unit_test", "--exclude-resource-type", "test")
 
 
 @dataclass
@@ -43,10 +42,9 @@ class OnDisk:
 
 
 @pytest.fixture(scope="module")
-def failed(new_warehouse):
+def failed(new_warehouse, empty):
     """A universe with a liquid token that is not in the broad universe, and what dbt's test says of it."""
-    warehouse = new_warehouse()
-    warehouse.build(WEEK, arguments=BUILT)
+    warehouse = empty[0].copy_to(new_warehouse())
     folder = DataFolder(warehouse.root)
     with connect(folder.warehouse) as connection:
         columns = [row[0] for row in connection.execute(f"describe marts.{TABLE}").fetchall()]

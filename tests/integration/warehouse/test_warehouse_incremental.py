@@ -7,7 +7,6 @@ other way (41 of 27 million values of the real history from 2022 on), so a neigh
 import random
 from datetime import UTC, datetime, timedelta
 
-import numpy as np
 import polars as pl
 import pytest
 
@@ -22,14 +21,14 @@ from tests.integration.warehouse.comparison import ONE_ULP, differences
 from tests.integration.warehouse.scratch import FIRST_DAY, LATEST
 from tests.integration.warehouse.synthetic_market import (
     ASSETS,
-    BINANCE,
     CATEGORIES,
     CHARTS,
     CUT,
     END,
+    FREE_DAYS,
+    FREE_PRICES,
     START,
     around,
-    candle_frame,
     chart_frame,
 )
 
@@ -97,13 +96,9 @@ def build_as_a_run(warehouse, week):
 
 @pytest.fixture(scope="module")
 def weekly(new_warehouse, frames):
-    """Built at random weeks, at the cut and at the end, each time from what was known, and the first day each build computed."""
+    """Built at a random week, at the cut and at the end, each time from what was known, and the first day each build computed."""
     warehouse = new_warehouse()
-    weeks = [
-        *sorted(random.Random(4).sample(mondays(START + timedelta(days=60), CUT - timedelta(days=1)), 2)),
-        CUT,
-        END,
-    ]
+    weeks = [random.Random(4).choice(mondays(START + timedelta(days=60), CUT - timedelta(days=1))), CUT, END]
     firsts, later = [], frames
     for week in weeks:
         known, later = split_at(later, week)
@@ -119,54 +114,49 @@ def test_weeks_added_to_a_warehouse_equal_one_full_build(full, weekly):
     assert differences(warehouse, full, END, single_relative=ONE_ULP) == {}
 
 
-def test_late_and_corrected_rows_rebuild_what_they_touch(new_warehouse, frames, weekly):
-    warehouse, _, _ = weekly
+def test_what_comes_late_rebuilds_what_it_touches_as_a_full_build_does(new_warehouse, frames, weekly):
+    """A free plan that makes an exchange's series a coin's past, a sector and a class from undated lists, corrected and late rows.
+
+    Each reaches back less far than the one before it, so the days between the two are those that it alone computed last.
+    """
+    grown, _, _ = weekly
     price = f"select price_usd from marts.fct_daily where token_id = 'bitcoin' and market_date = date '{CORRECTED}'"
-    before = warehouse.query(price).item()
-    rebuilt = new_warehouse()
-    rebuilt.land_all(frames)
-    rebuilt.land_all(corrections(frames))
-    rebuilt.build(END)
+    before = grown.query(price).item()
+    steps = [
+        (free_plan(frames), (around(2, 2)[0], FREE_DAYS[0])),
+        (listed("rival-old", "Privacy Coins"), (END, around(-90, -90)[0])),
+        (corrections(frames), (CORRECTED, CORRECTED)),
+        (listed("late-peg", "Stablecoins"), (END, around(-30, -30)[0])),
+    ]
+    whole = new_warehouse()
+    whole.land_all(frames)
 
-    warehouse.land_all(corrections(frames))
-    first = build_as_a_run(warehouse, END)
-
-    assert rebuilt_days(warehouse, first) == (CORRECTED, CORRECTED)
-    assert warehouse.query(price).item() == pytest.approx(before * 1.02)
-    assert differences(warehouse, rebuilt, END, single_relative=ONE_ULP) == {}
-
-
-def test_what_is_known_in_hindsight_changes_earlier_days_as_a_full_build_does(new_warehouse, frames):
-    """A free plan that makes an exchange's series a coin's past, then a sector and a class from undated lists, each shorter ago."""
-    past, free = around(-100, 28), around(2, 28)
-    prices = np.linspace(1, 3, len(past))
-    lists = [("rival-old", "Privacy Coins"), ("late-peg", "Stablecoins")]
-    added = {
-        CHARTS.label: (CHARTS, chart_frame("free", "FREE", free, prices[-len(free) :], [5e7] * 27, [1e6] * 27)),
-        BINANCE.label: (BINANCE, candle_frame("FREE/USDT", "FREE", "USDT", None, past, prices, [1e6] * len(past))),
-        ASSETS.label: (ASSETS, pl.DataFrame({"coin_id": ["free"], "symbol": ["FREE"], "name": ["Free"]})),
-    }
-    together = {
-        label: (dataset, pl.concat([frame, added[label][1]], how="diagonal") if label in added else frame)
-        for label, (dataset, frame) in frames.items()
-    }
-    whole, grown = new_warehouse(), new_warehouse()
-    whole.land_all(together)
-    before, after = split_at(together, CUT)
-    grown.land_all(before)
-    build_as_a_run(grown, CUT)
-
-    grown.land_all(after)
-    rebuilt_from = [rebuilt_days(grown, build_as_a_run(grown, END))]
-    for coin, category in lists:
-        frame = pl.DataFrame({"coin_id": [coin], "category_name": [category]})
-        grown.land(CATEGORIES, frame)
-        rebuilt_from.append(rebuilt_days(grown, build_as_a_run(grown, END)))
-        whole.land(CATEGORIES, frame)
+    for landed, _ in steps:
+        whole.land_all(landed)
     whole.build(END)
+    rebuilt_from = []
+    for landed, _ in steps:
+        grown.land_all(landed)
+        rebuilt_from.append(rebuilt_days(grown, build_as_a_run(grown, END)))
 
-    assert rebuilt_from == [(CUT, past[0]), (END, around(-90, -90)[0]), (END, around(-30, -30)[0])]
+    assert rebuilt_from == [expected for _, expected in steps]
+    assert grown.query(price).item() == pytest.approx(before * 1.02)
     assert differences(grown, whole, END, single_relative=ONE_ULP) == {}
+
+
+def free_plan(frames):
+    """A year's charts of a coin whose ticker has been a series of an exchange alone for longer; the coin is new."""
+    days = FREE_DAYS[-27:]
+    coin = pl.DataFrame({"coin_id": ["free"], "symbol": ["FREE"], "name": ["Free"]})
+    return {
+        CHARTS.label: (CHARTS, chart_frame("free", "FREE", days, FREE_PRICES[-27:], [5e7] * 27, [1e6] * 27)),
+        ASSETS.label: (ASSETS, pl.concat([frames[ASSETS.label][1], coin], how="diagonal")),
+    }
+
+
+def listed(coin, category):
+    """A load of the list of categories in which a coin is."""
+    return {CATEGORIES.label: (CATEGORIES, pl.DataFrame({"coin_id": [coin], "category_name": [category]}))}
 
 
 def rebuilt_days(warehouse, first):

@@ -16,6 +16,7 @@ from orchestration.lib.bulk_import import import_archive, load_mapping
 from orchestration.lib.connections import LAGS
 from orchestration.lib.landing import LandingStore, read_lags
 from orchestration.settings import REPOSITORY_ROOT
+from tests.integration.warehouse.scratch import TESTED
 
 ARCHIVE = Path(os.environ.get("TIDEMARK_SHARED_DATA", REPOSITORY_ROOT.parent / "shared" / "data"))
 WEEK = date(2024, 6, 24)
@@ -108,7 +109,7 @@ def real(new_warehouse, part):
         loaded_at=datetime(2026, 1, 1, tzinfo=UTC),
         lags=read_lags(LAGS),
     )
-    warehouse.build(WEEK)
+    warehouse.build(WEEK, arguments=TESTED)
     return warehouse
 
 

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestration.lib.landing import LandingError, LandingStore, find_lag, loaded_at_of, read_lags
 from orchestration.sources.datasets import QUARANTINE_COLUMNS, find_dataset
 from orchestration.sources.validation import Rejected
+from tests.examples import examples
 
 REPOSITORY = Path(__file__).parents[4]
 FEAR_GREED = find_dataset("alternative_me", "fear_greed")
@@ -149,7 +150,7 @@ def test_null_and_null_are_no_change(tmp_path):
     assert store.changed_rows(FEAR_GREED, days((date(2025, 1, 5), 1))).height == 1
 
 
-@settings(deadline=None, max_examples=25)  # each example writes files and opens DuckDB
+@examples(8, many=25)  # each example writes files and opens DuckDB
 @given(
     first=st.dictionaries(st.integers(0, 9), st.integers(0, 3)),
     second=st.dictionaries(st.integers(0, 9), st.integers(0, 3)),

@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestration.lib.landing import LandingError, LandingStore, connect
@@ -21,6 +21,7 @@ from orchestration.lib.quarantine import quarantine_sql
 from orchestration.lib.warehouse import create_raw_views, create_schemas
 from orchestration.sources.datasets import find_dataset
 from orchestration.sources.validation import Rejected
+from tests.examples import examples
 
 FEAR_GREED = find_dataset("alternative_me", "fear_greed")
 ASSETS = find_dataset("coingecko", "assets")
@@ -184,7 +185,7 @@ def test_reference_tables_keep_the_days_they_were_seen(tmp_path):
     assert len(store.files(ASSETS)) == 1
 
 
-@settings(deadline=None, max_examples=10)
+@examples(4, many=10)
 @given(
     loads=st.lists(
         st.tuples(

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import duckdb
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestration.lib.landing import LandingError, LandingStore
@@ -15,6 +15,7 @@ from orchestration.lib.quarantine_replay import replay
 from orchestration.lib.warehouse import create_raw_views, create_schemas
 from orchestration.sources.datasets import find_dataset
 from orchestration.sources.validation import Rejected
+from tests.examples import examples
 
 FEAR_GREED = find_dataset("alternative_me", "fear_greed")
 ASSETS = find_dataset("coingecko", "assets")
@@ -117,7 +118,7 @@ def test_another_data_source_or_another_time_of_knowledge_supersedes_nothing(tmp
     assert landed_rows(store) == 5
 
 
-@settings(deadline=None, max_examples=8)
+@examples(3, many=8)
 @given(
     loads=st.lists(
         st.tuples(st.dictionaries(st.integers(0, 4), st.integers(0, 9), min_size=1), st.booleans()),
