@@ -97,7 +97,9 @@ def print_summary(folder: DataFolder, week: date, *, seconds: float) -> None:
             for rank, symbol, chance, score, true, known in picks
         )
         print(f"Moonshot screen: {text or 'no token passes this week'}")
-        for (verdict,) in rows("select distinct verdict from api.moonshots where as_of_week = ? and verdict is not null", week):
+        for (verdict,) in rows(
+            "select distinct verdict from api.moonshots where as_of_week = ? and verdict is not null", week
+        ):
             print(f"Its picks so far: {verdict}")
         skill = rows(
             """select metric, avg(value), count(*) from api.model_evaluation

@@ -302,7 +302,12 @@ API = {
         **dict.fromkeys(("volume_24h_usd", "bid_ask_spread", "depth_2pct_usd", "maker_fee", "taker_fee"), NUMBER),
     },
     "technology_grade": {**WEEK_AND_TOKEN, "technology_grade": NUMBER, "technology_grade_change_7d": NUMBER, **VERSION},
-    "fundamental_grade": {**WEEK_AND_TOKEN, "fundamental_grade": NUMBER, "fundamental_grade_change_7d": NUMBER, **VERSION},
+    "fundamental_grade": {
+        **WEEK_AND_TOKEN,
+        "fundamental_grade": NUMBER,
+        "fundamental_grade_change_7d": NUMBER,
+        **VERSION,
+    },
     "weekly_report": {
         **{"as_of_week": DAY, "origin": TEXT, "top_symbols": {"VARCHAR[]"}},
         **dict.fromkeys(("graded_tokens", "tokens_grade_80", "turned_bullish_tokens", "moonshot_picks"), COUNT),

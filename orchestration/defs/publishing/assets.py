@@ -152,9 +152,7 @@ def published_warehouse(
     kinds={"html"},
     pool=POOL,
 )
-def published_site(
-    context: dg.AssetExecutionContext, lease: RunLease, warehouse: Warehouse
-) -> dg.MaterializeResult:
+def published_site(context: dg.AssetExecutionContext, lease: RunLease, warehouse: Warehouse) -> dg.MaterializeResult:
     """The weekly report: static pages beside the published copy, one a graded token and index, for readers without SQL."""
     site = write_site(warehouse.folder.published)
     return dg.MaterializeResult(

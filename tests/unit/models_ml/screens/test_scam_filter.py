@@ -260,7 +260,10 @@ def test_a_rally_of_the_whole_market_and_one_of_a_large_token_are_no_pumps():
     prices, volumes = [*QUIET, 1.6, 2.4], [*[100e3] * 40, 2e6, 3e6]
     alone = market(prices, volumes)
     together = pl.concat(
-        [alone.filter(pl.col("token_id") == "star").with_columns(token_id=pl.lit(f"star-{number}")) for number in range(5)]
+        [
+            alone.filter(pl.col("token_id") == "star").with_columns(token_id=pl.lit(f"star-{number}"))
+            for number in range(5)
+        ]
     )
     large = alone.with_columns(pl.col("volume_24h_usd") * 1e4)
 
