@@ -111,11 +111,9 @@ def odds_of(
     Raises:
         ValueError: The rates are of more than one week.
     """
-    if rates["as_of_week"].n_unique() > 1:
-        raise ValueError(
-            f"rates of {rates['as_of_week'].n_unique()} weeks, {rates['as_of_week'].min()} to {rates['as_of_week'].max()}; "
-            "pass the rows of one as_of_week"
-        )
+    weeks = rates["as_of_week"].unique().sort().to_list()
+    if len(weeks) > 1:
+        raise ValueError(f"rates of {len(weeks)} weeks, {weeks[0]} to {weeks[-1]}; pass the rows of one as_of_week")
     buckets = (cap_bucket(market_cap_usd), volatility_bucket(volatility_30d))
     if None in buckets:
         return dict.fromkeys(OUTCOMES)

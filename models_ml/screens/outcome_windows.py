@@ -111,7 +111,7 @@ def outcome_windows(
 
 
 def _days_since(dates: pl.Series, first_day: Any) -> NDArray[np.int64]:
-    return (dates - first_day).dt.total_days().to_numpy()
+    return np.asarray((dates - first_day).dt.total_days(), dtype=np.int64)
 
 
 def _three_closes(prices: Table, worst: Extreme) -> Table:

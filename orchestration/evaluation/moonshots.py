@@ -297,7 +297,7 @@ def calibration_table(data: Evaluated, *, first: date, last: date) -> pl.DataFra
         lines.append(
             {
                 "fifth": fifth,
-                "said": weekly["said"].sum() / weekly["tokens"].sum(),
+                "said": float(weekly["said"].sum()) / float(weekly["tokens"].sum()),
                 "happened": happened.estimate,
                 "low": happened.low,
                 "high": happened.high,
