@@ -258,8 +258,8 @@ def _held(prices: Floats, quoted: Flags, multiple: int) -> Places:
     run = above[:, HELD_CLOSES - 1 :].copy()
     for back in range(1, HELD_CLOSES):
         run &= above[:, HELD_CLOSES - 1 - back : above.shape[1] - back]
-    places: Places = np.where(run.any(axis=1), run.argmax(axis=1) + HELD_CLOSES - 1, prices.shape[1]).astype(np.int64)
-    return places
+    first = run.argmax(axis=1) + HELD_CLOSES - 1
+    return np.asarray(np.where(run.any(axis=1), first, prices.shape[1]), dtype=np.int64)
 
 
 def _extreme(followed: Floats, choose: np.ufunc) -> Floats:

@@ -180,4 +180,4 @@ def _mean_over_weeks(settled: pl.DataFrame, sizes: pl.DataFrame) -> float | None
     if weekly.is_empty():
         return None
     weight = weekly["picks"].cast(pl.Float64)
-    return float((weekly["rate"] * weight).sum()) / float(weight.sum())
+    return float(np.average(weekly["rate"].to_numpy(), weights=weight.to_numpy()))
