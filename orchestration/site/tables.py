@@ -11,6 +11,9 @@ from typing import Any
 
 from orchestration.site.formats import is_known, short, whole
 
+SHORT = 12
+"""Letters of a cell that is not broken into lines: a date, a word."""
+
 Row = Mapping[str, Any]
 
 
@@ -106,6 +109,7 @@ def _cell(row: Row, column: Column) -> Cell:
         each
         for each in (
             "n" if column.is_number else "text" if column.is_prose else "",
+            "s" if len(text) <= SHORT else "",
             column.tone(value) if column.tone and is_known(value) else "",
         )
         if each
