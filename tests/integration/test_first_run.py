@@ -296,6 +296,10 @@ API = {
         **{"date": DAY, "token_id": TEXT, "medium": TEXT, "texts": COUNT},
         **dict.fromkeys(("sentiment", "dispersion", "zscore_90d"), NUMBER),
     },
+    "daily_ohlcv": {
+        **{"token_id": TEXT, "date": DAY, "range_sources": COUNT, "is_carried": FLAG, "data_source": TEXT},
+        **dict.fromkeys(("open_usd", "high_usd", "low_usd", "close_usd", "volume_24h_usd"), NUMBER),
+    },
     "listings": {
         **{"token_id": TEXT, "symbol": TEXT, "exchange": TEXT, "market_id": TEXT, "quote": TEXT},
         **{"listed_date": DAY, "quoted_date": DAY, "is_depth_complete": FLAG},

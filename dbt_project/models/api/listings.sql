@@ -50,5 +50,5 @@ select
 from markets
 left join {{ ref('fct_listings') }} as listings
     on markets.token_id = listings.token_id and markets.exchange = listings.exchange
-left join {{ ref('exchange_fees') }} as fees on markets.exchange = fees.exchange
+left join {{ ref('dim_exchanges') }} as fees on markets.exchange = fees.exchange
 left join {{ ref('tokens') }} as tokens on markets.token_id = tokens.token_id

@@ -68,6 +68,7 @@ API_VIEWS = (
         "technology_grade",
         "fundamental_grade",
         "listings",
+        "daily_ohlcv",
         "sentiments",
         "weekly_report",
     ),

@@ -17,6 +17,7 @@ MODELS = REPOSITORY_ROOT / "dbt_project" / "models"
 MANIFEST = REPOSITORY_ROOT / "dbt_project" / "target" / "manifest.json"
 
 PLAIN = {
+    "dim_exchanges": "the seed",
     "feat_token_daily": "names the columns of int_features",
     "feat_token_relative_daily": "names the columns of int_features_relative",
     "stg_alternative_me__fear_greed": "the two macros that stg_coingecko__market_daily is tested with",
