@@ -35,7 +35,7 @@ SWITCHES += ["--disable-sync", "--no-first-run"]
 START_SECONDS = 120
 PAGE_MILLISECONDS = 30_000
 GROUPS = ["ingestion", "staging", "reference", "intermediate", "marts", "learning", "indices", "screens", "quality"]
-GROUPS += ["api", "publishing"]
+GROUPS += ["market", "api", "publishing"]
 
 
 @dataclass(frozen=True)
@@ -162,6 +162,7 @@ def test_the_lineage_leads_without_a_gap_from_what_landed_to_the_published_copy(
             "learning",
             "indices",
             "screens",
+            "market",
             "quality",
             "api",
         )
