@@ -209,13 +209,17 @@ def test_every_link_of_every_page_leads_somewhere(site):
         (str(path.relative_to(site)), target)
         for path, links in pages.items()
         for target in links.targets
-        # Data Docs lie beside the site; this copy has none.
-        if "data_docs" not in target and not leads_somewhere(path, target, pages)
+        # Data Docs lie beside the site, and this copy has none; what leads out of the pages is a reader's own research.
+        if "data_docs" not in target and not is_research(path, target) and not leads_somewhere(path, target, pages)
     ]
 
     assert len(pages) > 200
     assert lost == []
     assert [path.name for path, links in pages.items() if len(links.ids) != len(set(links.ids))] == []
+
+
+def is_research(path, target):
+    return path.name == "moonshots.html" and re.fullmatch(r"https?://[^/@]+(/.*)?", target)
 
 
 def leads_somewhere(path, target, pages):
