@@ -246,7 +246,7 @@ def test_an_asset_materialised_in_the_ui_starts_though_a_dead_run_holds_the_pool
 ) -> None:
     dead = run_that_died_in_the_pool(ui.tidemark.folder, monkeypatch)
 
-    page.goto("/assets/screens/moonshots")
+    page.goto("/assets/screens/base_rates")
     page.get_by_role("button", name="Materialize").first.click()
 
     hold_start_and_success(ui, "__ASSET_JOB", dead, wait_for)
@@ -269,7 +269,7 @@ def test_a_week_launched_in_the_ui_starts_though_a_dead_run_holds_the_pool_and_s
 
 def hold_start_and_success(ui: Ui, job: str, dead: str, wait_for: Callable[..., None]) -> None:
     """Holds that a job just launched starts soon and succeeds, and that the dead run is known as failed by then."""
-    wait_for(lambda: (job, "STARTED") in ui.runs(), seconds=30, what="the start of the launched run")
+    wait_for(lambda: (job, "STARTED") in ui.runs(), seconds=60, what="the start of the launched run")
     wait_for(lambda: ui.runs()[0][1] in ("SUCCESS", "FAILURE"), what="the end of the launched run")
     assert ui.runs()[0] == (job, "SUCCESS")
     status = ui.ask(f'{{runOrError(runId: "{dead}") {{... on Run {{status}}}}}}')["runOrError"]["status"]
