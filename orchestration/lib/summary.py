@@ -15,7 +15,7 @@ import duckdb
 from orchestration.lib.data_docs import DATA_DOCS
 from orchestration.lib.data_folder import DataFolder
 from orchestration.settings import SHIPPED_INDICES
-from orchestration.site.build import SITE
+from orchestration.site import SITE
 
 SHOWN_TABLES = 6
 LARGEST = 5

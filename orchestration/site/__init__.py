@@ -4,3 +4,6 @@ Belongs here: what a page shows, charts, templates, writing the folder. Everythi
 finds the same figures.
 Does not: figures that no view holds (they belong into `dbt_project/models/api`), publishing (`orchestration/lib/publishing.py`).
 """
+
+SITE = "site"
+"""Folder of the pages beside the published copy."""

@@ -17,7 +17,7 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from orchestration.lib.code_version import code_version
-from orchestration.site import formats
+from orchestration.site import SITE, formats
 from orchestration.site.pages import Page
 from orchestration.site.pages.indices import indices
 from orchestration.site.pages.methodology import methodology
@@ -28,9 +28,6 @@ from orchestration.site.pages.record import record
 from orchestration.site.pages.tokens import tokens
 from orchestration.site.reading import Published, published
 from orchestration.site.tables import sign
-
-SITE = "site"
-"""Folder of the pages beside the published copy."""
 
 NEW, OLD = ".site-new", ".site-old"
 BUILT_FROM = "built-from.json"

@@ -14,7 +14,6 @@ from datetime import date
 from typing import Any
 
 import polars as pl
-from matplotlib.ticker import LogLocator, MaxNLocator
 
 from orchestration.site.formats import UNKNOWN
 
@@ -197,6 +196,8 @@ def _area(rows: Sequence[DayRow], x_of: Callable[[date], float], scale: Callable
 
 
 def _value_ticks(low: float, high: float, *, is_log: bool) -> list[float]:
+    from matplotlib.ticker import LogLocator, MaxNLocator
+
     if is_log:
         locator = LogLocator(base=10, subs=(1.0, 2.0, 5.0), numticks=8)
         found = [float(value) for value in locator.tick_values(low, high) if low <= value <= high]

@@ -18,7 +18,6 @@ from orchestration.lib.resources import POOL, RunLease, Warehouse
 from orchestration.lib.run_context import complete_build
 from orchestration.lib.training import HEADS
 from orchestration.lib.versioned_tables import VERSIONED_TABLES
-from orchestration.site.build import write_site
 
 API_VIEWS = (
     *("tokens", "daily", "trader_grades", "trading_signals", "indices", "index_compositions", "index_rebalances"),
@@ -155,6 +154,8 @@ def published_warehouse(
 )
 def published_site(context: dg.AssetExecutionContext, lease: RunLease, warehouse: Warehouse) -> dg.MaterializeResult:
     """The weekly report: static pages beside the published copy, one a graded token and index, for readers without SQL."""
+    from orchestration.site.build import write_site
+
     site = write_site(warehouse.folder.published)
     return dg.MaterializeResult(
         metadata={
