@@ -196,6 +196,7 @@ def _area(rows: Sequence[DayRow], x_of: Callable[[date], float], scale: Callable
 
 
 def _value_ticks(low: float, high: float, *, is_log: bool) -> list[float]:
+    # Heavy, and definitions load without it.
     from matplotlib.ticker import LogLocator, MaxNLocator
 
     if is_log:

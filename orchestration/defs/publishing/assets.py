@@ -154,6 +154,7 @@ def published_warehouse(
 )
 def published_site(context: dg.AssetExecutionContext, lease: RunLease, warehouse: Warehouse) -> dg.MaterializeResult:
     """The weekly report: static pages beside the published copy, one a graded token and index, for readers without SQL."""
+    # Templates and Markdown are loaded where they are used.
     from orchestration.site.build import write_site
 
     site = write_site(warehouse.folder.published)
