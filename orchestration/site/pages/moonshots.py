@@ -64,7 +64,7 @@ def _pick(copy: Published, row: dict[str, Any]) -> dict[str, Any]:
     return {
         **row,
         "page": copy.page_of_token(row["token_id"]),
-        "card": json.loads(row["research_card"]),
+        "card": {"note": None, **json.loads(row["research_card"])},
         "checklist": table(
             f"checklist-{row['rank']}",
             f"{row['checks_true']} of {row['checks_known']} known items hold, of {len(answers)}.",
