@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from orchestration.site.formats import is_known, short, whole
+from orchestration.site.formats import UNKNOWN, is_known, short, whole
 
 SHORT = 12
 """Letters of a cell that is not broken into lines: a date, a word."""
@@ -98,7 +98,7 @@ def of_call(value: int | None) -> str:
 def _cell(row: Row, column: Column) -> Cell:
     value = row[column.key]
     if not is_known(value):
-        text, sort = "–", ""  # noqa: RUF001 - the dash of formats.UNKNOWN
+        text, sort = UNKNOWN, ""
     elif column.is_prose:
         text, sort = " ".join(str(value).split()), ""
     else:
