@@ -16,7 +16,6 @@ from __future__ import annotations
 import html
 import json
 import re
-import shutil
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,10 +24,10 @@ from pathlib import Path
 from typing import Any
 
 from orchestration.lib.expectations import SuiteResult
+from orchestration.lib.whole_folder import replaced_folder
 
 VALIDATIONS = "validations"
 DATA_DOCS = "data_docs"
-NEW, OLD = ".data_docs-new", ".data_docs-old"
 
 FOREIGN = re.compile(
     r"""<link[^>]*href=["']https?://[^>]*>|<link[^>]*rel="shortcut icon"[^>]*>"""
@@ -94,17 +93,10 @@ def write_data_docs(root: Path, published: Path) -> DataDocs | None:
     newest = max(path.stat().st_mtime_ns for path in kept)
     if docs.index.exists() and docs.index.stat().st_mtime_ns > newest:
         return docs
-    new, old = published / NEW, published / OLD
-    for leftover in (new, old):
-        shutil.rmtree(leftover, ignore_errors=True)
-    new.mkdir(parents=True)
-    for name, page in _pages(results).items():
-        (new / f"{name}.html").write_text(page, encoding="utf-8")
-    (new / "index.html").write_text(_index(results), encoding="utf-8")
-    if target.exists():
-        target.rename(old)
-    new.rename(target)
-    shutil.rmtree(old, ignore_errors=True)
+    with replaced_folder(target) as new:
+        for name, page in _pages(results).items():
+            (new / f"{name}.html").write_text(page, encoding="utf-8")
+        (new / "index.html").write_text(_index(results), encoding="utf-8")
     return docs
 
 

@@ -17,6 +17,7 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from orchestration.lib.code_version import code_version
+from orchestration.lib.whole_folder import replaced_folder
 from orchestration.site import SITE, formats
 from orchestration.site.pages import Page
 from orchestration.site.pages.indices import indices
@@ -29,7 +30,6 @@ from orchestration.site.pages.tokens import tokens
 from orchestration.site.reading import Published, published
 from orchestration.site.tables import sign
 
-NEW, OLD = ".site-new", ".site-old"
 BUILT_FROM = "built-from.json"
 HERE = Path(__file__).parent
 ASSETS = ("site.css", "site.js")
@@ -80,22 +80,17 @@ def write_site(folder: Path) -> Site:
         stamp = {"manifest_sha256": copy.manifest_sha256, "code_version": code_version()}
         if _stamp_of(target) == stamp:
             return _site(target, time.monotonic() - started, is_new=False)
-        new, old = folder / NEW, folder / OLD
-        for leftover in (new, old):
-            shutil.rmtree(leftover, ignore_errors=True)
-        new.mkdir(parents=True)
-        for name in ASSETS:
-            shutil.copyfile(HERE / "assets" / name, new / name)
-        templates = environment(copy)
-        for page in all_pages(copy):
-            path = new / page.path
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(templates.get_template(page.template).render(page=page, **page.context), encoding="utf-8")
-        (new / BUILT_FROM).write_text(json.dumps(stamp, indent=1) + "\n", encoding="utf-8")
-    if target.exists():
-        target.replace(old)
-    new.replace(target)
-    shutil.rmtree(old, ignore_errors=True)
+        with replaced_folder(target) as new:
+            for name in ASSETS:
+                shutil.copyfile(HERE / "assets" / name, new / name)
+            templates = environment(copy)
+            for page in all_pages(copy):
+                path = new / page.path
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(
+                    templates.get_template(page.template).render(page=page, **page.context), encoding="utf-8"
+                )
+            (new / BUILT_FROM).write_text(json.dumps(stamp, indent=1) + "\n", encoding="utf-8")
     return _site(target, time.monotonic() - started, is_new=True)
 
 
