@@ -17,7 +17,7 @@ DBT_SOURCES := $(shell find dbt_project/models dbt_project/macros dbt_project/se
 PORT ?= 3000
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
-.PHONY: run dev test test-parts test-runs drills check bench evaluate rebuild reproduce verify compact replay clean setup lock fix docs fault-matrix request-budget source-reference feature-reference index-new index-show index-schema orders optimise
+.PHONY: run dev test test-parts test-runs drills check bench evaluate rebuild reproduce verify compact replay clean setup lock fix docs fault-matrix request-budget source-reference feature-reference table-reference check-api index-new index-show index-schema orders optimise
 
 # What the commands read from the environment.
 export TIDEMARK_SOURCE := $(or $(SOURCE),$(TIDEMARK_SOURCE),simulated)
@@ -64,6 +64,10 @@ reproduce: setup
 
 verify: setup
 	@$(BIN)/python -m orchestration.cli verify
+
+# Columns, keys, rows, age and examples of every view of the published copy, against the contract of the SQL interface.
+check-api: setup
+	@$(BIN)/python -m orchestration.cli check-api
 
 compact: setup
 	@$(BIN)/python -m orchestration.cli compact $(if $(FORGET_LOST),--forget-lost)
@@ -149,6 +153,10 @@ source-reference: setup
 
 feature-reference: setup
 	@$(BIN)/python -m orchestration.feature_reference
+
+# All columns of all tables, and the names of api that were promised: what dbt's YAML says.
+table-reference: setup
+	@$(BIN)/python -m orchestration.table_reference
 
 # Pin the requirements anew; needs uv. The lock names no index.
 lock:

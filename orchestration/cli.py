@@ -43,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     reproduce.add_argument("--table", required=True)
     reproduce.add_argument("--version", type=int, help="one version, by default all of the unit")
     commands.add_parser("verify", help="walk the manifest chain of the published copy")
+    commands.add_parser("check-api", help="hold the views of the published copy against their contract")
     commands.add_parser("docs", help="write dbt's documentation as one page")
     compact = commands.add_parser("compact", help="put small landed files together; no query changes")
     compact.add_argument("--forget-lost", action="store_true", help="accept that landed files are gone for good")
@@ -125,6 +126,10 @@ def _execute(chosen: argparse.Namespace) -> int:
             cost_bps=chosen.cost_bps,
             is_simplified=chosen.simplify,
         )
+    if chosen.command == "check-api":
+        from orchestration import commands_api
+
+        return commands_api.check_api()
     if chosen.command == "docs":
         return commands_docs.write_dbt_docs()
     if chosen.command == "run":

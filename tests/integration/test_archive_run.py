@@ -120,6 +120,15 @@ def test_an_archive_cut_off_ends_with_the_week_of_the_cut(full_and_cut):
     assert cut.query("select max(as_of_week) from api.trader_grades").item() == CUT
 
 
+def test_the_copy_of_the_whole_archive_keeps_all_that_its_views_promise(full_and_cut):
+    full, _ = full_and_cut
+
+    finished = full.call("check-api")
+
+    assert finished.code == 0, finished.said
+    assert f"keep what they promise in the week of {FULL}" in finished.out
+
+
 def test_out_of_sample_skill_on_real_history_is_what_a_plain_reference_reaches(full_and_cut):
     full, _ = full_and_cut
 
