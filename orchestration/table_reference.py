@@ -65,7 +65,7 @@ def dictionary_page(manifest: Mapping[str, Any]) -> str:
         "# Data dictionary",
         "",
         "Written by `make table-reference` from dbt's YAML and the registry of versioned tables. The same descriptions are comments in the",
-        "published copy. Rows and age are what a test holds on the simulated market and on real history; a key is unique in both.",
+        "published copy. Keys, rows and age are held by tests on the simulated market and on real history.",
         "",
         f"- [`api`](#api): {len(views)} views, what users query",
         f"- [versioned tables](#versioned-tables): {len(VERSIONED_TABLES)} append-only tables, all versions of what was published",

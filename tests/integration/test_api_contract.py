@@ -17,7 +17,7 @@ def views():
 
 def test_the_copy_of_a_first_run_keeps_all_that_its_views_promise(first, views):
     with duckdb.connect(str(first.published), read_only=True) as connection:
-        problems = broken_promises(connection, views, as_of=date(2025, 1, 6), is_simulated=True)
+        problems = broken_promises(connection, views, as_of=date(2025, 1, 6), has_all_sources=True)
 
     assert problems == []
 

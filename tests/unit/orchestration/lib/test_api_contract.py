@@ -56,8 +56,8 @@ def copy(rows=GOOD, *, columns="date date, token_id varchar, price_usd double", 
     return connection
 
 
-def broken(connection, *, is_simulated=True, **facts):
-    return broken_promises(connection, read_views(manifest(**facts)), as_of=AS_OF, is_simulated=is_simulated)
+def broken(connection, *, has_all_sources=True, **facts):
+    return broken_promises(connection, read_views(manifest(**facts)), as_of=AS_OF, has_all_sources=has_all_sources)
 
 
 def test_a_copy_that_keeps_the_contract_has_no_problem():
@@ -88,12 +88,12 @@ def test_a_null_in_the_key_is_a_value():
     assert "1 rows too many" in broken(copy(rows + ", ('2025-01-05', null, 2.0)"))[0]
 
 
-def test_rows_of_a_source_that_is_over_are_held_on_the_simulated_market_only():
+def test_rows_of_a_source_that_is_over_are_held_only_where_every_source_is_there():
     old, promise = "('2022-07-05', 'a', 1.0)", {**PROMISE, "follows_a_source": True}
 
-    assert broken(copy(old), promise=promise, is_simulated=False) == []
+    assert broken(copy(old), promise=promise, has_all_sources=False) == []
     assert len(broken(copy(old), promise=promise)) == 2
-    assert "at most in the week" in broken(copy("('2025-01-07', 'a', 1.0)"), promise=promise, is_simulated=False)[0]
+    assert "at most in the week" in broken(copy("('2025-01-07', 'a', 1.0)"), promise=promise, has_all_sources=False)[0]
 
 
 def test_columns_of_another_name_or_type_or_order_or_without_a_comment_are_named():
@@ -115,10 +115,12 @@ def test_an_example_must_run_and_answer():
     fails = broken(copy(), example="select * from api.price")
     empty = broken(copy(), example="select * from api.prices where price_usd > 99")
     none = broken(copy(), description="Prices. Grain - one row a day and token.")
+    early = broken(copy(), example="select * from api.prices where price_usd > 99", has_all_sources=False)
 
     assert "its example fails" in fails[0]
     assert "answers nothing" in empty[0]
     assert "there is none" in none[0]
+    assert early == []
 
 
 def test_a_view_in_no_contract_and_a_contract_without_its_view_are_named():
@@ -134,7 +136,7 @@ def test_views_of_as_many_rows_are_compared():
     connection.execute("create table api.calls as from api.prices limit 2")
     connection.execute("create or replace table api.calls as from api.prices where date = '2025-01-05'")
 
-    problems = broken_promises(connection, read_views({"nodes": nodes}), as_of=AS_OF, is_simulated=True)
+    problems = broken_promises(connection, read_views({"nodes": nodes}), as_of=AS_OF, has_all_sources=True)
 
     assert "api.calls has 2 rows, and api.prices, which has as many, 3" in problems
 
