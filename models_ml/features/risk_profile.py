@@ -42,7 +42,10 @@ def average_move(window_days: int) -> Feature:
         formula=f"mean(|ln(price[t] / price[t-1])|, {window_days} days)",
         look_back_days=window_days + 1,
         # The running sum that polars keeps leaves residues like -1e-17 where a price has stopped moving.
-        expr=pl.col("log_return").abs().rolling_mean(window_days, min_samples=enough(window_days)).clip(lower_bound=0.0),
+        expr=pl.col("log_return")
+        .abs()
+        .rolling_mean(window_days, min_samples=enough(window_days))
+        .clip(lower_bound=0.0),
         source="Wilder (1978), New Concepts in Technical Trading Systems, with the true range taken between closes",
         is_model_input=False,
     )
