@@ -88,7 +88,9 @@ TERMS = {
         "Titles are for scoring only; commercial use needs a contract with Reddit.",
     ),
     "rss": _terms(
-        "Headlines with links to CoinDesk, Cointelegraph and Decrypt.", "restricted", "The articles are their publishers'."
+        "Headlines with links to CoinDesk, Cointelegraph and Decrypt.",
+        "restricted",
+        "The articles are their publishers'.",
     ),
     "twitter": _terms(
         "Counts of tweets of the CrypTop12 data set; cite its paper (ICMLA 2021).", "not_stated", "No licence stated."

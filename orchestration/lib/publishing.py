@@ -7,10 +7,11 @@ temporary files, completes a publication whose numbered manifest exists, and pub
 disagree.
 
 **When there is a new manifest.** When something changed since the last one: the ledger of a versioned table, data
-source, as_of_week, code version, model versions, inputs_hash, attribution and terms, whom the copy is for, the published objects (columns, SQL of
-views, number of rows of tables in marts and api), or when a published file is missing or is not the one in the
-manifest. Not when only input_cutoff, the counts of loads, or rows in `quality` moved: loading the same facts again, or
-checking them again, is no news. So inputs_hash must cover all that the marts were built from.
+source, as_of_week, code version, model versions, inputs_hash, attribution and terms, whom the copy is for, the
+published objects (columns, SQL of views, number of rows of tables in marts and api), or when a published file is
+missing or is not the one in the manifest. Not when only input_cutoff, the counts of loads, or rows in `quality` moved:
+loading the same facts again, or checking them again, is no news. So inputs_hash must cover all that the marts were
+built from.
 
 Belongs here: the order of writing, and what counts as changed. Does not: building the copy (`published_copy.py`), the
 manifest's layout (`manifest.py`), checking a published folder (`verification.py`). The caller holds the run lock.

@@ -127,7 +127,7 @@ CALLS: Mapping[str, tuple[str, ...]] = {
     "api.moonshot_outcomes": ("entry_price_usd",),
     "api.moonshots": ("price_usd", "market_cap_usd"),
     "api.paper_portfolios": ("price_usd",),
-    "api.price_ranges": ("price_usd",),
+    "api.price_ranges": ("price_usd", "price_median_usd"),  # the median of a range is mostly the close itself
     "api.second_bearish_call": ("price_at_call_usd",),
     "api.signal_flips": ("flip_price_usd",),
     "api.support_resistance": ("price_usd", "support_usd", "resistance_usd"),
@@ -155,7 +155,10 @@ DERIVED = frozenset(
         *(f"api.{name}" for name in ("source_coverage", "source_health", "sub_grades", "technology_grade")),
         *(f"api.{name}" for name in ("token_warnings", "tokens", "trade_actions", "trader_grades", "unlock_months")),
         *(f"api.{name}" for name in ("warning_coverage", "weekly_report")),
-        *(f"marts.{name}" for name in ("dim_exchanges", "dim_token_sectors", "dim_tokens", "feat_token_relative_daily")),
+        *(
+            f"marts.{name}"
+            for name in ("dim_exchanges", "dim_token_sectors", "dim_tokens", "feat_token_relative_daily")
+        ),
         *(f"marts.{name}" for name in ("feature_catalogue", "fct_listings", "fct_market_breadth_daily")),
         *(f"marts.{name}" for name in ("fct_mentions_daily", "fct_risk_daily", "fct_sector_breadth_daily")),
         *(f"marts.{name}" for name in ("fct_sector_rotation_daily", "fct_sentiment_daily", "fct_token_events_daily")),
@@ -205,7 +208,7 @@ def left_out(publish_for: PublishFor, landed: Collection[str]) -> LeftOut:
 
     def why(sources: Collection[str]) -> str:
         named = ", ".join(f"{source} ({TERMS[source].redistribution})" for source in sorted(forbidden & set(sources)))
-        return f"raw values of {named}: not for {publish_for} use" if named else ""
+        return f"raw values of {named}; this copy is for {publish_for} use" if named else ""
 
     tables = {name: reason for name, sources in SERIES.items() if (reason := why(sources))}
     columns = {

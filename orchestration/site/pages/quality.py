@@ -25,6 +25,8 @@ def quality(copy: Published) -> Page:
             "failed": _failed(copy),
             "sources": _sources(copy),
             "attribution": sorted(copy.manifest.attribution.items()),
+            "left_out": copy.manifest.left_out,
+            "publish_for": copy.manifest.publish_for.replace("_", "-"),
             "loads": copy.manifest.inputs.loads,
         },
     )
