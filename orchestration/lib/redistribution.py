@@ -207,8 +207,8 @@ def left_out(publish_for: PublishFor, landed: Collection[str]) -> LeftOut:
     }
 
     def why(sources: Collection[str]) -> str:
-        named = ", ".join(f"{source} ({TERMS[source].redistribution})" for source in sorted(forbidden & set(sources)))
-        return f"raw values of {named}; this copy is for {publish_for} use" if named else ""
+        named = ", ".join(sorted(forbidden & set(sources)))
+        return f"raw values of {named}, whose terms do not allow {publish_for} redistribution" if named else ""
 
     tables = {name: reason for name, sources in SERIES.items() if (reason := why(sources))}
     columns = {

@@ -15,7 +15,7 @@ EXAMPLES = re.findall(r"```sql\n(.*?)```\n\n<!-- output \d+ -->\n(.*?)\n\n", PAG
 SERVER = json.loads(re.search(r"```json\n(.*?)```", PAGE, re.DOTALL)[1])["mcpServers"]["tidemark"]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def as_served(first):
     """The published copy as the page has a server open it."""
     opening = SERVER["args"][SERVER["args"].index("--init-sql") + 1]

@@ -102,7 +102,7 @@ def test_terms_decide_for_whom_a_table_is_left_out():
 
 def test_only_sources_that_landed_bind():
     assert left_out("commercial", ["github", "alternative_me", "gdelt"]).as_manifest() == {}
-    assert "coinmetrics (non_commercial)" in left_out("commercial", ["coinmetrics"]).tables["marts.fct_onchain_daily"]
+    assert "coinmetrics" in left_out("commercial", ["coinmetrics"]).tables["marts.fct_onchain_daily"]
     assert "coingecko" not in left_out("commercial", ["binance"]).tables["api.daily"]
 
 
@@ -164,6 +164,6 @@ def test_the_chain_goes_on_after_a_manifest_of_before_there_were_terms(publish_w
     assert newest["terms"]["coingecko"]["redistribution"] == "restricted"
     # Of all that is left out, this warehouse has one column.
     assert newest["left_out"] == {
-        "quality.check_results.offending_rows": "raw values of coingecko (restricted); this copy is for commercial use"
+        "quality.check_results.offending_rows": "raw values of coingecko, whose terms do not allow commercial redistribution"
     }
     assert verify_chain(published).is_ok
