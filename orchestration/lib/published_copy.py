@@ -345,8 +345,9 @@ def _comment_left_out(
 ) -> None:
     """Say in front of a comment that something is left out, and why."""
     for one in objects:
-        withheld = left_out.columns.get(one.full_name, {})
-        reasons = {None: left_out.tables.get(one.full_name), **withheld}
+        reasons: dict[str | None, str] = {**left_out.columns.get(one.full_name, {})}
+        if one.full_name in left_out.tables:
+            reasons[None] = left_out.tables[one.full_name]
         comments = connection.execute(
             """
             select null, comment from duckdb_tables()
