@@ -345,7 +345,7 @@ def _comment_left_out(
 ) -> None:
     """Say in front of a comment that something is left out, and why."""
     for one in objects:
-        reasons: dict[str | None, str] = {**left_out.columns.get(one.full_name, {})}
+        reasons: dict[str | None, str] = dict(left_out.columns.get(one.full_name, {}).items())
         if one.full_name in left_out.tables:
             reasons[None] = left_out.tables[one.full_name]
         comments = connection.execute(

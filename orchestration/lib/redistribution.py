@@ -50,6 +50,7 @@ SERIES: Mapping[str, frozenset[str]] = {
     "marts.fct_daily": PRICES,
     "marts.fct_defi_daily": DEFILLAMA,
     "marts.fct_derivatives_daily": VENUES,
+    "marts.fct_dex_tokens_daily": GECKOTERMINAL,
     "marts.fct_developers_daily": frozenset({"coingecko", "github"}),
     "marts.fct_exchange_markets_daily": VENUES,
     "marts.fct_holders_daily": GECKOTERMINAL,
