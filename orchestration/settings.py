@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from models_ml.learning.calendar import TUNING_TRIALS_A_YEAR
 from orchestration.lib.errors import TidemarkError
+from orchestration.lib.manifest import PublishFor
 from orchestration.sources.datasets.exchanges import EXCHANGES
 
 SourceKind = Literal["simulated", "archive", "live"]
@@ -100,6 +101,10 @@ class Settings(BaseSettings):
         default=None, description="Folder of the user's index definitions; by default `indices` in the data folder."
     )
     correction_weeks: int = Field(default=8, ge=0, description="Corrections older than this wait for make rebuild.")
+    publish_for: PublishFor = Field(
+        default="own_use",
+        description="Whom the published copy is for; what the terms of sources forbid for them is left out of it.",
+    )
     tuning_trials: int = Field(
         default=0,
         ge=0,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 
-from orchestration.lib.attribution import ATTRIBUTION
+from orchestration.lib.attribution import TERMS
 from orchestration.lib.connections import LAGS
 from orchestration.lib.landing import read_lags
 from orchestration.lib.loads import STEPS
@@ -17,6 +17,12 @@ from orchestration.lib.loads.step import Step
 from orchestration.settings import REPOSITORY_ROOT, ProviderSettings, Settings
 from orchestration.sources.datasets import DATASETS, Dataset
 
+PASSED_ON = {
+    "with_attribution": "with attribution",
+    "non_commercial": "with attribution, not in commerce",
+    "not_stated": "not stated, so no",
+    "restricted": "no",
+}
 PAGE = REPOSITORY_ROOT / "docs" / "reference" / "sources.md"
 
 
@@ -57,9 +63,15 @@ def page() -> str:
             "",
             "## Attribution and terms",
             "",
-            "They stand in the manifest of every publication too.",
+            "They stand in the manifest of every publication too. By the last column [a setting](../how-to/share-the-copy.md) decides",
+            "which raw values stand in a copy for others. It is our reading of the terms, and no legal advice.",
             "",
-            *(f"- **{source}**: {text}" for source, text in sorted(ATTRIBUTION.items())),
+            "| source | to be said | terms | raw values may be passed on |",
+            "|---|---|---|---|",
+            *(
+                f"| {source} | {terms.attribution} | {terms.terms} | {PASSED_ON[terms.redistribution]} |"
+                for source, terms in sorted(TERMS.items())
+            ),
             "",
         ]
     )

@@ -8,7 +8,7 @@ Belongs here: what a manifest says, reading and writing it, hashing files. Does 
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Literal
@@ -19,6 +19,14 @@ MANIFEST_NAME = "manifest.json"
 MANIFESTS_FOLDER = "manifests"
 PARQUET_FOLDER = "parquet"
 WAREHOUSE_NAME = "warehouse.duckdb"
+
+
+Redistribution = Literal["with_attribution", "non_commercial", "not_stated", "restricted"]
+"""What the terms of a source allow of its raw values: passing them on with its name, that but not in commerce, nothing that we
+could find, or not passing them on."""
+
+PublishFor = Literal["own_use", "non_commercial", "commercial"]
+"""Whom a published copy is for: whoever runs the project, the public without commerce, or commerce too."""
 
 
 class ManifestError(ValueError):
@@ -62,6 +70,20 @@ class FileEntry(Strict):
     rows: int
 
 
+class SourceTerms(Strict):
+    """What a provider asks of those who show or pass on its data.
+
+    Attributes:
+        attribution: What is to be said where its data are shown.
+        redistribution: What its terms allow of raw values.
+        terms: The same in words.
+    """
+
+    attribution: str
+    redistribution: Redistribution
+    terms: str
+
+
 class ObjectEntry(Strict):
     """One table or view of the published warehouse; rows of views are not counted."""
 
@@ -91,6 +113,8 @@ class PublicationInfo:
         input_cutoff: Only loads that ended by this instant were read.
         loads: What had been loaded, by source.
         attribution: Texts that providers ask for, by source.
+        terms: Attribution and redistribution terms, by source.
+        publish_for: Whom the copy is for, by the settings.
     """
 
     created_at: datetime
@@ -102,10 +126,16 @@ class PublicationInfo:
     input_cutoff: datetime
     loads: dict[str, SourceLoads]
     attribution: dict[str, str]
+    terms: dict[str, SourceTerms] = field(default_factory=dict)
+    publish_for: PublishFor = "own_use"
 
 
 class Manifest(Strict):
-    """One publication."""
+    """One publication.
+
+    `left_out` names tables without rows (`api.daily`) and columns without values (`api.top_market_cap.price_usd`) with the
+    reason. Manifests from before there were terms lack `terms`, `publish_for` and `left_out`.
+    """
 
     format_version: Literal[1] = 1
     sequence: int
@@ -116,6 +146,9 @@ class Manifest(Strict):
     model_versions: dict[str, str]
     inputs: InputVersions
     attribution: dict[str, str]
+    terms: dict[str, SourceTerms] = {}
+    publish_for: PublishFor = "own_use"
+    left_out: dict[str, str] = {}
     files: dict[str, FileEntry]
     versioned_tables: dict[str, TableEntry]
     objects: dict[str, ObjectEntry]

@@ -5,8 +5,11 @@
     schema api                         views as views without a catalogue; as tables where that cannot work
     anything else                      stays behind (raw, staging, intermediate, unversioned working tables)
 
+What terms of sources forbid to pass on keeps its columns and loses its rows or values, so that no reader's query breaks; views that
+were computed from it become tables.
+
 Belongs here: reading the source, building and checking one file. Does not: renaming it into place, manifests
-(`publishing.py`).
+(`publishing.py`), what is left out (`redistribution.py`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,6 +23,7 @@ import duckdb
 from orchestration.lib.ledger import LEDGER_COLUMNS, LEDGER_NAME, LEDGER_SCHEMA, LEDGER_SQL_NAME
 from orchestration.lib.manifest import ObjectEntry
 from orchestration.lib.portable_views import PortableView, portable_view
+from orchestration.lib.redistribution import NOTHING_LEFT_OUT, LeftOut
 from orchestration.lib.versioned_layout import create_versioned_tables, sql_text
 from orchestration.lib.versioned_tables import VersionedTable
 
@@ -124,7 +128,14 @@ def source_objects(
     return [SourceObject(*row) for row in found if row[:2] not in own]
 
 
-def build_copy(path: Path, source: Path, *, alias: str, tables: Sequence[VersionedTable]) -> dict[str, ObjectEntry]:
+def build_copy(
+    path: Path,
+    source: Path,
+    *,
+    alias: str,
+    tables: Sequence[VersionedTable],
+    left_out: LeftOut = NOTHING_LEFT_OUT,
+) -> dict[str, ObjectEntry]:
     """Write the published warehouse to a new file and check that it works under another name.
 
     Args:
@@ -132,6 +143,7 @@ def build_copy(path: Path, source: Path, *, alias: str, tables: Sequence[Version
         source: The working warehouse, to which no connection is open for writing.
         alias: Name under which its views expect it, the stem of its file name.
         tables: Versioned tables.
+        left_out: What stays behind; versioned tables are always whole.
 
     Returns:
         What the copy holds, by `schema.name`.
@@ -143,10 +155,15 @@ def build_copy(path: Path, source: Path, *, alias: str, tables: Sequence[Version
         attach(connection, source, alias=alias)
         _copy_versioned(connection, alias=alias, tables=tables)
         objects = source_objects(connection, catalogue=alias, tables=tables)
-        views = [one for one in objects if one.schema == API_SCHEMA and one.kind == "view"]
-        _copy_tables(connection, [one for one in objects if one not in views], alias=alias)
+        changed = [one for one in objects if one.full_name in left_out.tables or one.full_name in left_out.columns]
+        whole = [one for one in objects if one not in changed]
+        views = [one for one in whole if one.schema == API_SCHEMA and one.kind == "view"]
+        _copy_tables(connection, [one for one in whole if one not in views], alias=alias)
         as_views = _copy_views(connection, views, alias=alias)
+        # Last, so that no view reads what is not there: views over it have become tables.
+        _copy_without(connection, changed, left_out, alias=alias)
         _copy_comments(connection, objects, alias=alias)
+        _comment_left_out(connection, changed, left_out)
     if broken := _broken_attached(path, as_views):
         _replace_by_tables(path, broken, source=source, alias=alias)
     with duckdb.connect(str(path)) as connection:
@@ -182,6 +199,31 @@ def _copy_tables(connection: duckdb.DuckDBPyConnection, objects: Sequence[Source
             problems.append(f"{one.full_name} ({str(error).splitlines()[0]})")
     if problems:
         raise PublishError(f"cannot be read: {'; '.join(problems)}; rebuild the models behind them, then publish again")
+
+
+def _copy_without(
+    connection: duckdb.DuckDBPyConnection, objects: Sequence[SourceObject], left_out: LeftOut, *, alias: str
+) -> None:
+    """Copy tables and views as tables without the rows or the values that are left out; names and types stay."""
+    for one in objects:
+        connection.execute(f"create schema if not exists {quoted(one.schema)}")
+        types = dict(
+            connection.execute(
+                "select column_name, data_type from duckdb_columns() where database_name = ? and schema_name = ? and table_name = ?",
+                [alias, one.schema, one.name],
+            ).fetchall()
+        )
+        withheld = left_out.columns.get(one.full_name, {})
+        if unknown := sorted(set(withheld) - set(types)):
+            raise PublishError(
+                f"{one.full_name} has no column {', '.join(unknown)}, which is to be left out; correct lib/redistribution.py"
+            )
+        empty = ", ".join(f"null::{types[column]} as {quoted(column)}" for column in withheld)
+        columns = f"* replace ({empty})" if empty else "*"
+        rows = "where false" if one.full_name in left_out.tables else ""
+        connection.execute(
+            f"create table {one.sql_name} as select {columns} from {quoted(alias)}.{one.sql_name} {rows}"
+        )
 
 
 def _copy_views(
@@ -296,6 +338,31 @@ def _copy_comments(connection: duckdb.DuckDBPyConnection, objects: Sequence[Sour
         subject = f"{kinds[schema, name]} {target}" if column is None else f"column {target}.{quoted(column)}"
         connection.execute(f"comment on {subject} is {sql_text(comment)}")
     connection.execute("commit")
+
+
+def _comment_left_out(
+    connection: duckdb.DuckDBPyConnection, objects: Sequence[SourceObject], left_out: LeftOut
+) -> None:
+    """Say in front of a comment that something is left out, and why."""
+    for one in objects:
+        reasons: dict[str | None, str] = dict(left_out.columns.get(one.full_name, {}).items())
+        if one.full_name in left_out.tables:
+            reasons[None] = left_out.tables[one.full_name]
+        comments = connection.execute(
+            """
+            select null, comment from duckdb_tables()
+            where database_name = current_database() and schema_name = $schema and table_name = $name
+            union all
+            select column_name, comment from duckdb_columns()
+            where database_name = current_database() and schema_name = $schema and table_name = $name
+            """,
+            {"schema": one.schema, "name": one.name},
+        ).fetchall()
+        for column, comment in comments:
+            if reason := reasons.get(column):
+                subject = f"table {one.sql_name}" if column is None else f"column {one.sql_name}.{quoted(column)}"
+                said = f"Left out of this copy ({reason}). {comment or ''}".rstrip()
+                connection.execute(f"comment on {subject} is {sql_text(said)}")
 
 
 def _contents(connection: duckdb.DuckDBPyConnection) -> dict[str, ObjectEntry]:

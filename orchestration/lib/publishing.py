@@ -7,10 +7,11 @@ temporary files, completes a publication whose numbered manifest exists, and pub
 disagree.
 
 **When there is a new manifest.** When something changed since the last one: the ledger of a versioned table, data
-source, as_of_week, code version, model versions, inputs_hash, attribution, the published objects (columns, SQL of
-views, number of rows of tables in marts and api), or when a published file is missing or is not the one in the
-manifest. Not when only input_cutoff, the counts of loads, or rows in `quality` moved: loading the same facts again, or
-checking them again, is no news. So inputs_hash must cover all that the marts were built from.
+source, as_of_week, code version, model versions, inputs_hash, attribution and terms, whom the copy is for, the
+published objects (columns, SQL of views, number of rows of tables in marts and api), or when a published file is
+missing or is not the one in the manifest. Not when only input_cutoff, the counts of loads, or rows in `quality` moved:
+loading the same facts again, or checking them again, is no news. So inputs_hash must cover all that the marts were
+built from.
 
 Belongs here: the order of writing, and what counts as changed. Does not: building the copy (`published_copy.py`), the
 manifest's layout (`manifest.py`), checking a published folder (`verification.py`). The caller holds the run lock.
@@ -37,10 +38,10 @@ from orchestration.lib.manifest import (
     kept_manifests,
     manifest_path,
     read_manifest,
-    sha256_of_bytes,
     sha256_of_file,
 )
 from orchestration.lib.published_copy import PublishError, attached, build_copy, versioned_order
+from orchestration.lib.redistribution import LeftOut, left_out
 from orchestration.lib.source_state import SourceState, read_source_state
 from orchestration.lib.verification import VerificationError, VerifyReport, inspect_chain, verify_chain
 from orchestration.lib.versioned_layout import sql_text
@@ -201,7 +202,8 @@ def _write_files(
 ) -> Manifest:
     """Write warehouse and Parquet files under temporary names, then rename them; returns the manifest to be written."""
     copy = published_dir / f"{TEMPORARY_PREFIX}{WAREHOUSE_NAME}"
-    objects = build_copy(copy, warehouse_path, alias=warehouse_path.stem, tables=tables)
+    without = left_out(info.publish_for, info.loads)
+    objects = build_copy(copy, warehouse_path, alias=warehouse_path.stem, tables=tables, left_out=without)
     report_step("warehouse built")
     temporary = {WAREHOUSE_NAME: copy, **_write_parquet(copy, published_dir, tables)}
     report_step("parquet built")
@@ -217,7 +219,8 @@ def _write_files(
         report_step(f"renamed {name}")
     _sync(published_dir / PARQUET_FOLDER)
     _sync(published_dir)
-    return _manifest(previous, source, info=info, files=files, objects=objects)
+    before = _newest_sha256(published_dir) if previous else None
+    return _manifest(previous, source, info=info, files=files, objects=objects, without=without, before=before)
 
 
 def _write_parquet(copy: Path, published_dir: Path, tables: Sequence[VersionedTable]) -> dict[str, Path]:
@@ -238,6 +241,8 @@ def _manifest(
     info: PublicationInfo,
     files: dict[str, FileEntry],
     objects: dict[str, ObjectEntry],
+    without: LeftOut,
+    before: str | None,
 ) -> Manifest:
     return Manifest(
         sequence=previous.sequence + 1 if previous else 1,
@@ -248,6 +253,10 @@ def _manifest(
         model_versions=info.model_versions,
         inputs=InputVersions(inputs_hash=info.inputs_hash, input_cutoff=info.input_cutoff, loads=info.loads),
         attribution=info.attribution,
+        terms=info.terms,
+        publish_for=info.publish_for,
+        # Only what the warehouse has: a table of the future is not left out today.
+        left_out={name: why for name, why in without.as_manifest().items() if ".".join(name.split(".")[:2]) in objects},
         files=files,
         versioned_tables={
             name: TableEntry(ledger_sha256=ledger.sha256, ledger_rows=ledger.rows, rows=source.rows[name])
@@ -255,7 +264,8 @@ def _manifest(
         },
         objects=objects,
         content_fingerprint=source.fingerprint,
-        previous_manifest_sha256=sha256_of_bytes(previous.as_bytes()) if previous else None,
+        # Of the bytes on the disk: a manifest of an older version, written again, would say more than it did.
+        previous_manifest_sha256=before,
     )
 
 

@@ -109,6 +109,8 @@ def _fingerprint(info: PublicationInfo, ledgers: Mapping[str, LedgerHash], objec
         "model_versions": info.model_versions,
         "inputs_hash": info.inputs_hash,
         "attribution": info.attribution,
+        "terms": {source: terms.model_dump() for source, terms in info.terms.items()},
+        "publish_for": info.publish_for,
         "ledgers": {name: ledger.sha256 for name, ledger in ledgers.items()},
         "objects": objects,
     }

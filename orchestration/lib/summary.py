@@ -34,9 +34,9 @@ def print_summary(folder: DataFolder, week: date, *, seconds: float) -> None:
         def rows(sql: str, *values: object) -> list[tuple[Any, ...]]:
             return connection.execute(sql, list(values)).fetchall()
 
-        print(
-            f"\nWeek {week} ({', '.join(str(row[0]) for row in rows('select distinct data_source from api.daily order by 1'))} data)"
-        )
+        # Of the build, as closes may be left out of the copy.
+        kinds = rows("select data_source from quality.builds order by completed_at desc nulls last limit 1")
+        print(f"\nWeek {week} ({', '.join(str(row[0]) for row in kinds)} data)")
         graded = rows("select count(*), median(trader_grade) from api.trader_grades where as_of_week = ?", week)[0]
         print(f"Tokens graded: {graded[0]}" + (f", median grade {graded[1]:.0f}" if graded[0] else ""))
         best = rows(

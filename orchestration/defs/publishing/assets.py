@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 import duckdb
 
-from orchestration.lib.attribution import ATTRIBUTION
+from orchestration.lib.attribution import ATTRIBUTION, TERMS
 from orchestration.lib.check_results import NAME, record_checks
 from orchestration.lib.data_docs import write_data_docs
 from orchestration.lib.index_kit import write_documents
@@ -123,6 +123,8 @@ def published_warehouse(
         input_cutoff=build.input_cutoff,
         loads=loads,
         attribution={source: ATTRIBUTION[source] for source in loads if source in ATTRIBUTION},
+        terms={source: TERMS[source] for source in loads if source in TERMS},
+        publish_for=warehouse.settings.publish_for,
     )
     publication = publish(folder.warehouse, folder.published, info=info, report_step=context.log.info)
     # A week that is published already changes nothing, the pages about it included.

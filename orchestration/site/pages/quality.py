@@ -25,9 +25,19 @@ def quality(copy: Published) -> Page:
             "failed": _failed(copy),
             "sources": _sources(copy),
             "attribution": sorted(copy.manifest.attribution.items()),
+            "left_out": _left_out(copy),
+            "publish_for": copy.manifest.publish_for.replace("_", "-"),
             "loads": copy.manifest.inputs.loads,
         },
     )
+
+
+def _left_out(copy: Published) -> list[tuple[str, list[str]]]:
+    """Every reason to leave something out, with the tables and columns it holds for."""
+    by_reason: dict[str, list[str]] = {}
+    for name, reason in copy.manifest.left_out.items():
+        by_reason.setdefault(reason, []).append(name)
+    return list(by_reason.items())
 
 
 def _failed(copy: Published) -> Any:

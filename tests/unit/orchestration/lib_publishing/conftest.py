@@ -102,7 +102,7 @@ def build_warehouse(path: Path) -> None:
         connection.execute("comment on table marts.dim_tokens is 'Tokens, it''s all of them.'")
         connection.execute("comment on column marts.dim_tokens.token_id is 'Token.'")
         connection.execute("create view marts.dim_even as select * from warehouse.marts.dim_tokens where place % 2 = 0")
-        connection.execute("create table quality.check_results as select 'fine' as outcome")
+        connection.execute("create table quality.check_results as select 'fine' as outcome, '[]' as offending_rows")
         connection.execute("create table staging.stg_secret as select 1 as one")
         connection.execute(
             "create view api.grades as select g.*, t.place from warehouse.learning.trader_grades_current as g "
