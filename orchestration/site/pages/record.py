@@ -6,7 +6,7 @@ from typing import Any
 
 from models_ml.learning.evaluation.intervals import Interval, mean_interval
 from orchestration.site.charts import line_chart
-from orchestration.site.formats import change, day, number, percent, points
+from orchestration.site.formats import call, change, day, number, percent, points
 from orchestration.site.pages import Page
 from orchestration.site.reading import Published
 from orchestration.site.tables import Column, sign, table
@@ -83,19 +83,17 @@ def _card(copy: Published, origin: str, grouping: str, title: str) -> Any:
 
 def _weekly_excess(copy: Published, origin: str, grouping: str) -> dict[str, Interval]:
     """The mean of weekly means of the excess over the market, by group."""
+    group = {"call": "signal", "grade": "grade_band"}[grouping]
+    # Groups are spelled out: `group by all` would take in what `having` names, and a row would be a token's week.
     frame = copy.frame(
-        """select case when $grouping = 'call' then case signal when 1 then 'bullish' when 0 then 'neutral' else 'bearish' end
-                when trader_grade >= 80 then '80 and above' when trader_grade >= 60 then '60 to 80'
-                when trader_grade >= 50 then '50 to 60' when trader_grade is not null then 'below 50' end as group_name,
-            as_of_week, avg(excess_over_market) as excess
-        from api.call_outcomes where call_origin = $origin and excess_over_market is not null
-        group by all having group_name is not null order by group_name, as_of_week""",
+        f"""select {group} as member, as_of_week, avg(excess_over_market) as excess from api.call_outcomes
+        where call_origin = $origin and {group} is not null and excess_over_market is not null
+        group by {group}, as_of_week order by {group}, as_of_week""",
         origin=origin,
-        grouping=grouping,
     )
     return {
-        str(key[0]): mean_interval(rows["excess"].to_numpy(), block=BLOCK_WEEKS)
-        for key, rows in frame.partition_by("group_name", as_dict=True, maintain_order=True).items()
+        call(key[0]) if grouping == "call" else key[0]: mean_interval(rows["excess"].to_numpy(), block=BLOCK_WEEKS)
+        for key, rows in frame.partition_by("member", as_dict=True, maintain_order=True).items()
     }
 
 
