@@ -26,7 +26,7 @@ from orchestration.site.pages.moonshots import moonshots
 from orchestration.site.pages.overview import overview
 from orchestration.site.pages.quality import quality
 from orchestration.site.pages.record import record
-from orchestration.site.pages.tokens import tokens
+from orchestration.site.pages.tokens import graded_tokens, tokens
 from orchestration.site.reading import Published, published
 from orchestration.site.tables import sign
 
@@ -96,8 +96,12 @@ def write_site(folder: Path) -> Site:
 
 def all_pages(copy: Published) -> Iterator[Page]:
     """Every page, in the order of the menu."""
-    yield overview(copy)
-    yield from tokens(copy)
+    graded = graded_tokens(copy)
+    flips = copy.frame(
+        "select * from api.signal_flips where flip_date < $week order by token_id, flip_date desc", week=copy.week
+    )
+    yield overview(copy, graded, flips)
+    yield from tokens(copy, graded, flips)
     yield from indices(copy)
     yield moonshots(copy)
     yield record(copy)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
+
+import polars as pl
 
 from orchestration.site.charts import line_chart
 from orchestration.site.formats import call, change, day, file_name, number, percent, points, shift, usd
@@ -13,9 +16,19 @@ from orchestration.site.tables import Column, of_call, sign, table
 CHANGED_INDICES = ("ai_top100", "hodl10")
 """Indices of which the first page tells every change; the others have pages of their own."""
 
+SHOWN_BEST = 10
+SHOWN_MOVERS = 6
+"""Tokens of either direction."""
 
-def overview(copy: Published) -> Page:
-    """The page."""
+
+def overview(copy: Published, graded: list[dict[str, Any]], flips: pl.DataFrame) -> Page:
+    """The page.
+
+    Args:
+        copy: The published copy.
+        graded: What was said of each token, as `pages/tokens.py` reads it.
+        flips: `api.signal_flips` before the week, by token, newest first.
+    """
     week = {"week": copy.week}
     return Page(
         path="index.html",
@@ -30,9 +43,9 @@ def overview(copy: Published) -> Page:
             "moods": _moods(copy),
             "level": _market_level(copy),
             "sectors": _sectors(copy),
-            "best": _best(copy),
+            "best": _best(copy, graded),
             "movers": _movers(copy),
-            "flips": _flips(copy),
+            "flips": _flips(copy, flips),
             "changes": _changes(copy),
             "indices": _indices(copy),
         },
@@ -96,23 +109,11 @@ def _token_columns(copy: Published) -> list[Column]:
     return [Column("Token", "symbol", link=lambda row: copy.page_of_token(row["token_id"])), Column("Name", "name")]
 
 
-def _best(copy: Published) -> Any:
-    rows = copy.rows(
-        """select grades.token_id, grades.symbol, tokens.name, grades.trader_grade, investor.investor_grade, signals.signal,
-            actions.action, universe_price.price_usd
-        from api.trader_grades as grades
-        left join api.tokens as tokens using (token_id)
-        left join api.investor_grades as investor using (as_of_week, token_id)
-        left join api.trading_signals as signals using (as_of_week, token_id)
-        left join api.trade_actions as actions using (as_of_week, token_id)
-        left join api.daily as universe_price on grades.token_id = universe_price.token_id and universe_price.date = $week - 1
-        where as_of_week = $week order by trader_grade desc, grades.token_id limit 10""",
-        week=copy.week,
-    )
+def _best(copy: Published, graded: list[dict[str, Any]]) -> Any:
     return table(
         "best",
         "The ten highest Trader Grades.",
-        rows,
+        graded[:SHOWN_BEST],
         [
             *_token_columns(copy),
             Column("Trader Grade", "trader_grade", lambda value: number(value, 1), is_number=True),
@@ -126,16 +127,11 @@ def _best(copy: Published) -> Any:
 
 def _movers(copy: Published) -> Any:
     rows = copy.rows(
-        """with changes as (
-            select token_id, trader_grade, trader_grade_change_7d from api.daily_grades
-            where market_date = $week - 1 and trader_grade_change_7d is not null
-        )
-        (select * from changes order by trader_grade_change_7d desc, token_id limit 6)
-        union all (select * from changes order by trader_grade_change_7d, token_id limit 6)""",
-        week=copy.week,
+        """select token_id, movers.symbol, tokens.name, trader_grade, trader_grade_change_7d
+        from api.grade_movers as movers left join api.tokens as tokens using (token_id)
+        where rank <= $shown order by trader_grade_change_7d desc, token_id""",
+        shown=SHOWN_MOVERS,
     )
-    names = {row["token_id"]: row for row in copy.rows("select token_id, symbol, name from api.tokens")}
-    rows = [{**names.get(row["token_id"], {"symbol": row["token_id"], "name": None}), **row} for row in rows]
     return table(
         "movers",
         "The Trader Grades that moved most in seven days.",
@@ -148,13 +144,10 @@ def _movers(copy: Published) -> Any:
     )
 
 
-def _flips(copy: Published) -> Any:
-    rows = copy.rows(
-        """select flips.token_id, tokens.symbol, tokens.name, flip_date, previous_signal, signal, flip_price_usd
-        from api.signal_flips as flips left join api.tokens as tokens using (token_id)
-        where flip_date >= $week - 7 and flip_date < $week order by flip_date desc, flips.token_id""",
-        week=copy.week,
-    )
+def _flips(copy: Published, flips: pl.DataFrame) -> Any:
+    names = {row["token_id"]: row for row in copy.rows("select token_id, symbol, name from api.tokens")}
+    newest = flips.filter(pl.col("flip_date") >= copy.week - dt.timedelta(days=7))
+    rows = [names[row["token_id"]] | row for row in newest.sort("flip_date", descending=True, maintain_order=True).to_dicts()]
     return table(
         "flips",
         "Calls that changed in the seven days before.",
