@@ -20,6 +20,7 @@ from orchestration.lib.code_version import code_version
 from orchestration.lib.whole_folder import replaced_folder
 from orchestration.site import SITE, formats
 from orchestration.site.pages import Page
+from orchestration.site.pages.errata import errata
 from orchestration.site.pages.indices import indices
 from orchestration.site.pages.methodology import methodology
 from orchestration.site.pages.moonshots import moonshots
@@ -41,6 +42,7 @@ MENU = (
     ("Report card", "report-card.html"),
     ("Data", "quality.html"),
     ("Methodology", "methodology.html"),
+    ("Errata", "errata.html"),
 )
 
 
@@ -107,6 +109,7 @@ def all_pages(copy: Published) -> Iterator[Page]:
     yield record(copy)
     yield quality(copy)
     yield from methodology(copy)
+    yield errata(copy)
 
 
 def environment(copy: Published) -> jinja2.Environment:

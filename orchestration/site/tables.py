@@ -63,7 +63,13 @@ class Table:
 
 
 def table(
-    name: str, caption: str, rows: Sequence[Row], columns: Sequence[Column], *, is_searchable: bool = False
+    name: str,
+    caption: str,
+    rows: Sequence[Row],
+    columns: Sequence[Column],
+    *,
+    is_searchable: bool = False,
+    none: str = "",
 ) -> Table:
     """A table of rows.
 
@@ -73,10 +79,11 @@ def table(
         rows: Values by key.
         columns: What is shown; the first column heads its row.
         is_searchable: Whether readers can filter it.
+        none: What is said where there are no rows; by default that there is nothing to show.
     """
     return Table(
         name=name,
-        caption=caption,
+        caption=caption if rows else none or f"{caption} Nothing to show.",
         heads=[(column.head, column.is_number) for column in columns],
         rows=[[_cell(row, column) for column in columns] for row in rows],
         is_searchable=is_searchable,

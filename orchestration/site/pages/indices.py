@@ -144,7 +144,7 @@ def _holdings(copy: Published, rows: pl.DataFrame) -> Any:
     newest = rows.filter(pl.col("as_of_week") == pl.col("as_of_week").max()).to_dicts()
     return table(
         "holdings",
-        f"What it holds from Monday {newest[0]['as_of_week']} 00:00 UTC on." if newest else "It holds nothing.",
+        f"What it holds from Monday {newest[0]['as_of_week']} 00:00 UTC on." if newest else "",
         newest,
         [
             Column("Token", "symbol", link=lambda row: copy.page_of_token(row["token_id"], "../")),
@@ -153,6 +153,7 @@ def _holdings(copy: Published, rows: pl.DataFrame) -> Any:
             Column("Why", "reason", is_prose=True),
         ],
         is_searchable=len(newest) > 15,
+        none="It holds nothing.",
     )
 
 

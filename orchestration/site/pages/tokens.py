@@ -194,7 +194,7 @@ def _flips(frame: pl.DataFrame | None) -> Any:
     rows = _rows(frame)[:30]
     return table(
         "flips",
-        "How each call turned out, newest first: the return while it stood." if rows else "Its call never turned.",
+        "How each call turned out, newest first: the return while it stood.",
         rows,
         [
             Column("Day", "flip_date", day),
@@ -204,6 +204,7 @@ def _flips(frame: pl.DataFrame | None) -> Any:
             Column("Until", "ended_date", day),
             Column("Return of the token", "return_of_run", change, is_number=True, tone=sign),
         ],
+        none="Its call never turned.",
     )
 
 
