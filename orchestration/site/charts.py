@@ -21,6 +21,9 @@ MOST_POINTS = 400
 """Points of a line that are drawn; more cannot be told apart on a screen."""
 
 MOST_ROWS = 40
+ROOM_FOR_MARKS = 0.08
+"""Share of the scale that stays free above and below a line with marks, so that none stands on the labels of days."""
+
 WIDE_SPAN = 8.0
 """A positive series whose largest value is this many times its smallest is drawn on a logarithmic scale."""
 
@@ -125,6 +128,8 @@ def line_chart(
     is_log = bounds is None and low > 0 and high / low > WIDE_SPAN
     if is_area:
         high = max(high, 0.0)
+    if events:
+        low, high = _widened(low, high, is_log=is_log)
     y_of = _vertical(low, high, is_log=is_log)
     first, last = dates[0], dates[-1]
     x_of = _horizontal(first, last)
@@ -156,6 +161,14 @@ def _span(columns: Iterable[Values]) -> tuple[float, float]:
         margin = abs(low) / 10 or 1.0
         return low - margin, high + margin
     return low, high
+
+
+def _widened(low: float, high: float, *, is_log: bool) -> tuple[float, float]:
+    if is_log:
+        factor = (high / low) ** ROOM_FOR_MARKS
+        return low / factor, high * factor
+    margin = (high - low) * ROOM_FOR_MARKS
+    return low - margin, high + margin
 
 
 def _vertical(low: float, high: float, *, is_log: bool) -> Callable[[float], float]:

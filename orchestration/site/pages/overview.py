@@ -20,6 +20,8 @@ SHOWN_BEST = 10
 SHOWN_MOVERS = 6
 """Tokens of either direction."""
 
+SHOWN_FLIPS = 40
+
 
 def overview(copy: Published, graded: list[dict[str, Any]], flips: pl.DataFrame) -> Page:
     """The page.
@@ -45,7 +47,7 @@ def overview(copy: Published, graded: list[dict[str, Any]], flips: pl.DataFrame)
             "sectors": _sectors(copy),
             "best": _best(copy, graded),
             "movers": _movers(copy),
-            "flips": _flips(copy, flips),
+            "flips": _flips(copy, graded, flips),
             "changes": _changes(copy),
             "indices": _indices(copy),
         },
@@ -144,14 +146,18 @@ def _movers(copy: Published) -> Any:
     )
 
 
-def _flips(copy: Published, flips: pl.DataFrame) -> Any:
-    names = {row["token_id"]: row for row in copy.rows("select token_id, symbol, name from api.tokens")}
-    newest = flips.filter(pl.col("flip_date") >= copy.week - dt.timedelta(days=7))
-    rows = [names[row["token_id"]] | row for row in newest.sort("flip_date", descending=True, maintain_order=True).to_dicts()]
+def _flips(copy: Published, graded: list[dict[str, Any]], flips: pl.DataFrame) -> Any:
+    """The newest change of each token, the largest tokens first."""
+    known = {row["token_id"]: row for row in graded}
+    newest = flips.filter(pl.col("flip_date") >= copy.week - dt.timedelta(days=7)).unique("token_id", keep="first")
+    rows = [known[row["token_id"]] | row for row in newest.to_dicts() if row["token_id"] in known]
+    rows.sort(key=lambda row: (-(row["market_cap_usd"] or 0), row["token_id"]))
     return table(
         "flips",
-        "Calls that changed in the seven days before.",
-        rows,
+        f"Calls that turned in the seven days before: the {SHOWN_FLIPS} largest tokens of {len(rows)}, with the newest turn of each."
+        if len(rows) > SHOWN_FLIPS
+        else "Calls that turned in the seven days before, with the newest turn of each token.",
+        rows[:SHOWN_FLIPS],
         [
             *_token_columns(copy),
             Column("Day", "flip_date", day),
@@ -160,28 +166,31 @@ def _flips(copy: Published, flips: pl.DataFrame) -> Any:
             Column("Price then", "flip_price_usd", usd, is_number=True),
         ],
         is_searchable=len(rows) > 15,
+        none="No call turned.",
     )
 
 
 def _changes(copy: Published) -> Any:
     rows = copy.rows(
-        """select index_id, symbol, weight, weight_change, reason from api.index_compositions
-        where as_of_week = $week and index_id in (select unnest($shown)) and abs(weight_change) > 0.005
-        order by index_id desc, abs(weight_change) desc, symbol""",
+        """select index_id, effective_at, symbol, target_weight, reason from api.index_rebalances
+        where effective_at >= ($week - 7)::timestamp and index_id in (select unnest($shown))
+            and regexp_matches(reason, 'entered|left|rotated|replaced|turned')
+        order by index_id desc, effective_at desc, target_weight desc, symbol""",
         week=copy.week,
         shown=list(CHANGED_INDICES),
     )
     return table(
         "changes",
-        "What changed in the flagship and the plain ten, in weight, and why.",
+        "Who entered or left the flagship and the plain ten since the Monday before, and what is decided and not traded yet.",
         rows,
         [
             Column("Index", "index_id", link=lambda row: f"indices/{file_name(row['index_id'])}.html"),
+            Column("Effective", "effective_at", day),
             Column("Token", "symbol"),
-            Column("Weight", "weight", percent, is_number=True),
-            Column("Change", "weight_change", shift, is_number=True, tone=sign),
+            Column("Target weight", "target_weight", percent, is_number=True),
             Column("Why", "reason", is_prose=True),
         ],
+        none="Nobody entered or left the flagship or the plain ten.",
     )
 
 
