@@ -279,9 +279,7 @@ def _table(dates: Sequence[date]) -> list[int]:
     return list(places.values())
 
 
-def _description(
-    first: date, last: date, columns: Mapping[str, Values], write: Callable[[float | None], str]
-) -> str:
+def _description(first: date, last: date, columns: Mapping[str, Values], write: Callable[[float | None], str]) -> str:
     parts = [f"From {first} to {last}."]
     for name, column in columns.items():
         values = [value for value in column if value is not None]

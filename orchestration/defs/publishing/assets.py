@@ -8,9 +8,9 @@ import duckdb
 
 from orchestration.lib.attribution import ATTRIBUTION
 from orchestration.lib.check_results import NAME, record_checks
-from orchestration.lib.ledger import LEDGER_DESCRIPTION, LEDGER_NAME, LEDGER_SCHEMA
 from orchestration.lib.data_docs import write_data_docs
 from orchestration.lib.index_kit import write_documents
+from orchestration.lib.ledger import LEDGER_DESCRIPTION, LEDGER_NAME, LEDGER_SCHEMA
 from orchestration.lib.manifest import WAREHOUSE_NAME
 from orchestration.lib.metadata import markdown_table
 from orchestration.lib.published_copy import count_rows

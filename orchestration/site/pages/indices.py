@@ -203,7 +203,7 @@ def _figures(rows: pl.DataFrame) -> Any:
         [
             Column("Figure", "metric"),
             Column("Before costs", "gross"),
-            Column("Interval", "interval"),
+            Column("Interval", "interval", str),
             Column("After costs (10,000 USD)", "net"),
         ],
     )
@@ -230,7 +230,7 @@ def _against(rows: pl.DataFrame) -> Any:
             Column("Against", "benchmark"),
             Column("Figure", "metric"),
             Column("Value", "value"),
-            Column("Interval", "interval"),
+            Column("Interval", "interval", str),
         ],
     )
 

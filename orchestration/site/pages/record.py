@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from models_ml.learning.evaluation.intervals import mean_interval
 from orchestration.site.charts import line_chart
@@ -57,7 +58,7 @@ def _card(copy: Published, origin: str, grouping: str, title: str) -> Any:
         origin=origin,
         grouping=grouping,
     )
-    excess = _weekly_excess(copy, origin, grouping)
+    excess = weekly_excess(copy, origin, grouping)
     for row in rows:
         weekly = excess.get(row["group_name"])
         found = mean_interval(weekly, block=BLOCK_WEEKS) if weekly is not None else None
@@ -79,7 +80,7 @@ def _card(copy: Published, origin: str, grouping: str, title: str) -> Any:
             Column("Right", "precision", percent, is_number=True),
             Column("Base rate", "base_rate", percent, is_number=True),
             Column("Excess over the market", "excess", lambda value: change(value, 2), is_number=True, tone=sign),
-            Column("Interval", "interval"),
+            Column("Interval", "interval", str),
             Column("Median week", "median", lambda value: change(value, 2), is_number=True, tone=sign),
             Column("Beat bitcoin", "hit_rate", percent, is_number=True),
             Column("Among the worst tenth", "worst_decile", percent, is_number=True),
@@ -87,8 +88,8 @@ def _card(copy: Published, origin: str, grouping: str, title: str) -> Any:
     )
 
 
-def _weekly_excess(copy: Published, origin: str, grouping: str) -> dict[str, np.ndarray]:
-    """The mean excess over the market of each week, oldest first, by group."""
+def weekly_excess(copy: Published, origin: str, grouping: str) -> dict[str, npt.NDArray[np.float64]]:
+    """The mean excess over the market (fraction) of each week with a known one, oldest first, by group of a grouping of `GROUPINGS`."""
     group = {"call": "signal", "grade": "grade_band"}[grouping]
     # Groups are spelled out: `group by all` would take in what `having` names, and a row would be a token's week.
     frame = copy.frame(
