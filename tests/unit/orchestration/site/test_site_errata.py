@@ -91,8 +91,10 @@ def test_a_corrected_published_week_is_told_with_both_versions_and_the_reason(co
     page = errata(copy)
 
     assert shown(page, "published") == [
-        ["2025-01-06", "learning.bull_bear", "1", "2025-01-06 01:00 UTC", "2025-01-13 01:00 UTC", "2"]
-        + ["correction of <b>binance</b>", "1", "1"]
+        [
+            *("2025-01-06", "learning.bull_bear", "1", "2025-01-06 01:00 UTC", "2025-01-13 01:00 UTC", "2"),
+            *("correction of <b>binance</b>", "1", "1"),
+        ]
     ]
     assert page.context["backfilled"].rows == []
     assert "correction of &lt;b&gt;binance&lt;/b&gt;" in html_of(copy, page)
