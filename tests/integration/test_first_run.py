@@ -99,7 +99,6 @@ API = {
         **WEEK_AND_TOKEN,
         **{"signal": COUNT, "call_origin": TEXT, "outcome": COUNT, "is_right": FLAG, "has_ended": FLAG, **VERSION},
         "grade_band": TEXT,
-        "grade_band": TEXT,
         **dict.fromkeys(("trader_grade", "return_14d", "excess_over_market", "excess_over_bitcoin"), NUMBER),
     },
     "report_card": {
