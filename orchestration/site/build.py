@@ -20,13 +20,14 @@ from orchestration.lib.code_version import code_version
 from orchestration.lib.whole_folder import replaced_folder
 from orchestration.site import SITE, formats
 from orchestration.site.pages import Page
+from orchestration.site.pages.errata import errata
 from orchestration.site.pages.indices import indices
 from orchestration.site.pages.methodology import methodology
 from orchestration.site.pages.moonshots import moonshots
 from orchestration.site.pages.overview import overview
 from orchestration.site.pages.quality import quality
 from orchestration.site.pages.record import record
-from orchestration.site.pages.tokens import tokens
+from orchestration.site.pages.tokens import graded_tokens, tokens
 from orchestration.site.reading import Published, published
 from orchestration.site.tables import sign
 
@@ -41,6 +42,7 @@ MENU = (
     ("Report card", "report-card.html"),
     ("Data", "quality.html"),
     ("Methodology", "methodology.html"),
+    ("Errata", "errata.html"),
 )
 
 
@@ -96,13 +98,18 @@ def write_site(folder: Path) -> Site:
 
 def all_pages(copy: Published) -> Iterator[Page]:
     """Every page, in the order of the menu."""
-    yield overview(copy)
-    yield from tokens(copy)
+    graded = graded_tokens(copy)
+    flips = copy.frame(
+        "select * from api.signal_flips where flip_date < $week order by token_id, flip_date desc", week=copy.week
+    )
+    yield overview(copy, graded, flips)
+    yield from tokens(copy, graded, flips)
     yield from indices(copy)
     yield moonshots(copy)
     yield record(copy)
     yield quality(copy)
     yield from methodology(copy)
+    yield errata(copy)
 
 
 def environment(copy: Published) -> jinja2.Environment:

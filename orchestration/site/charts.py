@@ -8,10 +8,9 @@ The picture has no text: labels are HTML beside it, so that they keep their size
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
 
 import polars as pl
 
@@ -19,15 +18,18 @@ from orchestration.site.formats import UNKNOWN
 
 WIDTH, HEIGHT = 1000, 300
 MOST_POINTS = 400
-"""Days of a line that are drawn; more cannot be told apart on a screen."""
+"""Points of a line that are drawn; more cannot be told apart on a screen."""
 
 MOST_ROWS = 40
+ROOM_FOR_MARKS = 0.08
+"""Share of the scale that stays free above and below a line with marks, so that none stands on the labels of days."""
+
 WIDE_SPAN = 8.0
 """A positive series whose largest value is this many times its smallest is drawn on a logarithmic scale."""
 
 
-DayRow = tuple[Any, ...]
-"""A day and the value of each line on it, null where there is none."""
+Values = Sequence[float | None]
+"""A line's values, one a day, null where there is none."""
 
 
 @dataclass(frozen=True)
@@ -114,42 +116,46 @@ def line_chart(
     Returns:
         The chart, or None where no line has two values.
     """
-    columns = [_known(values) for values in lines.values()]
-    every_day = list(zip(days.to_list(), *columns, strict=True))
-    known = [place for place, row in enumerate(every_day) if any(value is not None for value in row[1:])]
-    if max((len(column) - column.count(None) for column in columns), default=0) < 2:
+    columns = {name: _known(values) for name, values in lines.items()}
+    filled = [[place for place, value in enumerate(column) if value is not None] for column in columns.values()]
+    if max((len(places) for places in filled), default=0) < 2:
         return None
-    rows = every_day[known[0] : known[-1] + 1]
-    low, high = bounds or _span(rows)
+    begin = min(places[0] for places in filled if places)
+    end = max(places[-1] for places in filled if places) + 1
+    dates = days.to_list()[begin:end]
+    columns = {name: column[begin:end] for name, column in columns.items()}
+    low, high = bounds or _span(columns.values())
     is_log = bounds is None and low > 0 and high / low > WIDE_SPAN
     if is_area:
         high = max(high, 0.0)
-    scale = _scale(low, high, is_log=is_log)
-    first, last = rows[0][0], rows[-1][0]
-    drawn = _thinned(rows)
+    if events:
+        low, high = _widened(low, high, is_log=is_log)
+    y_of = _vertical(low, high, is_log=is_log)
+    first, last = dates[0], dates[-1]
     x_of = _horizontal(first, last)
-    names = list(lines)
+    points = [_points(dates, column, x_of, y_of) for column in columns.values()]
+    shown = _table(dates)
     return Chart(
         title=title,
-        description=_description(rows, names, write),
-        paths=[(name, number, _path(drawn, number + 1, x_of, scale)) for number, name in enumerate(names)],
-        y_ticks=[Tick(100 * scale(v) / HEIGHT, (label or write)(v)) for v in _value_ticks(low, high, is_log=is_log)],
+        description=_description(first, last, columns, write),
+        paths=[(name, number, _path(line)) for number, (name, line) in enumerate(zip(columns, points, strict=True))],
+        y_ticks=[Tick(100 * y_of(v) / HEIGHT, (label or write)(v)) for v in _value_ticks(low, high, is_log=is_log)],
         x_ticks=[Tick(100 * x_of(d) / WIDTH, text) for d, text in _day_ticks(first, last)],
-        columns=["Day", *names],
-        rows=[[str(row[0]), *(write(value) for value in row[1:])] for row in _table(rows)],
-        area=_area(drawn, x_of, scale) if is_area else "",
-        marks=_marks(events, rows, x_of, scale),
-        zero=scale(0.0) if low < 0 < high else None,
+        columns=["Day", *columns],
+        rows=[[str(dates[place]), *(write(column[place]) for column in columns.values())] for place in shown],
+        area=_area(points[0], y_of(0.0)) if is_area else "",
+        marks=_marks(events, dict(zip(dates, next(iter(columns.values())), strict=True)), x_of, y_of) if events else (),
+        zero=y_of(0.0) if low < 0 < high else None,
     )
 
 
 def _known(values: pl.Series) -> list[float | None]:
     """Values as a list, NaN as null. A list, since a chart is some hundred values and a frame costs more than they do."""
-    return [None if value is None or math.isnan(value) else float(value) for value in values.to_list()]
+    return values.cast(pl.Float64).fill_nan(None).to_list()
 
 
-def _span(rows: Sequence[DayRow]) -> tuple[float, float]:
-    values = [value for row in rows for value in row[1:] if value is not None]
+def _span(columns: Iterable[Values]) -> tuple[float, float]:
+    values = [value for column in columns for value in column if value is not None]
     low, high = min(values), max(values)
     if low == high:
         margin = abs(low) / 10 or 1.0
@@ -157,7 +163,15 @@ def _span(rows: Sequence[DayRow]) -> tuple[float, float]:
     return low, high
 
 
-def _scale(low: float, high: float, *, is_log: bool) -> Callable[[float], float]:
+def _widened(low: float, high: float, *, is_log: bool) -> tuple[float, float]:
+    if is_log:
+        factor = (high / low) ** ROOM_FOR_MARKS
+        return low / factor, high * factor
+    margin = (high - low) * ROOM_FOR_MARKS
+    return low - margin, high + margin
+
+
+def _vertical(low: float, high: float, *, is_log: bool) -> Callable[[float], float]:
     """Places of values from the top, in units of the picture."""
     if is_log:
         bottom, span = math.log(low), math.log(high) - math.log(low)
@@ -170,29 +184,52 @@ def _horizontal(first: date, last: date) -> Callable[[date], float]:
     return lambda day: WIDTH * (day - first).days / span
 
 
-def _thinned(rows: Sequence[DayRow]) -> Sequence[DayRow]:
-    """Every n-th day and the last one."""
-    step = math.ceil(len(rows) / MOST_POINTS)
-    return [*rows[:-1:step], rows[-1]]
+def _points(
+    dates: Sequence[date], column: Values, x_of: Callable[[date], float], y_of: Callable[[float], float]
+) -> list[tuple[float, float] | None]:
+    """Places of a line's values; None where it breaks off.
+
+    Of a long line the first, the last, and of every few days the lowest and the highest stay, so that no peak is lost; what is missing
+    is a break where it fills such days.
+    """
+    places: list[int | None] = list(range(len(column)))
+    if len(column) > MOST_POINTS:
+        step = math.ceil(2 * len(column) / (MOST_POINTS - 2))
+        places = [place for start in range(0, len(column), step) for place in _extremes(column, start, start + step)]
+    return [
+        None if place is None or (value := column[place]) is None else (x_of(dates[place]), y_of(value))
+        for place in places
+    ]
 
 
-def _path(rows: Sequence[DayRow], place: int, x_of: Callable[[date], float], scale: Callable[[float], float]) -> str:
+def _extremes(column: Values, start: int, end: int) -> list[int | None]:
+    """Places of the lowest and the highest of some days, with the first and the last of the line; a break without any."""
+    known = [(value, place) for place, value in enumerate(column[start:end], start) if value is not None]
+    if not known:
+        return [None]
+    kept = {min(known)[1], max(known)[1]}
+    if start == 0:
+        kept.add(known[0][1])
+    if end >= len(column):
+        kept.add(known[-1][1])
+    return [*sorted(kept)]
+
+
+def _path(points: Sequence[tuple[float, float] | None]) -> str:
     """An SVG path that lifts the pen where a value is missing."""
-    parts, is_down = [], False
-    for row in rows:
-        value = row[place]
-        if value is None:
-            is_down = False
+    parts, letter = [], "M"
+    for point in points:
+        if point is None:
+            letter = "M"
             continue
-        parts.append(f"{'L' if is_down else 'M'}{x_of(row[0]):.0f} {scale(value):.1f}")
-        is_down = True
+        parts.append(f"{letter}{point[0]:.0f} {point[1]:.1f}")
+        letter = "L"
     return "".join(parts)
 
 
-def _area(rows: Sequence[DayRow], x_of: Callable[[date], float], scale: Callable[[float], float]) -> str:
-    known = [row for row in rows if row[1] is not None]
-    top = scale(0.0)
-    return f"{_path(known, 1, x_of, scale)}L{x_of(known[-1][0]):.0f} {top:.1f}L{x_of(known[0][0]):.0f} {top:.1f}Z"
+def _area(points: Sequence[tuple[float, float] | None], base: float) -> str:
+    known = [point for point in points if point is not None]
+    return f"{_path(known)}L{known[-1][0]:.0f} {base:.1f}L{known[0][0]:.0f} {base:.1f}Z"
 
 
 def _value_ticks(low: float, high: float, *, is_log: bool) -> list[float]:
@@ -227,19 +264,25 @@ def _day_ticks(first: date, last: date) -> list[tuple[date, str]]:
     return [(each, f"{each:%d %b}") for each in places]
 
 
-def _table(rows: Sequence[DayRow]) -> list[DayRow]:
-    """The newest days, or where these are many the last day of each month or year, newest first."""
-    for length in (10, 7, 4):  # as in 2025-01-06, 2025-01, 2025
-        periods = {row[0].isoformat()[:length]: row for row in rows}
-        if len(periods) <= MOST_ROWS:
+def _table(dates: Sequence[date]) -> list[int]:
+    """Places of the days the table shows, newest first: all, or where these are many the last of each month or year."""
+    newest_first = range(len(dates) - 1, -1, -1)
+    if len(dates) <= MOST_ROWS:
+        return list(newest_first)
+    for is_month in (True, False):
+        places: dict[tuple[int, int], int] = {}
+        for place in newest_first:
+            day = dates[place]
+            places.setdefault((day.year, day.month if is_month else 0), place)
+        if len(places) <= MOST_ROWS:
             break
-    return list(periods.values())[::-1]
+    return list(places.values())
 
 
-def _description(rows: Sequence[DayRow], names: Sequence[str], write: Callable[[float | None], str]) -> str:
-    parts = [f"From {rows[0][0]} to {rows[-1][0]}."]
-    for place, name in enumerate(names, start=1):
-        values = [row[place] for row in rows if row[place] is not None]
+def _description(first: date, last: date, columns: Mapping[str, Values], write: Callable[[float | None], str]) -> str:
+    parts = [f"From {first} to {last}."]
+    for name, column in columns.items():
+        values = [value for value in column if value is not None]
         if not values:
             parts.append(f"{name}: {UNKNOWN}.")
             continue
@@ -250,11 +293,14 @@ def _description(rows: Sequence[DayRow], names: Sequence[str], write: Callable[[
 
 
 def _marks(
-    events: Sequence[Event], rows: Sequence[DayRow], x_of: Callable[[date], float], scale: Callable[[float], float]
+    events: Sequence[Event],
+    values: Mapping[date, float | None],
+    x_of: Callable[[date], float],
+    y_of: Callable[[float], float],
 ) -> list[Mark]:
-    values = {row[0]: row[1] for row in rows if row[1] is not None}
+    placed = [(event, values.get(event.on)) for event in events]
     return [
-        Mark(100 * x_of(event.on) / WIDTH, 100 * scale(values[event.on]) / HEIGHT, event.glyph, event.kind, event.text)
-        for event in events
-        if event.on in values
+        Mark(100 * x_of(event.on) / WIDTH, 100 * y_of(value) / HEIGHT, event.glyph, event.kind, event.text)
+        for event, value in placed
+        if value is not None
     ]

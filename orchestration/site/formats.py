@@ -52,17 +52,22 @@ def points(value: float | None, digits: int = 1) -> str:
 
 
 def usd(value: float | None) -> str:
-    """Dollars at a glance: `1.23 B USD`, `0.0000123 USD`."""
+    """Dollars at a glance: `1.23 B USD`, `63,221 USD`, `0.0000123 USD`."""
     if not is_known(value) or value is None:
         return UNKNOWN
     size = abs(value)
     for limit, letter in LARGE:
-        if size >= limit * (10 if limit == 1e3 else 1):
+        if size >= limit >= 1e6:
             return f"{value / limit:,.2f} {letter} USD".replace("-", MINUS)
     if size == 0 or size >= 1:
-        return f"{value:,.2f} USD".replace("-", MINUS)
+        return f"{value:,.{0 if size >= 10_000 else 2}f} USD".replace("-", MINUS)
     places = min(12, 2 - math.floor(math.log10(size)))
     return f"{value:.{places}f} USD".replace("-", MINUS)
+
+
+def interval(low: str, high: str) -> str:
+    """The ends of an interval as one word, which no line breaks: `0.12 to 0.34`."""
+    return f"{low} to {high}".replace(" ", "\u00a0")
 
 
 def shift(value: float | None, digits: int = 1) -> str:

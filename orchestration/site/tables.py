@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from orchestration.site.formats import UNKNOWN, is_known, short, whole
+from orchestration.site.formats import MINUS, UNKNOWN, is_known, short, whole
 
 SHORT = 12
 """Letters of a cell that is not broken into lines: a date, a word."""
@@ -63,7 +63,13 @@ class Table:
 
 
 def table(
-    name: str, caption: str, rows: Sequence[Row], columns: Sequence[Column], *, is_searchable: bool = False
+    name: str,
+    caption: str,
+    rows: Sequence[Row],
+    columns: Sequence[Column],
+    *,
+    is_searchable: bool = False,
+    none: str = "",
 ) -> Table:
     """A table of rows.
 
@@ -71,14 +77,20 @@ def table(
         name: Its id, unique on its page.
         caption: What it shows, for everybody and above all for who cannot see it.
         rows: Values by key.
-        columns: What is shown; the first column heads its row.
+        columns: What is shown; the first column heads its row, and one of which nothing is known in any row is left out.
         is_searchable: Whether readers can filter it.
+        none: What is said where there are no rows; by default that there is nothing to show.
     """
+    shown = [
+        column
+        for place, column in enumerate(columns)
+        if place == 0 or any(is_known(row[column.key]) and row[column.key] != "" for row in rows)
+    ]
     return Table(
         name=name,
-        caption=caption,
-        heads=[(column.head, column.is_number) for column in columns],
-        rows=[[_cell(row, column) for column in columns] for row in rows],
+        caption=caption if rows else none or f"{caption} Nothing to show.",
+        heads=[(column.head, column.is_number) for column in shown],
+        rows=[[_cell(row, column) for column in shown] for row in rows],
         is_searchable=is_searchable,
     )
 
@@ -93,6 +105,13 @@ def sign(value: float | None) -> str:
 def of_call(value: int | None) -> str:
     """The tone of a call."""
     return sign(value)
+
+
+def _tone(column: Column, value: Any, text: str) -> str:
+    """The tone of a cell; a number that is written without a sign, since it rounds to zero, has none."""
+    if column.tone is None or not is_known(value) or (column.is_number and text[:1] not in ("+", MINUS)):
+        return ""
+    return column.tone(value)
 
 
 def _cell(row: Row, column: Column) -> Cell:
@@ -110,7 +129,7 @@ def _cell(row: Row, column: Column) -> Cell:
         for each in (
             "n" if column.is_number else "text" if column.is_prose else "",
             "s" if len(text) <= SHORT else "",
-            column.tone(value) if column.tone and is_known(value) else "",
+            _tone(column, value, text),
         )
         if each
     )

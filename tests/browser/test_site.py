@@ -11,6 +11,7 @@ from urllib.parse import unquote
 import duckdb
 import pytest
 
+from orchestration.lib.ledger import LEDGER_SQL_NAME
 from orchestration.lib.manifest import MANIFEST_NAME, WAREHOUSE_NAME
 from orchestration.site.build import write_site
 
@@ -30,6 +31,7 @@ HOSTILE = {
     "right to left": "abc\u202egnp.exe",
     "long": "A" * 10_000,
 }
+CORRECTED = "correction of <img src=x onerror='window.hit = 1'>"
 
 
 @pytest.fixture(scope="session")
@@ -51,6 +53,18 @@ def hostile(first, tmp_path_factory) -> dict[str, str]:
                 "update marts.dim_tokens set symbol = $text, name = $text where token_id = $token_id", change
             )
             connection.execute("update learning.trader_grades set symbol = $text where token_id = $token_id", change)
+        # A published week that was corrected, as the ledger records it.
+        connection.execute(
+            f"""insert into {LEDGER_SQL_NAME} select * replace (2 as version, $reason as version_reason,
+                recorded_at + interval 7 day as recorded_at) from {LEDGER_SQL_NAME}
+            where table_name = 'learning.bull_bear' and as_of_week = $week""",
+            {"week": week, "reason": CORRECTED},
+        )
+        connection.execute(
+            f"""update {LEDGER_SQL_NAME} set superseded_at = recorded_at + interval 7 day, origin = 'published'
+            where table_name = 'learning.bull_bear' and as_of_week = ? and version = 1""",
+            [week],
+        )
     write_site(folder)
     return named | {"folder": str(folder / "site")}
 
@@ -91,7 +105,15 @@ def open_page(browser, site):
 
 def one_of_each(site, hostile):
     """A page of every template, and those with the names that mean harm."""
-    paths = ["index.html", "tokens.html", "indices.html", "report-card.html", "quality.html", "methodology.html"]
+    paths = [
+        "index.html",
+        "tokens.html",
+        "indices.html",
+        "report-card.html",
+        "quality.html",
+        "methodology.html",
+        "errata.html",
+    ]
     paths += ["tokens/bitcoin.html", "indices/ai_top100.html", "indices/hodl10.html", "methodology/hodl10.html"]
     paths += [f"tokens/{token_id}.html" for kind, token_id in hostile.items() if kind != "folder"]
     return paths
@@ -122,7 +144,7 @@ def test_names_that_mean_harm_are_shown_as_text(hostile, open_page):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_no_serious_violation(scheme, site, hostile, open_page):
     found = {}
-    for path in one_of_each(site, hostile)[:10]:
+    for path in one_of_each(site, hostile)[:11]:
         page = open_page(path, color_scheme=scheme)
         violations = axe.Axe().run(page).response["violations"]
         grave = {
@@ -172,6 +194,32 @@ def test_a_chart_is_drawn_and_has_its_figures_behind_it(open_page):
     assert figure.locator("tbody tr").count() > 5
     assert figure.locator("tbody tr").first.is_visible()
     assert re.search(r"lowest .*highest", figure.locator("svg[role=img]").get_attribute("aria-label"))
+
+
+def test_a_corrected_week_is_told_with_its_reason_and_the_others_are_not(open_page):
+    page = open_page("index.html")
+    page.get_by_role("link", name="Errata").click()
+
+    rows = page.locator("#published tbody tr").all_inner_texts()
+
+    assert len(rows) == 1
+    assert "learning.bull_bear" in rows[0]
+    assert CORRECTED in rows[0]
+    assert page.evaluate("window.hit") is None
+
+
+def test_the_first_page_shows_the_state_of_the_market_and_what_changed(open_page):
+    page = open_page("index.html")
+
+    charts = page.locator("figure svg[role=img]")
+
+    assert page.locator(".cards dt").all_inner_texts()[:4] == ["Market, week", "Bitcoin, week", "Market cap", "Regime"]
+    assert page.locator(".bar[role=img]").get_attribute("aria-label").startswith("Bullish ")
+    widths = [charts.nth(place).locator("path").last.evaluate("path => path.getBBox().width") for place in (0, 1)]
+    assert min(widths) > 500
+    assert page.locator("#sectors tbody tr").count() > 3
+    assert page.locator("#movers tbody tr").count() == 12
+    assert 0 < page.locator("#flips tbody tr").count() <= 40
 
 
 def test_the_choice_of_dark_pages_lasts(open_page):

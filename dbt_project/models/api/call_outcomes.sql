@@ -12,5 +12,11 @@ select
     excess_over_bitcoin,
     is_in_worst_decile,
     has_ended,
-    version
+    version,
+    case
+        when trader_grade >= 80 then '80 and above'
+        when trader_grade >= 60 then '60 to 80'
+        when trader_grade >= 50 then '50 to 60'
+        when trader_grade is not null then 'below 50'
+    end as grade_band
 from {{ source('versioned', 'call_outcomes_current') }}

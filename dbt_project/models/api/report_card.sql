@@ -10,14 +10,9 @@ with outcomes as (
         excess_over_market,
         excess_over_bitcoin,
         is_in_worst_decile,
-        case signal when 1 then 'bullish' when -1 then 'bearish' else 'neutral' end as call,
-        case
-            when trader_grade >= 80 then '80 and above'
-            when trader_grade >= 60 then '60 to 80'
-            when trader_grade >= 50 then '50 to 60'
-            when trader_grade is not null then 'below 50'
-        end as band
-    from {{ source('versioned', 'call_outcomes_current') }}
+        grade_band,
+        case signal when 1 then 'bullish' when -1 then 'bearish' else 'neutral' end as call
+    from {{ ref('call_outcomes') }}
 ),
 
 base_rates as (
@@ -47,13 +42,13 @@ grouped as (
         month,
         call_origin,
         'grade' as grouping,
-        band as group_name,
+        grade_band as group_name,
         null as is_right,
         excess_over_market,
         excess_over_bitcoin,
         is_in_worst_decile
     from outcomes
-    where band is not null
+    where grade_band is not null
 ),
 
 summarised as (

@@ -1,11 +1,13 @@
 -- Swing highs and lows of 180 days (fct_price_swings) around the close of each Sunday: the nearest below is support, the nearest above
 -- resistance, whichever kind of swing it was, for a broken high is held to support and a broken low to resist. Distances are in average
--- true ranges, taken between closes (average_move_14d) since no source gives daily highs and lows of every token.
+-- true ranges, taken between closes (average_move_14d) since no source gives daily highs and lows of every token. Groups carry as_of_week,
+-- so that who asks for a week waits for that week alone.
 {%- set reach_days = 180 %}
 with weeks as (
     select
         universe.token_id,
         universe.market_date,
+        universe.market_date + 1 as as_of_week,
         universe.price_usd,
         risk.average_move_14d * universe.price_usd as average_move_usd
     from {{ ref('fct_universe_daily') }} as universe
@@ -17,7 +19,7 @@ with weeks as (
 swings as (
     select
         weeks.token_id,
-        weeks.market_date,
+        weeks.as_of_week,
         weeks.price_usd,
         weeks.average_move_usd,
         levels.price_usd as level_usd,
@@ -34,21 +36,21 @@ swings as (
 nearest as (
     select
         token_id,
-        market_date,
+        as_of_week,
         price_usd,
         average_move_usd,
         level_usd,
         swing_date,
         kind,
-        max(level_usd) filter (where level_usd < price_usd) over (partition by token_id, market_date) as support_usd,
-        min(level_usd) filter (where level_usd > price_usd) over (partition by token_id, market_date) as resistance_usd
+        max(level_usd) filter (where level_usd < price_usd) over (partition by token_id, as_of_week) as support_usd,
+        min(level_usd) filter (where level_usd > price_usd) over (partition by token_id, as_of_week) as resistance_usd
     from swings
 ),
 
 levels as (
     select
         token_id,
-        market_date,
+        as_of_week,
         any_value(price_usd) as price_usd,
         any_value(average_move_usd) as average_move_usd,
         any_value(support_usd) as support_usd,
@@ -61,11 +63,11 @@ levels as (
         count(*) filter (where abs(level_usd - resistance_usd) <= average_move_usd / 2) as resistance_swings,
         count(level_usd) as swings
     from nearest
-    group by token_id, market_date
+    group by token_id, as_of_week
 )
 
 select
-    market_date + 1 as as_of_week,
+    as_of_week,
     token_id,
     price_usd,
     average_move_usd,

@@ -10,6 +10,7 @@ from orchestration.lib.attribution import ATTRIBUTION, TERMS
 from orchestration.lib.check_results import NAME, record_checks
 from orchestration.lib.data_docs import write_data_docs
 from orchestration.lib.index_kit import write_documents
+from orchestration.lib.ledger import LEDGER_DESCRIPTION, LEDGER_NAME, LEDGER_SCHEMA
 from orchestration.lib.manifest import WAREHOUSE_NAME
 from orchestration.lib.metadata import markdown_table
 from orchestration.lib.published_copy import count_rows
@@ -73,9 +74,10 @@ API_VIEWS = (
     ),
     *("bull_bear_daily", "market_signal", "market_calls", "market_regime", "market_regime_models", "market_metrics"),
     *("sector_rotation", "top_market_cap", "grade_above_80", "grade_movers", "turned_bullish", "second_bearish_call"),
-    "low_cap_in_use",
+    *("low_cap_in_use", "errata"),
 )
 CHECK_RESULTS = dg.AssetKey(["quality", "check_results"])
+LEDGER = dg.AssetKey([LEDGER_SCHEMA, LEDGER_NAME])
 
 
 @dg.asset(
@@ -193,15 +195,16 @@ def shown_checks(connection: duckdb.DuckDBPyConnection, run_id: str) -> dict[str
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """The published copy; the history of checks, which its step writes on the way, is described."""
-    described = dg.AssetSpec(
-        CHECK_RESULTS,
-        group_name="quality",
-        owners=["team:operations"],
-        kinds={"duckdb"},
-        description=(
+    """The published copy; the history of checks, which its step writes on the way, and the ledger of versions are described."""
+    described = {
+        CHECK_RESULTS: (
             "The history of every check: one row a check and run, of Great Expectations, dbt and Python alike. Written by the "
             "publishing step, and at the end of a run that fails before."
         ),
-    )
-    return dg.Definitions(assets=[published_warehouse, published_site, described])
+        LEDGER: f"{LEDGER_DESCRIPTION} Written with each version, by the step of its table.",
+    }
+    specs = [
+        dg.AssetSpec(key, group_name="quality", owners=["team:operations"], kinds={"duckdb"}, description=text)
+        for key, text in described.items()
+    ]
+    return dg.Definitions(assets=[published_warehouse, published_site, *specs])

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from orchestration.site.charts import line_chart
-from orchestration.site.formats import change, day, file_name, number, percent, shift
+from orchestration.site.formats import change, day, file_name, interval, number, percent, shift
 from orchestration.site.pages import Page
 from orchestration.site.reading import Published
 from orchestration.site.tables import Column, sign, table
@@ -32,6 +32,7 @@ AGAINST: Mapping[str, tuple[str, Writer]] = {
     "probability_of_higher_return": ("Chance that its return is higher", lambda value: percent(value, 0)),
     "beta": ("Beta", lambda value: number(value, 2)),
 }
+SHOWN_CHANGES = 60
 NET = "net_10k"
 """Basis of the figures after costs, of the smallest capital."""
 
@@ -55,7 +56,13 @@ def indices(copy: Published) -> Iterator[Page]:
     )
     bitcoin = copy.frame("select date, price_usd from api.daily where token_id = 'bitcoin' order by date")
     compositions = copy.frame(
-        """select * from api.index_compositions where as_of_week > $week - 7 * 26 order by as_of_week desc, weight desc, symbol""",
+        """select * from api.index_compositions where as_of_week = $week order by weight desc, symbol""",
+        week=copy.week,
+    )
+    changes = copy.frame(
+        """select index_id, effective_at, symbol, target_weight, reason from api.index_rebalances
+        where effective_at > ($week - 7 * 26)::timestamp and regexp_matches(reason, 'entered|left|rotated|replaced|turned')
+        order by effective_at desc, target_weight desc, symbol""",
         week=copy.week,
     )
     figures = copy.frame("select * from api.index_statistics")
@@ -77,7 +84,7 @@ def indices(copy: Published) -> Iterator[Page]:
                 "level": _level_chart(own, net.filter(of_index), levels, bitcoin, sheet["twin"]),
                 "drawdown": _drawdown_chart(own),
                 "holdings": _holdings(copy, compositions.filter(of_index)),
-                "changes": _changes(compositions.filter(of_index), sheet),
+                "changes": _changes(changes.filter(of_index)),
                 "figures": _figures(figures.filter(of_index)),
                 "against": _against(figures.filter(of_index)),
                 "insurance": _insurance(insurance.filter(of_index).to_dicts()),
@@ -141,10 +148,10 @@ def _drawdown_chart(own: pl.DataFrame) -> Any:
 
 
 def _holdings(copy: Published, rows: pl.DataFrame) -> Any:
-    newest = rows.filter(pl.col("as_of_week") == pl.col("as_of_week").max()).to_dicts()
+    newest = rows.to_dicts()
     return table(
         "holdings",
-        f"What it holds from Monday {newest[0]['as_of_week']} 00:00 UTC on." if newest else "It holds nothing.",
+        f"What it holds from Monday {newest[0]['as_of_week']} 00:00 UTC on." if newest else "",
         newest,
         [
             Column("Token", "symbol", link=lambda row: copy.page_of_token(row["token_id"], "../")),
@@ -153,29 +160,28 @@ def _holdings(copy: Published, rows: pl.DataFrame) -> Any:
             Column("Why", "reason", is_prose=True),
         ],
         is_searchable=len(newest) > 15,
+        none="It holds nothing.",
     )
 
 
-def _changes(rows: pl.DataFrame, sheet: dict[str, Any]) -> Any:
-    moved = rows.filter(
-        pl.col("reason").str.contains("entered|left|rotated|replaced|turned|% to ", literal=False)
-        & (pl.col("weight_change").abs() > 0.0005)
-    ).head(40)
+def _changes(rows: pl.DataFrame) -> Any:
     return table(
         "changes",
-        f"Who entered, left or was parked in half a year, newest first (at most 40 of {sheet['name']}).",
-        moved.to_dicts(),
+        f"Who entered, who left and what was parked in half a year, newest first (at most {SHOWN_CHANGES}), with what is decided and "
+        "not traded yet.",
+        rows.head(SHOWN_CHANGES).to_dicts(),
         [
-            Column("Week", "as_of_week", day),
+            Column("Effective", "effective_at", day),
             Column("Token", "symbol"),
-            Column("Change", "weight_change", lambda value: shift(value, 2), is_number=True, tone=sign),
+            Column("Target weight", "target_weight", lambda value: percent(value, 2), is_number=True),
             Column("Why", "reason", is_prose=True),
         ],
+        none="Nobody entered or left in half a year.",
     )
 
 
 def _interval(low: float | None, high: float | None, write: Writer) -> str:
-    return f"{write(low)} to {write(high)}" if low is not None and high is not None else ""
+    return interval(write(low), write(high)) if low is not None and high is not None else ""
 
 
 def _figures(rows: pl.DataFrame) -> Any:
@@ -197,7 +203,7 @@ def _figures(rows: pl.DataFrame) -> Any:
         [
             Column("Figure", "metric"),
             Column("Before costs", "gross"),
-            Column("Interval", "interval"),
+            Column("Interval", "interval", str),
             Column("After costs (10,000 USD)", "net"),
         ],
     )
@@ -224,7 +230,7 @@ def _against(rows: pl.DataFrame) -> Any:
             Column("Against", "benchmark"),
             Column("Figure", "metric"),
             Column("Value", "value"),
-            Column("Interval", "interval"),
+            Column("Interval", "interval", str),
         ],
     )
 

@@ -22,7 +22,7 @@ ITEMS = {
     "is_newly_listed": "Newly listed",
     "is_free_of_major_unlock": "No major unlock in 30 days",
 }
-SHOWN_OUTCOMES = 500
+SHOWN_OUTCOMES = 200
 
 
 def moonshots(copy: Published) -> Page:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
+
+import polars as pl
 
 from orchestration.site.charts import line_chart
 from orchestration.site.formats import call, change, day, file_name, number, percent, points, shift, usd
@@ -13,9 +16,21 @@ from orchestration.site.tables import Column, of_call, sign, table
 CHANGED_INDICES = ("ai_top100", "hodl10")
 """Indices of which the first page tells every change; the others have pages of their own."""
 
+SHOWN_BEST = 10
+SHOWN_MOVERS = 6
+"""Tokens of either direction."""
 
-def overview(copy: Published) -> Page:
-    """The page."""
+SHOWN_FLIPS = 40
+
+
+def overview(copy: Published, graded: list[dict[str, Any]], flips: pl.DataFrame) -> Page:
+    """The page.
+
+    Args:
+        copy: The published copy.
+        graded: What was said of each token, as `pages/tokens.py` reads it.
+        flips: `api.signal_flips` before the week, by token, newest first.
+    """
     week = {"week": copy.week}
     return Page(
         path="index.html",
@@ -30,9 +45,9 @@ def overview(copy: Published) -> Page:
             "moods": _moods(copy),
             "level": _market_level(copy),
             "sectors": _sectors(copy),
-            "best": _best(copy),
+            "best": _best(copy, graded),
             "movers": _movers(copy),
-            "flips": _flips(copy),
+            "flips": _flips(copy, graded, flips),
             "changes": _changes(copy),
             "indices": _indices(copy),
         },
@@ -96,23 +111,11 @@ def _token_columns(copy: Published) -> list[Column]:
     return [Column("Token", "symbol", link=lambda row: copy.page_of_token(row["token_id"])), Column("Name", "name")]
 
 
-def _best(copy: Published) -> Any:
-    rows = copy.rows(
-        """select grades.token_id, grades.symbol, tokens.name, grades.trader_grade, investor.investor_grade, signals.signal,
-            actions.action, universe_price.price_usd
-        from api.trader_grades as grades
-        left join api.tokens as tokens using (token_id)
-        left join api.investor_grades as investor using (as_of_week, token_id)
-        left join api.trading_signals as signals using (as_of_week, token_id)
-        left join api.trade_actions as actions using (as_of_week, token_id)
-        left join api.daily as universe_price on grades.token_id = universe_price.token_id and universe_price.date = $week - 1
-        where as_of_week = $week order by trader_grade desc, grades.token_id limit 10""",
-        week=copy.week,
-    )
+def _best(copy: Published, graded: list[dict[str, Any]]) -> Any:
     return table(
         "best",
         "The ten highest Trader Grades.",
-        rows,
+        graded[:SHOWN_BEST],
         [
             *_token_columns(copy),
             Column("Trader Grade", "trader_grade", lambda value: number(value, 1), is_number=True),
@@ -126,16 +129,11 @@ def _best(copy: Published) -> Any:
 
 def _movers(copy: Published) -> Any:
     rows = copy.rows(
-        """with changes as (
-            select token_id, trader_grade, trader_grade_change_7d from api.daily_grades
-            where market_date = $week - 1 and trader_grade_change_7d is not null
-        )
-        (select * from changes order by trader_grade_change_7d desc, token_id limit 6)
-        union all (select * from changes order by trader_grade_change_7d, token_id limit 6)""",
-        week=copy.week,
+        """select token_id, movers.symbol, tokens.name, trader_grade, trader_grade_change_7d
+        from api.grade_movers as movers left join api.tokens as tokens using (token_id)
+        where rank <= $shown order by trader_grade_change_7d desc, token_id""",
+        shown=SHOWN_MOVERS,
     )
-    names = {row["token_id"]: row for row in copy.rows("select token_id, symbol, name from api.tokens")}
-    rows = [{**names.get(row["token_id"], {"symbol": row["token_id"], "name": None}), **row} for row in rows]
     return table(
         "movers",
         "The Trader Grades that moved most in seven days.",
@@ -148,17 +146,18 @@ def _movers(copy: Published) -> Any:
     )
 
 
-def _flips(copy: Published) -> Any:
-    rows = copy.rows(
-        """select flips.token_id, tokens.symbol, tokens.name, flip_date, previous_signal, signal, flip_price_usd
-        from api.signal_flips as flips left join api.tokens as tokens using (token_id)
-        where flip_date >= $week - 7 and flip_date < $week order by flip_date desc, flips.token_id""",
-        week=copy.week,
-    )
+def _flips(copy: Published, graded: list[dict[str, Any]], flips: pl.DataFrame) -> Any:
+    """The newest change of each token, the largest tokens first."""
+    known = {row["token_id"]: row for row in graded}
+    newest = flips.filter(pl.col("flip_date") >= copy.week - dt.timedelta(days=7)).unique("token_id", keep="first")
+    rows = [known[row["token_id"]] | row for row in newest.to_dicts() if row["token_id"] in known]
+    rows.sort(key=lambda row: (-(row["market_cap_usd"] or 0), row["token_id"]))
     return table(
         "flips",
-        "Calls that changed in the seven days before.",
-        rows,
+        f"Calls that turned in the seven days before: the {SHOWN_FLIPS} largest tokens of {len(rows)}, with the newest turn of each."
+        if len(rows) > SHOWN_FLIPS
+        else "Calls that turned in the seven days before, with the newest turn of each token.",
+        rows[:SHOWN_FLIPS],
         [
             *_token_columns(copy),
             Column("Day", "flip_date", day),
@@ -167,28 +166,31 @@ def _flips(copy: Published) -> Any:
             Column("Price then", "flip_price_usd", usd, is_number=True),
         ],
         is_searchable=len(rows) > 15,
+        none="No call turned.",
     )
 
 
 def _changes(copy: Published) -> Any:
     rows = copy.rows(
-        """select index_id, symbol, weight, weight_change, reason from api.index_compositions
-        where as_of_week = $week and index_id in (select unnest($shown)) and abs(weight_change) > 0.005
-        order by index_id desc, abs(weight_change) desc, symbol""",
+        """select index_id, effective_at, symbol, target_weight, reason from api.index_rebalances
+        where effective_at >= ($week - 7)::timestamp and index_id in (select unnest($shown))
+            and regexp_matches(reason, 'entered|left|rotated|replaced|turned')
+        order by index_id desc, effective_at desc, target_weight desc, symbol""",
         week=copy.week,
         shown=list(CHANGED_INDICES),
     )
     return table(
         "changes",
-        "What changed in the flagship and the plain ten, in weight, and why.",
+        "Who entered or left the flagship and the plain ten since the Monday before, and what is decided and not traded yet.",
         rows,
         [
             Column("Index", "index_id", link=lambda row: f"indices/{file_name(row['index_id'])}.html"),
+            Column("Effective", "effective_at", day),
             Column("Token", "symbol"),
-            Column("Weight", "weight", percent, is_number=True),
-            Column("Change", "weight_change", shift, is_number=True, tone=sign),
+            Column("Target weight", "target_weight", percent, is_number=True),
             Column("Why", "reason", is_prose=True),
         ],
+        none="Nobody entered or left the flagship or the plain ten.",
     )
 
 

@@ -47,9 +47,7 @@ def _failed(copy: Published) -> Any:
     )
     return table(
         "failed",
-        "Checks that did not hold. One of severity error stops a run, so these are warnings."
-        if rows
-        else "Every check held.",
+        "Checks that did not hold. One of severity error stops a run, so these are warnings.",
         rows,
         [
             Column("Table", "table_name"),
@@ -59,6 +57,7 @@ def _failed(copy: Published) -> Any:
             Column("Of", "rows_checked", number, is_number=True),
             Column("Detail", "detail", is_prose=True),
         ],
+        none="Every check held.",
     )
 
 

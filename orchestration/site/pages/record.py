@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from models_ml.learning.evaluation.intervals import Interval, mean_interval
+import numpy as np
+import numpy.typing as npt
+
+from models_ml.learning.evaluation.intervals import mean_interval
 from orchestration.site.charts import line_chart
-from orchestration.site.formats import change, day, number, percent, points
+from orchestration.site.formats import call, change, day, interval, number, percent, points
 from orchestration.site.pages import Page
 from orchestration.site.reading import Published
 from orchestration.site.tables import Column, sign, table
@@ -55,18 +58,21 @@ def _card(copy: Published, origin: str, grouping: str, title: str) -> Any:
         origin=origin,
         grouping=grouping,
     )
-    excess = _weekly_excess(copy, origin, grouping)
+    excess = weekly_excess(copy, origin, grouping)
     for row in rows:
-        found = excess.get(row["group_name"])
+        weekly = excess.get(row["group_name"])
+        found = mean_interval(weekly, block=BLOCK_WEEKS) if weekly is not None else None
         row["excess"] = found.estimate if found else None
         row["interval"] = (
-            f"{change(found.low, 2)} to {change(found.high, 2)}" if found and found.low is not None else None
+            interval(change(found.low, 2), change(found.high, 2)) if found and found.low is not None else None
         )
+        row["median"] = float(np.median(weekly)) if weekly is not None else None
     rows.sort(key=lambda row: GROUP_ORDER.get(row["group_name"], len(GROUP_ORDER)))
     return table(
         f"card-{origin}-{grouping}",
         f"{title}, {origin}, all months together: fourteen days on, against the market of the same days. "
-        "The excess is the mean of weekly means; its interval holds nineteen in twenty times, from blocks of three weeks.",
+        "The excess is the mean of weekly means; its interval holds nineteen in twenty times, from blocks of three weeks. Where mean and "
+        "median are far apart, single weeks decide the mean.",
         rows,
         [
             Column("Group", "group_name"),
@@ -74,28 +80,27 @@ def _card(copy: Published, origin: str, grouping: str, title: str) -> Any:
             Column("Right", "precision", percent, is_number=True),
             Column("Base rate", "base_rate", percent, is_number=True),
             Column("Excess over the market", "excess", lambda value: change(value, 2), is_number=True, tone=sign),
-            Column("Interval", "interval"),
+            Column("Interval", "interval", str),
+            Column("Median week", "median", lambda value: change(value, 2), is_number=True, tone=sign),
             Column("Beat bitcoin", "hit_rate", percent, is_number=True),
             Column("Among the worst tenth", "worst_decile", percent, is_number=True),
         ],
     )
 
 
-def _weekly_excess(copy: Published, origin: str, grouping: str) -> dict[str, Interval]:
-    """The mean of weekly means of the excess over the market, by group."""
+def weekly_excess(copy: Published, origin: str, grouping: str) -> dict[str, npt.NDArray[np.float64]]:
+    """The mean excess over the market (fraction) of each week with a known one, oldest first, by group of a grouping of `GROUPINGS`."""
+    group = {"call": "signal", "grade": "grade_band"}[grouping]
+    # Groups are spelled out: `group by all` would take in what `having` names, and a row would be a token's week.
     frame = copy.frame(
-        """select case when $grouping = 'call' then case signal when 1 then 'bullish' when 0 then 'neutral' else 'bearish' end
-                when trader_grade >= 80 then '80 and above' when trader_grade >= 60 then '60 to 80'
-                when trader_grade >= 50 then '50 to 60' when trader_grade is not null then 'below 50' end as group_name,
-            as_of_week, avg(excess_over_market) as excess
-        from api.call_outcomes where call_origin = $origin and excess_over_market is not null
-        group by all having group_name is not null order by group_name, as_of_week""",
+        f"""select {group} as member, as_of_week, avg(excess_over_market) as excess from api.call_outcomes
+        where call_origin = $origin and {group} is not null and excess_over_market is not null
+        group by {group}, as_of_week order by {group}, as_of_week""",
         origin=origin,
-        grouping=grouping,
     )
     return {
-        str(key[0]): mean_interval(rows["excess"].to_numpy(), block=BLOCK_WEEKS)
-        for key, rows in frame.partition_by("group_name", as_dict=True, maintain_order=True).items()
+        call(key[0]) if grouping == "call" else key[0]: rows["excess"].to_numpy()
+        for key, rows in frame.partition_by("member", as_dict=True, maintain_order=True).items()
     }
 
 
@@ -106,22 +111,25 @@ def _skill(copy: Published, model: str) -> Any:
         from api.model_evaluation_cumulative where model = $model and universe = 'broad' group by as_of_week order by as_of_week""",
         model=model,
     )
+    values = [value for name in ("ic", "partial") for value in frame[name].drop_nulls().to_list()]
     return line_chart(
         f"{model.capitalize()} Grade: mean rank correlation with later returns so far",
         frame["as_of_week"],
         {"with a day of lag": frame["ic"], "beyond known factors": frame["partial"]},
         write=lambda value: points(value, 2),
+        # Zero, no skill, is always on the scale.
+        bounds=(min(0.0, *values), max(0.0, *values)) if values else None,
     )
 
 
 def _calibration(copy: Published) -> Any:
     rows = copy.rows(
-        """select bin, count(*) as calls, avg(p_bullish) as said, avg((outcome = 1)::int) as came
+        """select call_origin, bin, count(*) as calls, avg(p_bullish) as said, avg((outcome = 1)::int) as came
         from (
-            select least(floor(p_bullish * 10), 9)::int as bin, p_bullish, outcome
+            select call_origin, least(floor(p_bullish * 10), 9)::int as bin, p_bullish, outcome
             from api.call_outcomes inner join api.trading_signals using (as_of_week, token_id)
             where outcome is not null
-        ) group by bin order by bin"""
+        ) group by call_origin, bin order by call_origin desc, bin"""
     )
     for row in rows:
         row["range"] = f"{10 * row['bin']} to {10 * row['bin'] + 10} %"
@@ -131,6 +139,7 @@ def _calibration(copy: Published) -> Any:
         rows,
         [
             Column("Said", "range"),
+            Column("Origin", "call_origin"),
             Column("Token-weeks", "calls", number, is_number=True),
             Column("Mean of what was said", "said", percent, is_number=True),
             Column("Came", "came", percent, is_number=True),
@@ -141,11 +150,11 @@ def _calibration(copy: Published) -> Any:
 def _worst(copy: Published) -> Any:
     rows = copy.rows(
         """select as_of_week, token_id, symbol, trader_grade, return_14d, excess_over_market, call_origin from api.call_outcomes
-        where signal = 1 and excess_over_market is not null order by excess_over_market, as_of_week, token_id limit 15"""
+        where signal = 1 and return_14d is not null order by return_14d, as_of_week, token_id limit 15"""
     )
     return table(
         "worst",
-        "The fifteen worst bullish calls there are.",
+        "The fifteen bullish calls after which most was lost.",
         rows,
         [
             Column("Week", "as_of_week", day),

@@ -27,16 +27,15 @@ CONFIRMATIONS = {
 }
 
 
-def tokens(copy: Published) -> Iterator[Page]:
-    """The list and the pages."""
-    rows = copy.rows(
+def graded_tokens(copy: Published) -> list[dict[str, Any]]:
+    """What was said of each token graded in the week, the highest Trader Grade first."""
+    return copy.rows(
         """select grades.token_id, grades.symbol, tokens.name, tokens.sector, grades.trader_grade, grades.trader_rank,
             grades.is_grade_provisional, grades.coverage, grades.universe, investor.investor_grade, signals.signal, signals.p_bullish,
             signals.p_bearish, signals.signal_since_date, signals.flip_price_usd, signals.return_since_flip, actions.action,
             actions.action_reason, actions.position_weight, actions.what_changed, actions.is_volume_confirming,
             actions.is_sector_aligned, actions.is_peer_confirmed, actions.is_market_aligned, actions.is_repeated,
-            confidence.trader_confidence, daily.price_usd, daily.market_cap_usd, daily.volume_24h_usd,
-            moved.trader_grade_change_7d, moved.momentum_score
+            confidence.trader_confidence, daily.price_usd, daily.market_cap_usd, daily.volume_24h_usd
         from api.trader_grades as grades
         left join api.tokens as tokens using (token_id)
         left join api.investor_grades as investor using (as_of_week, token_id)
@@ -44,10 +43,29 @@ def tokens(copy: Published) -> Iterator[Page]:
         left join api.trade_actions as actions using (as_of_week, token_id)
         left join api.confidence as confidence using (as_of_week, token_id)
         left join api.daily as daily on grades.token_id = daily.token_id and daily.date = $week - 1
-        left join api.daily_grades as moved on grades.token_id = moved.token_id and moved.market_date = $week - 1
         where grades.as_of_week = $week order by trader_grade desc, grades.token_id""",
         week=copy.week,
     )
+
+
+def tokens(copy: Published, graded: list[dict[str, Any]], flips: pl.DataFrame) -> Iterator[Page]:
+    """The list and the pages.
+
+    Args:
+        copy: The published copy.
+        graded: As `graded_tokens` gives them.
+        flips: `api.signal_flips` before the week, by token, newest first.
+    """
+    # One read serves the charts and the changes: the view ranks every day there is, whatever is asked of it.
+    daily = copy.frame(
+        """select token_id, market_date, trader_grade, investor_grade, trader_grade_change_7d from api.daily_grades
+        where market_date >= $since and market_date < $week order by token_id, market_date""",
+        since=copy.week - dt.timedelta(days=SHOWN_DAYS),
+        week=copy.week,
+    )
+    newest = daily.filter(pl.col("market_date") == copy.week - dt.timedelta(days=1))
+    changes = dict(newest.select("token_id", "trader_grade_change_7d").rows())
+    rows = [row | {"trader_grade_change_7d": changes.get(row["token_id"])} for row in graded]
     yield Page(
         path="tokens.html",
         title="Tokens",
@@ -55,10 +73,15 @@ def tokens(copy: Published) -> Iterator[Page]:
         section="Tokens",
         context={"tokens": _list(rows), "count": len(rows)},
     )
-    yield from _pages(copy, rows)
+    yield from _pages(copy, rows, _by_token(daily), _by_token(flips))
 
 
-def _pages(copy: Published, rows: list[dict[str, Any]]) -> Iterator[Page]:
+def _pages(
+    copy: Published,
+    rows: list[dict[str, Any]],
+    grades: Mapping[str, pl.DataFrame],
+    flips: Mapping[str, pl.DataFrame],
+) -> Iterator[Page]:
     week, since = copy.week, copy.week - dt.timedelta(days=SHOWN_DAYS)
     of_week = (
         "where as_of_week = $week and token_id in (select token_id from api.trader_grades where as_of_week = $week)"
@@ -71,21 +94,8 @@ def _pages(copy: Published, rows: list[dict[str, Any]]) -> Iterator[Page]:
             week=week,
         )
     )
-    grades = _by_token(
-        copy.frame(
-            """select token_id, market_date, trader_grade, investor_grade from api.daily_grades
-            where market_date >= $since and market_date < $week order by token_id, market_date""",
-            since=since,
-            week=week,
-        )
-    )
-    flips = _by_token(
-        copy.frame(
-            "select * from api.signal_flips where flip_date < $week order by token_id, flip_date desc", week=week
-        )
-    )
     reasons = _by_token(
-        copy.frame(f"select * from api.grade_explanations {of_week} order by model desc, place", week=week)
+        copy.frame(f"select * from api.grade_explanations {of_week} order by token_id, model desc, place", week=week)
     )
     subs = _by_token(copy.frame(f"select * from api.sub_grades {of_week} order by sub_grade", week=week))
     spans = _by_token(copy.frame(f"select * from api.price_ranges {of_week} order by horizon_days", week=week))
@@ -120,9 +130,8 @@ def _pages(copy: Published, rows: list[dict[str, Any]]) -> Iterator[Page]:
 
 
 def _by_token(frame: pl.DataFrame) -> Mapping[str, pl.DataFrame]:
-    return {
-        str(key[0]): rows for key, rows in frame.partition_by("token_id", as_dict=True, maintain_order=True).items()
-    }
+    # Keys are read off the parts: `as_dict` runs a query for each.
+    return {rows["token_id"][0]: rows for rows in frame.partition_by("token_id", maintain_order=True)}
 
 
 def _rows(frame: pl.DataFrame | None) -> list[dict[str, Any]]:
@@ -185,7 +194,7 @@ def _flips(frame: pl.DataFrame | None) -> Any:
     rows = _rows(frame)[:30]
     return table(
         "flips",
-        "How each call turned out, newest first: the return while it stood." if rows else "Its call never turned.",
+        "How each call turned out, newest first: the return while it stood.",
         rows,
         [
             Column("Day", "flip_date", day),
@@ -195,6 +204,7 @@ def _flips(frame: pl.DataFrame | None) -> Any:
             Column("Until", "ended_date", day),
             Column("Return of the token", "return_of_run", change, is_number=True, tone=sign),
         ],
+        none="Its call never turned.",
     )
 
 

@@ -76,7 +76,7 @@ def test_every_view_with_a_day_or_week_says_how_old_it_may_be(views):
 
     # Of these the dates say when something was, not up to when the view goes.
     assert ageless == {
-        *("index_methodology", "index_pro_forma", "index_start_dates", "listings"),
+        *("errata", "index_methodology", "index_pro_forma", "index_start_dates", "listings"),
         *("market_calls", "moonshot_record", "second_bearish_call"),
     }
 

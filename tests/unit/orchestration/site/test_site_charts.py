@@ -62,13 +62,36 @@ def test_long_series_are_thinned_on_the_picture_and_told_by_months_in_the_table(
     assert chart.rows[1] == ["2026-08-31", str(float((dt.date(2026, 8, 31) - START).days + 1))]
 
 
+def test_a_thinned_line_keeps_its_ends_and_every_peak():
+    values = [float(day % 7) for day in range(3000)]
+    values[1234], values[2001] = 100.0, -100.0
+
+    (_, _, path) = drawn(values).paths[0]
+
+    drawn_points = points_of(path)
+    assert len(drawn_points) <= MOST_POINTS
+    assert {y for _, y in drawn_points} >= {0.0, HEIGHT}
+    assert (drawn_points[0][0], drawn_points[-1][0]) == (0, WIDTH)
+    assert [x for x, _ in drawn_points] == sorted(x for x, _ in drawn_points)
+
+
+def test_a_thinned_line_breaks_off_where_many_days_are_missing():
+    values = [1.0] * 1000 + [None] * 1000 + [2.0] * 1000
+
+    assert drawn(values).paths[0][2].count("M") == 2
+
+
 def test_a_mark_stands_on_the_line_at_its_day_and_not_where_there_is_no_value():
     known = Event(START + dt.timedelta(days=1), "▲", "up", "turned bullish")
     unknown = Event(START + dt.timedelta(days=9), "▼", "down", "turned bearish")
 
     chart = drawn([1.0, 3.0, 2.0], events=[known, unknown])
 
-    assert [(mark.left, mark.top, mark.text) for mark in chart.marks] == [(50, 0, "turned bullish")]
+    (mark,) = chart.marks
+    drawn_points = points_of(chart.paths[0][2])
+    assert (mark.left, mark.text) == (50, "turned bullish")
+    assert 100 * drawn_points[1][1] / HEIGHT == pytest.approx(mark.top, abs=0.05)
+    assert all(HEIGHT * 0.05 < y < HEIGHT * 0.95 for _, y in drawn_points), "marks need room above and below the line"
 
 
 def test_who_cannot_see_it_is_told_first_last_lowest_and_highest():

@@ -29,7 +29,8 @@ def test_gains_and_losses_have_their_sign_and_zero_has_none():
         (0.00001234, "0.0000123 USD"),
         (1.5, "1.50 USD"),
         (9_999, "9,999.00 USD"),
-        (12_345, "12.35 k USD"),
+        (63_221.4, "63,221 USD"),
+        (1_234_567, "1.23 M USD"),
         (2.5e12, "2.50 T USD"),
     ],
 )
