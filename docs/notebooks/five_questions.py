@@ -22,7 +22,12 @@ with app.setup:
 
     from models_ml.learning.evaluation.calls import call_precision
     from models_ml.learning.evaluation.costs import CostModel
-    from models_ml.learning.evaluation.intervals import bootstrap_interval, ratio_of_totals, summarise_weekly
+    from models_ml.learning.evaluation.intervals import (
+        FEWEST_BLOCKS,
+        bootstrap_interval,
+        ratio_of_totals,
+        summarise_weekly,
+    )
     from models_ml.learning.evaluation.performance import performance, spaced_weeks
     from models_ml.learning.evaluation.probabilities import brier_scores, calibration_error, one_class
     from models_ml.learning.evaluation.rank_skill import weekly_partial_rank_ic, weekly_rank_ic
@@ -31,6 +36,7 @@ with app.setup:
 
     FORTNIGHT = block_weeks(14)
     QUARTER = block_weeks(90)
+    FEWEST_WEEKS = FEWEST_BLOCKS * FORTNIGHT
 
 
 @app.cell(hide_code=True)
@@ -97,18 +103,28 @@ def table_of(rows: pl.DataFrame, *, digits: int = 3) -> mo.Html:
     """All rows as a plain table; fractions are rounded, null is a dash, and whatever stands in a cell is shown as text."""
 
     def cell(value: object) -> str:
-        if value is None:
-            return "<td>-</td>"
-        if isinstance(value, float):
-            return f"<td style='text-align: right'>{value:,.{digits}f}</td>"
-        side = "right" if isinstance(value, int) else "left"
-        return f"<td style='text-align: {side}'>{html.escape(str(value))}</td>"
+        is_number = isinstance(value, (int, float))
+        text = "-" if value is None else f"{value:,.{digits}f}" if isinstance(value, float) else html.escape(str(value))
+        return f"<td style='{pad}; text-align: {'right' if is_number or value is None else 'left'}'>{text}</td>"
 
-    head = "".join(f"<th>{html.escape(name.replace('_', ' '))}</th>" for name in rows.columns)
+    pad = "padding: 0.15rem 0.7rem; border-bottom: 1px solid #8884"
+    head = "".join(f"<th style='{pad}'>{html.escape(name.replace('_', ' '))}</th>" for name in rows.columns)
     body = "".join(f"<tr>{''.join(map(cell, row))}</tr>" for row in rows.rows())
-    style = "font-size: 0.85rem; width: auto; white-space: nowrap"
-    return mo.Html(
-        f"<div style='overflow-x: auto'><table style='{style}'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    table = (
+        f"<table style='font-size: 0.85rem; width: auto'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    )
+    return mo.Html(f"<div style='overflow-x: auto'>{table}</div>")
+
+
+@app.function
+def stop_if_young(rows: pl.DataFrame) -> None:
+    """End a cell, and what rests on it, where the outcomes of too few weeks are known for any answer."""
+    weeks = rows["as_of_week"].n_unique()
+    mo.stop(
+        weeks < FEWEST_WEEKS,
+        mo.md(
+            f"The outcomes of {weeks} weeks are known in this copy; an answer needs {FEWEST_WEEKS} or more. Ask again later."
+        ),
     )
 
 
@@ -155,6 +171,7 @@ def _(ask):
         where grades.version = 1 and outcomes.return_14d is not null
         order by as_of_week, token_id
     """)
+    stop_if_young(graded)
     extremes = graded.sort("return_14d", descending=True, nulls_last=True).head(3)
     table_of(extremes.select("as_of_week", "token_id", "trader_rank", "return_14d"))
     return (graded,)
@@ -255,6 +272,7 @@ def _(ask):
             where kind = 'ai' and twin is not null and base_date is not null order by index_id
         """).rows()
     )
+    mo.stop(not twins, mo.md("No AI index has a level in this copy yet."))
     chosen_index = mo.ui.dropdown(
         sorted(twins), value="ai_top100" if "ai_top100" in twins else min(twins), label="index"
     )
@@ -311,6 +329,9 @@ def _(chosen_capital, lead_of, levels_of, twins):
         _levels = levels_of(_index_id, _twin, chosen_capital.value)
         if _levels.height > 180:  # three runs of 60 days: fewer give no interval
             _rows.append({"index_id": _index_id, "twin": _twin} | lead_of(_levels))
+    mo.stop(
+        not _rows, mo.md("No AI index has had a level beside its twin for half a year in this copy. Ask again later.")
+    )
     # A share of 0 among so many resamples means less than one in them, not never.
     _doubt = (1 - pl.col("probability_ahead")).clip(lower_bound=1 / DRAWS)
     index_leads = pl.DataFrame(_rows).with_columns(p_of_many=(_doubt * len(_rows)).clip(upper_bound=1.0))
@@ -378,6 +399,7 @@ def _(ask):
         where calls.version = 1 and outcome is not null
         order by as_of_week, token_id
     """)
+    stop_if_young(called)
     calibration = {
         _name: calibration_error(one_class(called, _name, outcome="outcome"), probability="p_class", outcome="is_class",
                                  block=FORTNIGHT, bins=10)
@@ -439,6 +461,7 @@ def _(ask):
         where status = 'closed' and is_success is not null
         order by as_of_week, pick_token_id, role, control_number
     """)
+    stop_if_young(followed)
     _each = followed.group_by("as_of_week", "pick_token_id", "role").agg(pl.col("doubled", "halved").mean())
     pairs = (
         _each.filter(pl.col("role") == "pick")
@@ -602,6 +625,8 @@ def _(rank_choices, ask, chosen_rank):
         where grades.version = 1 and universe.is_liquid
         order by as_of_week, token_id
     """)
+
+    stop_if_young(ranked)
 
     def backtest(panel: pl.DataFrame, rank: str, *, name: str, count: int = 20) -> pl.DataFrame:
         """Net return of each 14 days of holding the `count` best by `rank` in equal parts; rows as `performance` gives them."""
