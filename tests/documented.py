@@ -1,7 +1,7 @@
 """Queries and outputs that the documentation shows: where they stand, and how they are asked.
 
-Belongs here: finding every query of README.md, docs/ and the views' own descriptions, running it on a data folder, writing what it says.
-Does not: which folder they must hold on (`tests/integration/test_documented_queries.py`).
+Belongs here: finding every query of README.md and docs/, running it on a data folder, writing what it returns.
+Does not: on which folder they must hold (`tests/integration/test_documented_queries.py`), the examples in the descriptions of views.
 
 A block ```sql is a query, or several parted by `;`. So is a span `select ...` in a sentence or a table. A shell command in a block that
 asks DuckDB from Python is run as it stands, on another folder. Where a block is followed by `<!-- output n -->`, what comes next is what
@@ -29,7 +29,10 @@ DEFAULT_FOLDER = "data/simulated"
 BLOCK = re.compile(r"^(?P<indent> *)```(?P<language>\w*)\n(?P<body>.*?)^ *```$", re.MULTILINE | re.DOTALL)
 OUTPUT = re.compile(r"\s*<!-- output \d+ -->\n(?P<shown>(?:[|>][^\n]*\n?)+)")
 SPAN = re.compile(r"`(?P<query>select [^`]+)`")
-EXAMPLE = re.compile(r"Example - (?P<query>.*?)\.?$", re.DOTALL)
+CONNECTION = re.compile(r"`(?P<call>duckdb\.connect\([^`]+\))`")
+HIGHEST = "select arg_max(symbol, (as_of_week, trader_grade)) from api.trader_grades"
+"""What a connection is asked that the pages show without a query."""
+
 QUOTATION_WIDTH = 138
 
 
@@ -86,8 +89,9 @@ class Command:
 
 
 def pages() -> list[Path]:
-    """README.md and every page of docs/."""
-    return [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
+    """README.md and every page of docs/ but the dictionary, whose queries are copied from the descriptions of views."""
+    written = (path for path in sorted((REPOSITORY / "docs").rglob("*.md")) if path.name != "data-dictionary.md")
+    return [REPOSITORY / "README.md", *written]
 
 
 def queries() -> Iterator[Query]:
@@ -111,7 +115,7 @@ def queries() -> Iterator[Query]:
 
 
 def commands() -> Iterator[Command]:
-    """Every shell command of the pages that asks DuckDB from Python."""
+    """Every shell command of the pages that asks DuckDB from Python, and every connection shown without one."""
     for path in pages():
         text = path.read_text(encoding="utf-8")
         for block in BLOCK.finditer(text):
@@ -120,12 +124,9 @@ def commands() -> Iterator[Command]:
                 if block["language"] == "python":
                     body = f".venv/bin/python - <<'END'\n{body}END\n"
                 yield Command(_place(path, text, block.start()), body)
-
-
-def example_of(comment: str) -> str | None:
-    """The example query in the description of a view, None where it has none."""
-    found = EXAMPLE.search(comment)
-    return found["query"] if found else None
+        for span in CONNECTION.finditer(text):
+            ask = f".venv/bin/python -c 'import duckdb; print({span['call']}.sql(\"{HIGHEST}\"))'"
+            yield Command(_place(path, text, span.start()), ask)
 
 
 def rendered(names: list[str], rows: list[tuple[object, ...]], *, like: str) -> str:
