@@ -57,7 +57,7 @@ dev: setup
 # Five research questions on the published copy, to change and ask again: make notebook [SOURCE=archive] [NOTEBOOK_PORT=2718]
 NOTEBOOK_PORT ?= 2718
 notebook: setup
-	@$(BIN)/marimo --quiet edit docs/notebooks/five_questions.py --host 127.0.0.1 --port $(NOTEBOOK_PORT) --skip-update-check
+	@$(BIN)/marimo edit docs/notebooks/five_questions.py --host 127.0.0.1 --port $(NOTEBOOK_PORT) --skip-update-check
 
 rebuild: setup
 	@test -n "$(FROM)" || { echo "make: say which weeks: make rebuild FROM=YYYY-MM-DD [TO=YYYY-MM-DD]" >&2; exit 2; }
