@@ -2,7 +2,7 @@
 # python3.11 and make, nothing else.
 #
 #   make run [SOURCE=simulated|archive|live] [ARCHIVE=folder] [AS_OF=YYYY-MM-DD]     the weekly job
-#   make dev | notebook | test | drills | check | bench | evaluate | clean
+#   make dev | test | drills | check | bench | evaluate | clean
 #   make rebuild FROM= [TO=]    make reproduce WEEK= TABLE= [VERSION=]    make verify
 #   make orders INDEX= CAPITAL= VENUE=    make index-new ID=
 #   make compact [FORGET_LOST=1]    make replay [DATASET=source/name]    make docs
@@ -17,7 +17,7 @@ DBT_SOURCES := $(shell find dbt_project/models dbt_project/macros dbt_project/se
 PORT ?= 3000
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
-.PHONY: run dev notebook test test-parts test-runs drills check bench evaluate rebuild reproduce verify compact replay clean setup lock fix docs fault-matrix request-budget source-reference feature-reference index-new index-show index-schema orders optimise
+.PHONY: run dev test test-parts test-runs drills check bench evaluate rebuild reproduce verify compact replay clean setup lock fix docs fault-matrix request-budget source-reference feature-reference index-new index-show index-schema orders optimise
 
 # What the commands read from the environment.
 export TIDEMARK_SOURCE := $(or $(SOURCE),$(TIDEMARK_SOURCE),simulated)
@@ -56,6 +56,7 @@ dev: setup
 
 # Five research questions on the published copy, to change and ask again: make notebook [SOURCE=archive] [NOTEBOOK_PORT=2718]
 NOTEBOOK_PORT ?= 2718
+.PHONY: notebook
 notebook: setup
 	@$(BIN)/marimo edit docs/notebooks/five_questions.py --host 127.0.0.1 --port $(NOTEBOOK_PORT) --skip-update-check
 
