@@ -7,6 +7,7 @@
 #   make orders INDEX= CAPITAL= VENUE=    make index-new ID=
 #   make compact [FORGET_LOST=1]    make replay [DATASET=source/name]    make docs
 #   make optimise INDEX= [GOAL=] [SEARCH=] [VARIANTS=] [COST_BPS=]
+#   make notebook [SOURCE=archive] [NOTEBOOK_PORT=]
 
 PYTHON ?= python3.11
 VENV := .venv
