@@ -7,6 +7,7 @@
 #   make orders INDEX= CAPITAL= VENUE=    make index-new ID=
 #   make compact [FORGET_LOST=1]    make replay [DATASET=source/name]    make docs
 #   make optimise INDEX= [GOAL=] [SEARCH=] [VARIANTS=] [COST_BPS=]
+#   make notebook [SOURCE=archive] [NOTEBOOK_PORT=]
 
 PYTHON ?= python3.11
 VENV := .venv
@@ -53,6 +54,12 @@ run: setup
 
 dev: setup
 	@TIDEMARK_UI_PORT=$(PORT) $(BIN)/python -m orchestration.cli dev
+
+# Five research questions on the published copy, to change and ask again: make notebook [SOURCE=archive] [NOTEBOOK_PORT=2718]
+NOTEBOOK_PORT ?= 2718
+.PHONY: notebook
+notebook: setup
+	@$(BIN)/marimo edit docs/notebooks/five_questions.py --host 127.0.0.1 --port $(NOTEBOOK_PORT) --skip-update-check
 
 rebuild: setup
 	@test -n "$(FROM)" || { echo "make: say which weeks: make rebuild FROM=YYYY-MM-DD [TO=YYYY-MM-DD]" >&2; exit 2; }
