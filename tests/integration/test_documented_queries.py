@@ -14,6 +14,7 @@ MAY_BE_EMPTY = {
     "offending_rows is not null",
     "reason like 'left out%'",
     "from raw.quarantine where resolved_at is null",
+    "from api.errata",
 }
 
 
