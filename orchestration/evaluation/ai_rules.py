@@ -113,7 +113,7 @@ def page(connection: duckdb.DuckDBPyConnection, code: str) -> str:
             insurance_verdict(insured),
             "## Members and weights",
             f"With that rotation, the {len(selections)} candidates of members and weights. Chosen on data up to {SELECTION_UNTIL}: "
-            f"**{selected.chosen}**.",
+            f"**{selected.chosen}**." + kept_to(shipped_rule(flagship, selections), selected.chosen),
             markdown_table(tried(selected)),
             READING,
         ]
@@ -164,6 +164,25 @@ def selection_candidates(flagship: IndexDefinition) -> dict[str, IndexDefinition
         name = f"{count} by {method}" + (f" without {' and '.join(calls)}" if calls else "")
         found[name] = _variant(flagship, fields)
     return found
+
+
+def shipped_rule(flagship: IndexDefinition, selections: Mapping[str, IndexDefinition]) -> str:
+    """The name of the candidate that the flagship's members and weights are."""
+
+    def rule(definition: IndexDefinition) -> tuple[Any, ...]:
+        return definition.selection, definition.weighting, definition.eligibility, definition.minimum_constituents
+
+    return next(name for name, each in selections.items() if rule(each) == rule(flagship))
+
+
+def kept_to(shipped: str, chosen: str) -> str:
+    """What to say where the criterion, measured anew, prefers another rule than the index has; empty where it does not."""
+    if shipped == chosen:
+        return ""
+    return (
+        f" The index keeps to **{shipped}**, which the same criterion chose on the data of its day: identities and costs have been "
+        "corrected since, and a rule that moved with each correction would be chosen by what came after."
+    )
 
 
 def study(

@@ -356,7 +356,7 @@ def _told(case: dict[str, Any], screened: pl.DataFrame) -> str:
         if (case["last_date"] - case["as_of_week"]).days < FOLLOWED_DAYS
         else ""
     )
-    checked = f"{case['checks_true']} of {case['checks_known']} known items true ({items})"
+    checked = f"{case['checks_true']} of {case['checks_known']} known items true" + (f" ({items})" if items else "")
     return (
         f"On Monday **{case['as_of_week']}** the screen picked **{case['symbol']}**, number {case['rank']} of {week.height}, at a market "
         f"cap of {_usd(case['market_cap_usd'])}: {checked}{flags}. From Monday's close it returned {signed(case['return_30d'])} in 30 "

@@ -11,8 +11,10 @@ from orchestration.evaluation.ai_rules import (
     UNROTATED,
     Study,
     insurance_verdict,
+    kept_to,
     rotation_candidates,
     selection_candidates,
+    shipped_rule,
     tried,
 )
 
@@ -40,6 +42,16 @@ def test_the_shipped_flagship_is_one_of_the_candidates_that_were_tried(flagship)
         for each in selection_candidates(flagship).values()
     ]
     assert (flagship.selection, flagship.weighting, flagship.eligibility, flagship.minimum_constituents) in rules
+
+
+def test_the_page_says_where_the_index_keeps_to_another_rule_than_is_chosen_now(flagship):
+    candidates = selection_candidates(flagship)
+    shipped = shipped_rule(flagship, candidates)
+
+    assert candidates[shipped].selection == flagship.selection
+    assert candidates[shipped].weighting == flagship.weighting
+    assert kept_to(shipped, shipped) == ""
+    assert shipped in kept_to(shipped, "20 by equal")
 
 
 def test_candidates_of_rotation_differ_in_nothing_else(flagship):
