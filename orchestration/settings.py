@@ -104,7 +104,8 @@ class Settings(BaseSettings):
         default=None, description="Folder of the user's index definitions; by default `indices` in the data folder."
     )
     alerts_urls: SecretStr | None = Field(
-        default=None, description="Addresses of alerts as apprise writes them, `name=scheme://...`, separated by spaces."
+        default=None,
+        description="Addresses of alerts as apprise writes them, `name=scheme://...`, separated by spaces.",
     )
     alerts_dir: Path | None = Field(
         default=None, description="Folder of alerts.yaml and templates; by default `alerts` in the data folder."

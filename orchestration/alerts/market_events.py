@@ -133,6 +133,20 @@ SECTOR_TURNS = """
 """
 
 
+# A token_id before symbols: one token's id may be another's symbol.
+NAMED = """
+    select token_id from api.tokens
+    where lower(token_id) = lower($name) or lower(symbol) = lower($name)
+    order by lower(token_id) = lower($name) desc, token_id
+"""
+
+# Bridged and dead namesakes have no calls, so a symbol mostly names the one token that has.
+CALLED = """
+    select distinct token_id from api.daily_signals
+    where market_date > (select max(market_date) - 7 from api.daily_signals) and token_id in (select unnest($token_ids))
+"""
+
+
 @dataclass(frozen=True)
 class Found:
     """What was looked for, and what could not be.
@@ -186,18 +200,16 @@ def chosen(
 
 
 def _watched(connection: duckdb.DuckDBPyConnection, rules: AlertRules) -> tuple[set[object] | None, list[str]]:
-    """token_ids of the watch list as facts have them, None for all; a symbol of several tokens follows none of them."""
+    """token_ids of the watch list as facts have them, None for all; a symbol of several tokens with calls follows none of them."""
     if rules.watch == EVERYTHING:
         return None, []
     found: set[object] = set()
     problems = []
     for name in rules.watch:
-        rows = connection.execute(
-            """select token_id from api.tokens where lower(token_id) = lower($name) or lower(symbol) = lower($name)
-            order by lower(token_id) = lower($name) desc, token_id""",
-            {"name": name},
-        ).fetchall()
-        ids = [token_id for (token_id,) in rows]
+        ids = [token_id for (token_id,) in connection.execute(NAMED, {"name": name}).fetchall()]
+        if len(ids) > 1 and ids[0].lower() != name.lower():
+            called = [token_id for (token_id,) in connection.execute(CALLED, {"token_ids": ids}).fetchall()]
+            ids = called if len(called) == 1 else ids
         if ids and (len(ids) == 1 or ids[0].lower() == name.lower()):
             found.add(event("signal_flips", week=None, facts={"token_id": ids[0]}).facts["token_id"])
         elif ids:

@@ -56,7 +56,7 @@ def failed_runs(
             facts={
                 "run_id": run.run_id[:8],
                 "job": run.job_name,
-                "step": step,
+                "step": step.replace("__", "/") if step else None,
                 "error": _without(hidden, error),
                 "failed_at": datetime.fromtimestamp(record.end_time, UTC) if record.end_time else None,
             },

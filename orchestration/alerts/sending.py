@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
@@ -42,7 +43,9 @@ class AppriseSender:
             app_id="Tidemark", async_mode=False, storage_mode=apprise.PersistentStoreMode.MEMORY
         )
         self._services: dict[str, apprise.Apprise] = {}
-        with _kept_quiet():
+        with _kept_quiet(), warnings.catch_warnings():
+            # The first address makes apprise load all its services, some of which import what Python is about to drop.
+            warnings.simplefilter("ignore", DeprecationWarning)
             for name, address in addresses.items():
                 service = apprise.Apprise(asset=asset)
                 if not service.add(address.get_secret_value()):
