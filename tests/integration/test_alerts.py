@@ -1,5 +1,22 @@
 """Alerts on what a run really publishes."""
 
+import re
+from pathlib import Path
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "alerts.md"
+
+
+def test_the_rules_of_the_page_work_on_a_first_run(first, tmp_path):
+    (example,) = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(), flags=re.DOTALL)
+    (tmp_path / "alerts.yaml").write_text(example)
+
+    finished = first.call("alerts", "--dry-run", TIDEMARK_ALERTS_DIR=str(tmp_path))
+
+    assert finished.code == 0, finished.said
+    assert "Index changes: week of 2025-01-06" in finished.out
+    assert "moonshot" not in finished.out
+    assert "own alert" not in finished.out
+
 
 def test_a_dry_run_prints_what_the_first_week_has_to_tell_and_writes_nothing(first, tree):
     before = tree(first.folder / "published")

@@ -1,8 +1,13 @@
+import re
+
 import pytest
 from pydantic import SecretStr
 
 from orchestration.alerts.errors import AlertsError
+from orchestration.alerts.events import KINDS
+from orchestration.alerts.messages import Templates
 from orchestration.alerts.rules import load_setup, read_addresses, read_rules
+from orchestration.settings import REPOSITORY_ROOT
 
 
 def test_addresses_have_the_names_in_front_of_them_and_values_keep_their_equal_signs():
@@ -55,3 +60,14 @@ def test_a_route_to_an_address_that_is_not_there_names_those_that_are(published)
 
     with pytest.raises(AlertsError, match=r"routes.late_weeks: 'pager' is no address; name one of phone"):
         load_setup(published.settings())
+
+
+def test_the_page_names_every_kind_and_its_rules_and_lines_are_understood(tmp_path):
+    page = (REPOSITORY_ROOT / "docs" / "how-to" / "alerts.md").read_text()
+    (example,) = re.findall(r"```yaml\n(.*?)```", page, flags=re.DOTALL)
+
+    rules = read_rules(example, name="alerts.md")
+    Templates(rules, tmp_path)
+
+    assert [alert.name for alert in rules.own] == ["grade_jumps"]
+    assert all(f"| `{kind}` |" in page for kind in KINDS)
