@@ -208,7 +208,8 @@ class _Telling:
         warehouse = self._folder.published / WAREHOUSE_NAME
         with duckdb.connect(str(warehouse), read_only=True) as connection:
             connection.execute("set TimeZone = 'UTC'")
-            found = market_events(connection, first=min([*past, week]), last=week)
+            # A week more than is told: a revised turn may have become known in the week before, and was not withdrawn.
+            found = market_events(connection, first=min([*past, week]) - WEEK, last=week)
             wanted, problems = chosen(connection, found.events, self._setup.rules)
         own, problems_of_own = own_events(warehouse, self._setup.rules.own, week=week)
         # With other rules than before, a past week would tell what its readers did not ask for then.
@@ -225,11 +226,10 @@ class _Telling:
         return week
 
     def _note(self, events: Iterable[Event]) -> None:
-        # A dry run shows what it can before there is an address.
-        addresses = self._setup.addresses or {NOBODY: None}
         for each in events:
-            routed = self._setup.rules.destinations(each.kind, addresses)
-            self._journal.add(each, routed if self._setup.addresses else routed and [NOBODY], now=self._now)
+            names = self._setup.rules.destinations(each.kind, self._setup.addresses or {NOBODY: NOBODY})
+            # A dry run shows what there is before there is an address, whatever the routes call it.
+            self._journal.add(each, names if self._setup.addresses or not names else [NOBODY], now=self._now)
 
     def _batches(self) -> list[tuple[tuple[str, str, date | None, bool], list[tuple[Entry, Delivery]]]]:
         """What is due, by what makes a message: address, kind, week, and whether it takes back."""

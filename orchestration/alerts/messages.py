@@ -18,7 +18,7 @@ import jinja2
 from jinja2.sandbox import SandboxedEnvironment
 
 from orchestration.alerts.errors import AlertsError
-from orchestration.alerts.events import KINDS, Fact
+from orchestration.alerts.events import KINDS, RUN_KINDS, Fact
 from orchestration.alerts.rules import AlertRules
 from orchestration.site import formats
 
@@ -99,6 +99,7 @@ class Templates:
                 week=week.isoformat() if week else None,
                 data_source=data_source,
                 is_withdrawal=is_withdrawal,
+                is_research=kind not in RUN_KINDS,
                 lines=lines,
                 events=shown,
                 more=len(facts) - len(shown),

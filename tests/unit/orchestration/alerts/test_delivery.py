@@ -255,3 +255,18 @@ def test_a_query_that_cannot_be_asked_is_named_and_the_rest_is_told(published, s
     assert said in told.problems[0]
     assert "'mine'" in told.problems[0]
     assert "Bitcoin" in sender.text
+
+
+def test_a_turn_that_revised_prices_date_a_week_earlier_is_neither_news_nor_withdrawn(published, sender):
+    published.run(
+        "insert into api.sector_rotation values ('2025-01-05', 'Meme', 'up', '2024-12-20', '2024-12-30', false)"
+    )
+    published.tell(sender)
+
+    published.run(
+        "delete from api.sector_rotation",
+        "insert into api.sector_rotation values ('2024-12-29', 'Meme', 'up', '2024-12-20', '2024-12-29', false)",
+    )
+    told = published.tell(sender)
+
+    assert (told.withdrawn, len(sender.sent)) == (0, 1)
