@@ -5,7 +5,7 @@
 #   make dev | test | drills | check | bench | evaluate | clean
 #   make rebuild FROM= [TO=]    make reproduce WEEK= TABLE= [VERSION=]    make verify
 #   make orders INDEX= CAPITAL= VENUE=    make index-new ID=
-#   make compact [FORGET_LOST=1]    make replay [DATASET=source/name]    make docs
+#   make alerts [DRY_RUN=1]    make compact [FORGET_LOST=1]    make replay [DATASET=source/name]    make docs
 #   make optimise INDEX= [GOAL=] [SEARCH=] [VARIANTS=] [COST_BPS=]
 #   make notebook [SOURCE=archive] [NOTEBOOK_PORT=]
 
@@ -18,7 +18,7 @@ DBT_SOURCES := $(shell find dbt_project/models dbt_project/macros dbt_project/se
 PORT ?= 3000
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
-.PHONY: run dev test test-parts test-runs drills check bench evaluate rebuild reproduce verify compact replay clean setup lock fix docs fault-matrix request-budget source-reference feature-reference table-reference check-api index-new index-show index-schema orders optimise
+.PHONY: run dev test test-parts test-runs drills check bench evaluate rebuild reproduce verify compact replay clean setup lock fix docs fault-matrix request-budget source-reference feature-reference table-reference check-api index-new index-show index-schema orders optimise alerts notebook
 
 # What the commands read from the environment.
 export TIDEMARK_SOURCE := $(or $(SOURCE),$(TIDEMARK_SOURCE),simulated)
@@ -57,7 +57,6 @@ dev: setup
 
 # Five research questions on the published copy, to change and ask again: make notebook [SOURCE=archive] [NOTEBOOK_PORT=2718]
 NOTEBOOK_PORT ?= 2718
-.PHONY: notebook
 notebook: setup
 	@$(BIN)/marimo edit docs/notebooks/five_questions.py --host 127.0.0.1 --port $(NOTEBOOK_PORT) --skip-update-check
 
@@ -140,6 +139,10 @@ optimise: setup
 	@test -n "$(INDEX)" || { echo "make: say which index: make optimise INDEX=ai_top100 [GOAL=annual_return=0.15,max_drawdown=0.10]" >&2; exit 2; }
 	@$(BIN)/python -m orchestration.cli optimise --index "$(INDEX)" $(if $(GOAL),--goal "$(GOAL)") $(if $(SEARCH),--search "$(SEARCH)") \
 		$(if $(VARIANTS),--variants "$(VARIANTS)") $(if $(COST_BPS),--cost-bps "$(COST_BPS)") $(if $(SIMPLIFY),--simplify)
+
+# Tell what is due, or with DRY_RUN=1 print it: docs/how-to/alerts.md
+alerts: setup
+	@$(BIN)/python -m orchestration.cli alerts $(if $(DRY_RUN),--dry-run)
 
 index-schema: setup
 	@$(BIN)/python -m orchestration.cli index-schema

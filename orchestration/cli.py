@@ -44,6 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     reproduce.add_argument("--version", type=int, help="one version, by default all of the unit")
     commands.add_parser("verify", help="walk the manifest chain of the published copy")
     commands.add_parser("check-api", help="hold the views of the published copy against their contract")
+    alerts = commands.add_parser("alerts", help="tell what the newest week and failed runs have to tell")
+    alerts.add_argument("--dry-run", action="store_true", help="print what would be sent; nothing is sent or written")
     commands.add_parser("docs", help="write dbt's documentation as one page")
     compact = commands.add_parser("compact", help="put small landed files together; no query changes")
     compact.add_argument("--forget-lost", action="store_true", help="accept that landed files are gone for good")
@@ -130,6 +132,10 @@ def _execute(chosen: argparse.Namespace) -> int:
         from orchestration import commands_api
 
         return commands_api.check_api()
+    if chosen.command == "alerts":
+        from orchestration import commands_alerts
+
+        return commands_alerts.alerts(is_dry=chosen.dry_run)
     if chosen.command == "docs":
         return commands_docs.write_dbt_docs()
     if chosen.command == "run":

@@ -57,7 +57,7 @@ def reproduce(week: date, table: str, *, version: int | None) -> int:
     from orchestration.lib.reproduce import reproduce_units
 
     folder = DataFolder(load_settings().folder)
-    _prepare_environment(folder)
+    prepare_environment(folder)
     results = reproduce_units(folder, week=monday_of(week), table_name=table, version=version, report=print)
     for result in results:
         print(result.line())
@@ -99,7 +99,7 @@ def dev() -> int:
     if not folder.marker.exists():
         folder.claim(settings.kind, start_date=choice.week - timedelta(days=1))
     folder.dagster.mkdir(parents=True, exist_ok=True)
-    _prepare_environment(folder)
+    prepare_environment(folder)
     _live_in(folder, settings)
     os.environ.setdefault("PYTHONWARNINGS", "ignore:Function `dev_command` is superseded")
     print(
@@ -123,6 +123,7 @@ def _live_in(folder: DataFolder, settings: Settings) -> None:
         "TIDEMARK_ARCHIVE": settings.archive,
         "TIDEMARK_MAPPING": settings.mapping,
         "TIDEMARK_INDICES_DIR": settings.indices_dir,
+        "TIDEMARK_ALERTS_DIR": settings.alerts_dir,
     }
     os.environ |= {name: str(path.resolve()) for name, path in paths.items() if path is not None}
     os.environ["PYTHONPATH"] = os.pathsep.join([str(REPOSITORY_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
@@ -169,6 +170,10 @@ def _checked() -> tuple[Settings, DataFolder, WeekChoice]:
         load_definitions(*settings.indices_folders)
     except IndicesError as error:
         raise TidemarkError(str(error)) from error
+    if settings.has_alerts:
+        from orchestration.commands_alerts import check_setup
+
+        check_setup(settings)
     if settings.source == "archive" and settings.archive is not None:
         validate_archive(load_mapping(settings.mapping), settings.archive)
     return settings, folder, choice
@@ -209,7 +214,7 @@ def _recorded_weeks(folder: DataFolder) -> tuple[date, date]:
     raise TidemarkError(f"{folder.warehouse} has no recorded week yet; run make run first")
 
 
-def _prepare_environment(folder: DataFolder) -> None:
+def prepare_environment(folder: DataFolder) -> None:
     """Where Dagster keeps its records: below the data folder, with the project's dagster.yaml."""
     os.environ["DAGSTER_HOME"] = str(REPOSITORY_ROOT)
     os.environ["TIDEMARK_DAGSTER_DIR"] = str(folder.dagster)
@@ -230,7 +235,7 @@ def _run_weekly(
         folder.dagster.mkdir(parents=True, exist_ok=True)
         if not is_claimed:
             folder.claim(settings.kind, start_date=choice.week - timedelta(days=1))
-        _prepare_environment(folder)
+        prepare_environment(folder)
         newest = _newest_build(folder)
         if rebuild is None and newest is not None and choice.week < newest:
             # Marts hold one state, that of the newest week; going back would take the later weeks out of them.
@@ -243,6 +248,10 @@ def _run_weekly(
         is_done = _execute_job(folder, choice, rebuild=rebuild, reason=reason)
     if not is_done:
         print(f"tidemark: the run failed; what was published before stays. Log: {_log_of(folder)}")
+        if settings.has_alerts:
+            from orchestration.commands_alerts import tell_of_failure
+
+            tell_of_failure(settings, folder)
         return 1
     print_summary(folder, choice.week, seconds=time.monotonic() - started)
     return 0

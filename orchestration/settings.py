@@ -26,8 +26,12 @@ REPOSITORY_ROOT = Path(__file__).resolve().parent.parent
 SHIPPED_INDICES = REPOSITORY_ROOT / "models_ml" / "indices" / "definitions"
 
 
-SECRET: Final = re.compile(r"KEY|SECRET|TOKEN|PASSWORD")
+SECRET: Final = re.compile(r"KEY|SECRET|TOKEN|PASSWORD|URLS")
 """Settings whose value is never shown."""
+
+
+NAMED: Final = re.compile(r"^[a-z][a-z0-9_-]*=(?=[A-Za-z][A-Za-z0-9+.-]*://)")
+"""The name in front of an address of alerts."""
 
 
 class SettingsError(TidemarkError):
@@ -99,6 +103,13 @@ class Settings(BaseSettings):
     data_dir: Path | None = None
     indices_dir: Path | None = Field(
         default=None, description="Folder of the user's index definitions; by default `indices` in the data folder."
+    )
+    alerts_urls: SecretStr | None = Field(
+        default=None,
+        description="Addresses of alerts as apprise writes them, `name=scheme://...`, separated by spaces.",
+    )
+    alerts_dir: Path | None = Field(
+        default=None, description="Folder of alerts.yaml and templates; by default `alerts` in the data folder."
     )
     correction_weeks: int = Field(default=8, ge=0, description="Corrections older than this wait for make rebuild.")
     publish_for: PublishFor = Field(
@@ -212,10 +223,11 @@ class Settings(BaseSettings):
         return names
 
     def secrets(self) -> tuple[str, ...]:
-        """Every key of every provider, so that none of them can appear in what any of them says."""
+        """Every key of every provider and every address of alerts, so that none of them can appear in what any of them says."""
         values = (getattr(self, name) for name in type(self).model_fields)
         keys = (key for each in values if isinstance(each, ProviderSettings) for key in (each.api_key, each.api_secret))
-        return tuple(key.get_secret_value() for key in keys if key)
+        addresses = self.alerts_urls.get_secret_value().split() if self.alerts_urls else []
+        return (*(key.get_secret_value() for key in keys if key), *(NAMED.sub("", each) for each in addresses))
 
     @property
     def folder(self) -> Path:
@@ -228,6 +240,16 @@ class Settings(BaseSettings):
     def own_indices_folder(self) -> Path:
         """Where the user's index definitions are: `TIDEMARK_INDICES_DIR`, or `indices` in the data folder."""
         return self.indices_dir if self.indices_dir is not None else self.folder / "indices"
+
+    @property
+    def has_alerts(self) -> bool:
+        """Whether anybody is to be told anything."""
+        return self.alerts_urls is not None and bool(self.alerts_urls.get_secret_value().strip())
+
+    @property
+    def alerts_folder(self) -> Path:
+        """Where the rules and templates of alerts are: `TIDEMARK_ALERTS_DIR`, or `alerts` in the data folder."""
+        return self.alerts_dir if self.alerts_dir is not None else self.folder / "alerts"
 
     @property
     def indices_folders(self) -> tuple[Path, ...]:

@@ -5,6 +5,7 @@ TidemarkError                what a user sees as one line: what happened, with w
   DataFolderError            orchestration.lib.data_folder
   WeekError                  orchestration.lib.weeks
   WarehouseError             orchestration.lib.warehouse
+  AlertsError                orchestration.alerts.errors
   SourceError                orchestration.sources.errors, and all that a source can raise
 """
 

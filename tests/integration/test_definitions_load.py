@@ -24,7 +24,7 @@ print(json.dumps({
     "no_group": [node.key.to_user_string() for node in nodes if node.group_name in (None, "default")],
     "no_description": [node.key.to_user_string() for node in nodes if not node.description],
     "assets": len(nodes),
-    "heavy": [name for name in ("great_expectations", "ccxt", "lightgbm", "matplotlib") if name in sys.modules],
+    "heavy": [name for name in ("great_expectations", "ccxt", "lightgbm", "matplotlib", "apprise") if name in sys.modules],
 }))
 """
 
