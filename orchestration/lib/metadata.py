@@ -66,6 +66,34 @@ def table_metadata(
     }
 
 
+def table_columns(connection: duckdb.DuckDBPyConnection, name: str, words: Mapping[str, str]) -> dict[str, Any]:
+    """Columns of a table or view that nobody previews (`schema.table`), and the row count where it is a table: no view is run.
+
+    Args:
+        connection: The warehouse.
+        name: The table or view.
+        words: What a column of a name means wherever it has no comment of its own.
+    """
+    columns = connection.execute(
+        "select column_name, data_type, comment from duckdb_columns() where schema_name = ? and table_name = ? order by column_index",
+        name.split("."),
+    ).fetchall()
+    shown: dict[str, Any] = {
+        "dagster/column_schema": dg.TableSchema(
+            columns=[
+                dg.TableColumn(column, type=kind, description=comment or words.get(column))
+                for column, kind, comment in columns
+            ]
+        )
+    }
+    tables = "select 1 from duckdb_tables() where schema_name = ? and table_name = ?"
+    if connection.execute(tables, name.split(".")).fetchone():
+        schema, table = name.split(".")
+        count = connection.execute(f'select count(*) from "{schema}"."{table}"').fetchone()
+        shown["dagster/row_count"] = int(count[0]) if count else 0
+    return shown
+
+
 def landed_metadata(loads: Sequence[Load], dataset: Dataset) -> dict[str, Any]:
     """Rows and files of a dataset landed so far, and a preview of the newest file; `loads` oldest first."""
     shown: dict[str, Any] = {"dagster/row_count": sum(load.rows for load in loads), "files": len(loads)}
@@ -76,12 +104,19 @@ def landed_metadata(loads: Sequence[Load], dataset: Dataset) -> dict[str, Any]:
 
 
 def preview_of(frame: pl.DataFrame) -> dg.MarkdownMetadataValue:
-    """The first rows of a frame: so few that the UI shows them in place, all of them where three would not fit either."""
+    """The first rows of a frame, as many as the UI shows in place; of a wide frame three rows of as many columns."""
     for rows in range(min(frame.height, PREVIEW_ROWS), FEWEST_INLINE_ROWS - 1, -1):
         text = markdown_table(frame.head(rows))
         if len(text) < INLINE_CHARACTERS:
             return dg.MetadataValue.md(text)
-    return dg.MetadataValue.md(markdown_table(frame.head(PREVIEW_ROWS)))
+    few = frame.head(FEWEST_INLINE_ROWS)
+    for columns in range(frame.width, 0, -1):
+        text = markdown_table(few[:, :columns])
+        if columns < frame.width:
+            text += f"\n\nand {frame.width - columns} more columns, listed in the schema"
+        if len(text) < INLINE_CHARACTERS:
+            return dg.MetadataValue.md(text)
+    return dg.MetadataValue.md(markdown_table(few))
 
 
 def markdown_table(frame: pl.DataFrame) -> str:

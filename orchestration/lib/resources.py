@@ -108,13 +108,26 @@ class Warehouse(dg.ConfigurableResource):
 class Week(dg.ConfigurableResource):
     """The week of a run: given here in the launchpad, else the one its partitions end with, else AS_OF of the environment."""
 
-    as_of: str | None = Field(default="", description="YYYY-MM-DD; the run is for the Monday on or before it.")
-    rebuild_from: str | None = Field(
-        default="", description="First week to score again, as new versions; empty for none."
+    as_of: str | None = Field(
+        default="",
+        description=(
+            "Which week: any day as YYYY-MM-DD, e.g. 2025-01-06; the run is for the Monday on or before it. Empty: the week after the "
+            "chosen partition, and without one the week of AS_OF, which is the newest where nothing was set."
+        ),
     )
-    rebuild_to: str | None = Field(default="", description="Last week to score again; by default the first.")
+    rebuild_from: str | None = Field(
+        default="",
+        description=(
+            "First past week to score again with the models recorded for it and today's code and data, YYYY-MM-DD. Its rows become "
+            "new versions, the old ones stay. Empty: none."
+        ),
+    )
+    rebuild_to: str | None = Field(
+        default="", description="Last week to score again, YYYY-MM-DD. Empty: rebuild_from alone."
+    )
     reason: str | None = Field(
-        default="", description="Reason that new versions carry; empty for scheduled or correction."
+        default="",
+        description="Why, in your words: new versions carry it for good. Empty: scheduled, correction or rebuild.",
     )
     _last_day: date | None = PrivateAttr(default=None)
 
