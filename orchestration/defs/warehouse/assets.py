@@ -17,7 +17,7 @@ from orchestration.lib.code_version import code_version
 from orchestration.lib.data_folder import DataFolder
 from orchestration.lib.dbt_checks import RUN_RESULTS, contract_checks, described_check, read_run_results
 from orchestration.lib.dbt_translator import MANIFEST, WarehouseTranslator, words_of_columns
-from orchestration.lib.metadata import table_columns, table_metadata
+from orchestration.lib.metadata import read_layout, table_columns, table_metadata
 from orchestration.lib.published_checks import judge_mart, mart_check_spec
 from orchestration.lib.resources import POOL, RunLease, Warehouse, Week, dbt_environment
 from orchestration.lib.run_context import RunContext, begin_build, first_unfinished_day, last_completed
@@ -138,6 +138,7 @@ def shown_events(context: dg.AssetExecutionContext, warehouse: Warehouse, run: D
     by_name = {f"{node['schema']}.{node['name']}": node for node in nodes.values()}
     row_counts: dict[str, int] = {}
     with warehouse.connect(read_only=True) as connection:
+        layout = read_layout(connection)
         for event in run.events:
             if isinstance(event, dg.AssetCheckResult):
                 yield described_check(connection, event, nodes=nodes, results=run.results, row_counts=row_counts)
@@ -145,15 +146,14 @@ def shown_events(context: dg.AssetExecutionContext, warehouse: Warehouse, run: D
             if isinstance(event, dg.Output):
                 key = context.asset_key_for_output(event.output_name)
                 if key.path[0] in SHOWN:
-                    metadata = dict(event.metadata) | table_metadata(connection, ".".join(key.path))
+                    metadata = dict(event.metadata) | table_metadata(connection, ".".join(key.path), layout=layout)
                     for name, draw in PLOTS.get(key.path[-1], {}).items():
                         metadata[name] = draw(connection, data_source)
                     yield dg.Output(None, output_name=event.output_name, metadata=metadata)
                     continue
                 name = ".".join(key.path)
-                metadata = dict(event.metadata) | table_columns(
-                    connection, name, words_of_columns(by_name.get(name, {}))
-                )
+                words = words_of_columns(by_name.get(name, {}))
+                metadata = dict(event.metadata) | table_columns(connection, name, words, layout=layout)
                 yield dg.Output(None, output_name=event.output_name, metadata=metadata)
                 continue
             yield event

@@ -13,6 +13,7 @@ from orchestration.lib.metadata import (
     PREVIEW_ROWS,
     markdown_table,
     preview_of,
+    read_layout,
     table_columns,
     table_metadata,
 )
@@ -163,8 +164,10 @@ def test_a_table_that_nobody_previews_shows_its_columns_and_counts_its_rows_but_
         connection.execute("insert into staging.prices values ('a', 1), ('b', 2)")
         connection.execute("create view staging.broken as select error('never run') as coin_id")
 
-        table = table_columns(connection, "staging.prices", {"coin_id": "The coin.", "price_usd": "Another word."})
-        view = table_columns(connection, "staging.broken", {})
+        layout = read_layout(connection)
+        words = {"coin_id": "The coin.", "price_usd": "Another word."}
+        table = table_columns(connection, "staging.prices", words, layout=layout)
+        view = table_columns(connection, "staging.broken", {}, layout=layout)
 
     described = [(column.name, column.type, column.description) for column in table["dagster/column_schema"].columns]
     assert described == [("coin_id", "VARCHAR", "The coin."), ("price_usd", "DOUBLE", "Close.")]
