@@ -17,6 +17,7 @@ from orchestration.lib.connections import Connections, open_connections
 from orchestration.lib.data_docs import write_data_docs
 from orchestration.lib.data_folder import DataFolder
 from orchestration.lib.dead_runs import fail_dead_runs
+from orchestration.lib.failures import why_failed
 from orchestration.lib.landing import LandingStore
 from orchestration.lib.partitions import LANDING_JOBS, last_day_of
 from orchestration.lib.registry import ModelRegistry
@@ -34,7 +35,7 @@ POOL = "warehouse"
 class RunLease(dg.ConfigurableResource):
     """The right to write the data folder: an OS lock held for the whole run, whoever executes it.
 
-    Before it is let go, the checks of the run are written down, so that a run which failed leaves them too.
+    Before it is let go, the checks of the run are written down, so that a run which failed leaves them too; and it says why it failed.
     """
 
     @contextmanager
@@ -52,6 +53,8 @@ class RunLease(dg.ConfigurableResource):
             yield self
             if instance is not None and run_id is not None:
                 _write_down_checks(folder, instance, run_id, context.log)
+                if context.log is not None and (why := why_failed(instance, run_id)):
+                    context.log.error(why)
 
 
 def _write_down_checks(

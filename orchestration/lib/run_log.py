@@ -15,6 +15,7 @@ from typing import TextIO
 
 import dagster as dg
 
+from orchestration.lib.failures import WHY, cause_of
 from orchestration.lib.progress import progress_of, run_bar
 
 LOGGER_NAME = "terminal"
@@ -61,6 +62,8 @@ class TerminalHandler(logging.Handler):
         message = str(meta.get("orig_message") or "")
         if event is not None:
             self._hear(event)
+        elif message.startswith(WHY):
+            return  # said when the step failed
         elif record.levelno >= logging.WARNING:
             self._say(_warning(str(meta.get("step_key") or ""), message or record.getMessage()))
         else:
@@ -95,11 +98,7 @@ class TerminalHandler(logging.Handler):
             if kind == "STEP_SUCCESS" and not self._is_quiet:
                 self._say(f"  {event.step_key:<28} {event.step_success_data.duration_ms / 1000:6.1f} s{counted}")
             elif kind == "STEP_FAILURE":
-                error = event.step_failure_data.error
-                while error is not None and error.cause is not None:
-                    error = error.cause
-                text = " ".join(error.message.split()) if error is not None else "failed"
-                self._say(f"  {event.step_key:<28} FAILED: {text}")
+                self._say(f"  {event.step_key:<28} FAILED: {cause_of(event.step_failure_data.error)}")
 
     def _say(self, line: str) -> None:
         if self._drawn:

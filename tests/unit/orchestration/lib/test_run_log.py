@@ -6,10 +6,12 @@ from types import SimpleNamespace
 
 import pytest
 
+from orchestration.lib.failures import WHY
 from orchestration.lib.run_log import TerminalHandler
 
 ERROR = SimpleNamespace(
-    message="the step failed", cause=SimpleNamespace(message="binance: no answer\nfor 30 s", cause=None)
+    message="dagster.Error: the step failed",
+    cause=SimpleNamespace(message="orchestration.sources.errors.SourceError: binance: no answer\nfor 30 s", cause=None),
 )
 
 
@@ -109,7 +111,15 @@ def test_the_line_is_drawn_over_whole_so_that_nothing_of_a_longer_one_stays():
 def test_a_failed_step_says_the_innermost_cause_in_one_line(capsys):
     TerminalHandler(steps=3).emit(failed("binance_candles_daily"))
 
-    assert capsys.readouterr().out == "  binance_candles_daily        FAILED: binance: no answer for 30 s\n"
+    assert (
+        capsys.readouterr().out == "  binance_candles_daily        FAILED: SourceError: binance: no answer for 30 s\n"
+    )
+
+
+def test_why_a_run_failed_is_for_the_ui_since_the_terminal_has_said_it(capsys):
+    TerminalHandler(steps=3).emit(record(f"{WHY}dbt_marts: no prices", level=logging.ERROR))
+
+    assert capsys.readouterr().out == ""
 
 
 def test_a_quiet_run_says_only_warnings_and_failures_and_on_stderr(capsys):
@@ -126,6 +136,6 @@ def test_a_quiet_run_says_only_warnings_and_failures_and_on_stderr(capsys):
     heard = capsys.readouterr()
     assert heard.out == ""
     assert heard.err.splitlines() == [
-        "  dbt_api                      FAILED: binance: no answer for 30 s",
+        "  dbt_api                      FAILED: SourceError: binance: no answer for 30 s",
         "  x: slow",
     ]
