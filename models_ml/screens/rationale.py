@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from models_ml.screens.base_rates import ALL
 from models_ml.screens.moonshots import BY_CHANCE
+from models_ml.screens.universe import NAMED_BY_CONTRACT
 
 Row = Mapping[str, Any]
 
@@ -57,6 +58,8 @@ def _against(row: Row) -> str:
     reasons = [text(row) for name, text in _AGAINST.items() if row[name] is False]
     if row["risk_flags"]:
         reasons.append("warned of: " + row["risk_flags"].replace("_", " ").replace(",", ", "))
+    if row["token_id"].startswith(NAMED_BY_CONTRACT):
+        reasons.append("only pools of decentralised exchanges know it, so its market cap is fully diluted")
     if row["risk_marks"]:
         reasons.append(row["risk_marks"].replace("; ", ", "))
     unknown = [subject for name, subject in SUBJECTS.items() if row[name] is None]

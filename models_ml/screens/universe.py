@@ -13,6 +13,10 @@ import polars as pl
 from models_ml.learning.places import place_among
 from models_ml.screens.moonshots import MoonshotSettings
 
+NAMED_BY_CONTRACT: Final = "geckoterminal:"
+"""How the id of a token begins that only pools of decentralised exchanges are known of. Nobody counts its circulating supply: its market
+cap is the fully diluted one, which no true cap exceeds."""
+
 VOLATILITY_QUINTILES: Final = 5
 CAP_TERCILES: Final = 3
 

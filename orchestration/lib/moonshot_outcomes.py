@@ -20,6 +20,7 @@ from models_ml.screens.controls import draw_controls
 from models_ml.screens.moonshots import MoonshotSettings
 from models_ml.screens.outcomes import OUTCOME_SCHEMA, follow
 from models_ml.screens.record import Record, screen_record
+from orchestration.lib.dex_inputs import dex_closes
 from orchestration.lib.low_cap_inputs import low_cap_weeks, market_closes
 from orchestration.lib.versioned_layout import sql_text
 from orchestration.lib.written_anew import write_anew
@@ -156,7 +157,7 @@ def write_outcomes(
     keys = ["as_of_week", "token_id"]
     followed = follow(
         pl.concat([picks.select(keys), universe.select(keys)]).unique(maintain_order=True),
-        market_closes(connection, until=until),
+        pl.concat([market_closes(connection, until=until), dex_closes(connection, until=until)]),
         until=until,
     )
     rows = outcome_rows(picks, controls, universe, followed)

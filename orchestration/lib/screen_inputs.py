@@ -256,6 +256,14 @@ def average_ranges(connection: duckdb.DuckDBPyConnection, picks: pl.DataFrame) -
                     and daily.market_date between picked.as_of_week - {RANGE_DAYS} and picked.as_of_week - 1
             left join marts.fct_candle_ranges_daily as ranges
                 on daily.token_id = ranges.token_id and daily.market_date = ranges.market_date
+            union all
+            select
+                picked.as_of_week, picked.token_id, dex.market_date, dex.price_usd, dex.high_to_close, dex.low_to_close
+            from picked
+            inner join marts.fct_dex_tokens_daily as dex
+                on
+                    picked.token_id = dex.token_id
+                    and dex.market_date between picked.as_of_week - {RANGE_DAYS} and picked.as_of_week - 1
             """
         ).pl()
     finally:

@@ -16,6 +16,8 @@ from models_ml.screens.moonshots import MoonshotSettings, screen_universe, with_
 from models_ml.screens.plan import PlanSettings, plan_picks
 from models_ml.screens.rationale import rationale
 from models_ml.screens.research_card import research_card
+from models_ml.screens.universe import NAMED_BY_CONTRACT
+from orchestration.lib.dex_inputs import dex_contracts, dex_snapshots
 from orchestration.lib.run_context import RunContext
 from orchestration.lib.screen_inputs import average_ranges, links_of, week_snapshots
 from orchestration.lib.screen_judgements import with_base_rates, with_chances, with_warnings
@@ -49,10 +51,16 @@ def build_moonshots(
         weeks = sorted(behind)
     if not weeks:
         return {table: Appended.nothing(table) for table in SCREEN_TABLES}
-    snapshot = week_snapshots(connection, weeks, settings)
+    snapshot = pl.concat(
+        [week_snapshots(connection, weeks, settings), dex_snapshots(connection, weeks, settings)], how="diagonal"
+    )
     snapshot = with_warnings(connection, with_chances(connection, snapshot))
     universe = screen_universe(snapshot, settings=settings)
-    candidates = universe.filter(pl.col("place") <= settings.max_candidates)
+    # Without a chance those of the pools come last; there are few, and a reader wants to know why each is no pick.
+    candidates = universe.filter(
+        (pl.col("place") <= settings.max_candidates)
+        | (pl.col("place").is_not_null() & pl.col("token_id").str.starts_with(NAMED_BY_CONTRACT))
+    )
     rows = {
         MOONSHOTS: picks_of(connection, universe, snapshot, settings, plan),
         MOONSHOT_CANDIDATES: candidates.with_columns(model_version="chance_model_version"),
@@ -89,10 +97,8 @@ def picks_of(
         maintain_order="left",
     ).join(average_ranges(connection, picks), on=UNIT_AND_TOKEN, how="left", maintain_order="left")
     picks = plan_picks(with_base_rates(connection, picks), plan)
-    links = {
-        key: group.to_dicts()
-        for key, group in links_of(connection, picks).partition_by(UNIT_AND_TOKEN, as_dict=True).items()
-    }
+    linked = pl.concat([links_of(connection, picks), dex_contracts(connection, picks)])
+    links = {key: group.to_dicts() for key, group in linked.partition_by(UNIT_AND_TOKEN, as_dict=True).items()}
     rows = picks.to_dicts()
     cards = [research_card(row, links.get((row["as_of_week"], row["token_id"]), [])) for row in rows]
     return picks.with_columns(

@@ -13,7 +13,7 @@ import pandas as pd
 
 from models_ml.learning.actions import ACTIONS, CONFIRMATIONS, ENTER_IN_FULL, ENTER_SMALL
 from models_ml.screens.base_rates import ALL, CAP_BUCKETS, HORIZONS_DAYS, OUTCOMES, VOLATILITY_BUCKETS
-from models_ml.screens.moonshots import BY_CHANCE, BY_SCORE, MoonshotSettings
+from models_ml.screens.moonshots import BY_CHANCE, BY_SCORE
 from models_ml.screens.plan import RISK_CLASSES, PlanSettings
 from models_ml.screens.scam_filter.token_warnings import WARNING_NAMES
 from orchestration.lib.expectations import ExpectationSpec
@@ -260,7 +260,7 @@ def moonshot_candidates_suite() -> list[ExpectationSpec]:
     return [
         *_keys(MOONSHOT_CANDIDATES),
         _known("place"),
-        _between("place", 1, MoonshotSettings().max_candidates),
+        _between("place", 1, None),
         ExpectationSpec("expect_compound_columns_to_be_unique", None, {"column_list": ["as_of_week", "place"]}),
         _known("is_pick"),
         _between("p_2x_90d", 0, 1),

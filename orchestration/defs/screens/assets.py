@@ -30,6 +30,7 @@ MARTS = (
     "fct_community_daily",
     "fct_daily",
     "fct_developers_daily",
+    "fct_dex_tokens_daily",
     "fct_holders_daily",
     "fct_listings",
     "fct_mentions_daily",

@@ -40,6 +40,7 @@ PLAIN = {
     "stg_exchanges__order_books": "the same loop",
     "stg_gdelt__tone_daily": "the same macros",
     "stg_geckoterminal__token_holders": "the same macros",
+    "stg_geckoterminal__pool_candles": "the same macros",
     "stg_geckoterminal__pools": "the same macros",
     "stg_github__commits_weekly": "the same macros",
     "stg_github__repositories": "the same macros",

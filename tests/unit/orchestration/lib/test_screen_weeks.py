@@ -39,6 +39,8 @@ TOKENS = ["a", "b", "c", "big"]
 GRADED = ["a", "b", "big"]
 CONTEXT = build_of(NEWEST, at=datetime(2024, 1, 22, tzinfo=UTC), recorded_at=datetime(2024, 1, 22, 1, tzinfo=UTC))
 
+SEEN_POOL = "insert into marts.fct_pools_daily (token_id, market_date, first_created_at, is_known_token)"
+
 FEATURES = (
     *("return_7d", "return_30d", "return_90d", "volume_surge_7d_30d", "volatility_30d", "active_addresses_growth_30d"),
     *("exchange_net_inflow_7d", "watchlist_growth_28d", "reddit_subscribers_growth_28d", "news_mention_surge_7d_90d"),
@@ -54,7 +56,11 @@ EMPTY = {
     "marts.fct_holders_daily": "token_id varchar, market_date date, contract varchar, top_10_holder_share double",
     "marts.fct_developers_daily": "token_id varchar, market_date date, commits_week bigint",
     "marts.fct_listings": "token_id varchar, exchange varchar, listed_date date",
-    "marts.fct_pools_daily": "token_id varchar, market_date date, first_created_at timestamptz, is_known_token boolean",
+    "marts.fct_pools_daily": "token_id varchar, market_date date, first_created_at timestamptz, is_known_token boolean, symbol varchar, "
+    "fdv_usd double, available_at timestamptz",
+    "marts.fct_dex_tokens_daily": "token_id varchar, market_date date, network varchar, contract_address varchar, price_usd double, "
+    "priced_date date, is_carried boolean, high_to_close double, low_to_close double, volume_24h_usd double, data_source varchar, "
+    "available_at timestamptz",
     "marts.fct_candle_ranges_daily": "token_id varchar, market_date date, high_to_close double, low_to_close double",
     "marts.dim_token_links": "token_id varchar, kind varchar, platform varchar, value varchar, valid_from date, valid_to date, "
     "is_hindsight boolean",
@@ -213,8 +219,8 @@ def test_nothing_of_the_week_itself_or_later_is_seen(warehouse):
     warehouse.execute("update marts.fct_universe_daily set price_usd = 99 where market_date >= ?", [NEWEST])
     warehouse.execute("update marts.feat_token_daily set return_7d = -9 where market_date >= ?", [NEWEST])
     warehouse.execute("insert into marts.fct_listings values ('a', 'binance', ?)", [NEWEST])
-    warehouse.execute("insert into marts.fct_pools_daily values ('a', ?, '2024-01-10', true)", [NEWEST])
-    warehouse.execute("insert into marts.fct_pools_daily values ('b', ?, '2024-01-22 00:30:00', true)", [CLOSE])
+    warehouse.execute(f"{SEEN_POOL} values ('a', ?, '2024-01-10', true)", [NEWEST])
+    warehouse.execute(f"{SEEN_POOL} values ('b', ?, '2024-01-22 00:30:00', true)", [CLOSE])
     warehouse.execute("insert into marts.fct_holders_daily values ('a', ?, 'x', 0.5)", [NEWEST])
 
     assert week_snapshots(warehouse, [NEWEST], SETTINGS).equals(before)
@@ -238,7 +244,7 @@ def test_listings_count_on_exchanges_that_were_read_for_a_month(warehouse):
 
 
 def test_a_pool_dates_the_listing_of_the_tokens_it_was_seen_of(warehouse):
-    warehouse.execute("insert into marts.fct_pools_daily values ('a', ?, '2024-01-10', true)", [CLOSE])
+    warehouse.execute(f"{SEEN_POOL} values ('a', ?, '2024-01-10', true)", [CLOSE])
 
     rows = snapshot_of(warehouse)
 
@@ -448,3 +454,50 @@ def test_a_true_range_is_named_as_the_basis_of_the_stop(warehouse):
     best = picks_of(warehouse)[0]
     assert (best["token_id"], best["stop_basis"]) == ("a", TRUE_RANGE)
     assert best["stop_usd"] == pytest.approx(2.0 * (1 - 0.5))  # three ranges of 20 %, but never farther than half
+
+
+def pool_token(connection, days=60):
+    """A token of one pool with a price of 1 USD, 200,000 USD of volume a day, and a fully diluted value of 5 million USD."""
+    connection.execute(
+        """insert into marts.fct_pools_daily by name
+        select 'geckoterminal:base_0xabc' as token_id, ? as market_date, '2023-11-20'::timestamptz as first_created_at,
+        false as is_known_token, 'ONLY' as symbol, 5e6 as fdv_usd, ?::date::timestamp at time zone 'UTC' as available_at""",
+        [CLOSE, NEWEST],
+    )
+    connection.execute(
+        """insert into marts.fct_dex_tokens_daily by name
+        select 'geckoterminal:base_0xabc' as token_id, day::date as market_date, 'base' as network, '0xabc' as contract_address,
+        1.0 as price_usd, day::date as priced_date, false as is_carried, 1.2 as high_to_close, 0.9 as low_to_close,
+        2e5 as volume_24h_usd, 'simulated' as data_source, (day + interval 1 day) at time zone 'UTC' as available_at
+        from range(?::timestamp - to_days(?), ?::timestamp, interval 1 day) as days(day)""",
+        [NEWEST, days, NEWEST],
+    )
+
+
+def test_a_token_that_only_pools_are_known_of_is_screened_by_its_fully_diluted_cap(warehouse):
+    pool_token(warehouse)
+    lenient = SETTINGS.model_copy(update={"min_checks_known": 1, "min_checks_true": 0})
+
+    build_moonshots(warehouse, CONTEXT, lenient, PLAN)
+
+    (pick,) = [row for row in picks_of(warehouse) if row["token_id"].startswith("geckoterminal:")]
+    card = json.loads(pick["research_card"])
+    assert (pick["market_cap_usd"], pick["symbol"], card["sector"]) == (5e6, "ONLY", None)
+    assert "fully diluted" in pick["rationale"]
+    assert pick["stop_basis"] == TRUE_RANGE
+    assert [each["address"] for each in card["contracts"]] == ["0xabc"]
+
+
+def test_without_a_chance_it_is_a_candidate_and_the_reason_is_said(warehouse):
+    pool_token(warehouse)
+    judge(warehouse)
+    narrow = SETTINGS.model_copy(update={"max_candidates": 1})
+
+    build_moonshots(warehouse, CONTEXT, narrow, PLAN)
+
+    candidates = warehouse.execute(
+        "select token_id, is_pick, exclusion_reasons from screens.moonshot_candidates_current where as_of_week = ? order by place",
+        [NEWEST],
+    ).fetchall()
+    assert len(candidates) == 2
+    assert candidates[1] == ("geckoterminal:base_0xabc", False, "chance of doubling unknown")
