@@ -65,7 +65,8 @@ def steps_of(events: Sequence[dg.DagsterEvent]) -> list[StepDone]:
         if event.is_step_materialization:
             assets[step] += 1
             count = event.step_materialization_data.materialization.metadata.get("dagster/row_count")
-            rows[step] += int(count.value) if count is not None else 0  # type: ignore[call-overload]  # always a number
+            if count is not None and isinstance(count.value, int):
+                rows[step] += count.value
         elif event.event_type_value == "STEP_SUCCESS":
             done[step] = event.step_success_data.duration_ms / 1000
     return [StepDone(step, assets[step], rows[step], seconds) for step, seconds in done.items()]
