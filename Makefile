@@ -1,6 +1,8 @@
 # Commands of the project. Each target sets itself up when needed and only then; `make run` and the core of `make test` need
 # python3.11 and make, nothing else.
 #
+# QUIET=1 makes every command say only what went wrong.
+#
 #   make run [SOURCE=simulated|archive|live] [ARCHIVE=folder] [AS_OF=YYYY-MM-DD]     the weekly job
 #   make dev | test | drills | check | bench | evaluate | clean
 #   make rebuild FROM= [TO=]    make reproduce WEEK= TABLE= [VERSION=]    make verify
@@ -27,6 +29,9 @@ export TIDEMARK_ARCHIVE := $(ARCHIVE)
 endif
 ifneq ($(AS_OF),)
 export TIDEMARK_AS_OF := $(AS_OF)
+endif
+ifneq ($(QUIET),)
+export TIDEMARK_QUIET := 1
 endif
 export DAGSTER_HOME := $(CURDIR)
 export DBT_PROFILES_DIR := $(CURDIR)/dbt_project

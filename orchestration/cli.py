@@ -1,16 +1,21 @@
 """The commands behind make: run, rebuild, reproduce, verify, orders, optimise and others. Arguments are checked before anything is written.
 
+Exit codes: 0 done; 1 tried and failed (a run failed, a hash differs, the disk is full); 2 cannot work (arguments, settings, a lock that
+another run holds), one line says why and nothing was written; 130 stopped with Ctrl-C.
+
 Belongs here: reading arguments, one line for what went wrong, exit codes.
-Does not: the work (`weekly_run.py`, `lib/reproduce.py`, `lib/verification.py`).
+Does not: the work (`commands.py` and what it calls).
 """
 
 from __future__ import annotations
 
 import argparse
+import errno
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from datetime import date
 from pathlib import Path
 from typing import NoReturn
@@ -18,18 +23,30 @@ from typing import NoReturn
 from orchestration.lib.errors import TidemarkError
 from orchestration.lib.run_lock import RunLockError
 
+DONE, FAILED, REFUSED, STOPPED = 0, 1, 2, 130
+
+OUT_OF_OUR_HANDS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
+"""What the system refuses and a user can mend: no room left, no right to write."""
+
 
 class OneLineParser(argparse.ArgumentParser):
     """A parser that says what is wrong in one line, as every other refusal does; `--help` has the usage."""
 
     def error(self, message: str) -> NoReturn:
         """Say it and end with exit code 2."""
-        self.exit(2, f"tidemark: {message}; see {self.prog} --help\n")
+        self.exit(REFUSED, f"tidemark: {message}; see {self.prog} --help\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     parser = OneLineParser(prog="tidemark", description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument(
+        "--quiet",
+        dest="is_quiet",
+        action="store_true",
+        default=os.environ.get("TIDEMARK_QUIET", "") not in ("", "0"),
+        help="say nothing but what went wrong, on stderr; the exit code says the rest (make ... QUIET=1)",
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("run", help="run the weekly job up to AS_OF and say what was made")
     commands.add_parser("dev", help="start the Dagster UI on 127.0.0.1")
@@ -81,11 +98,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     optimise.add_argument("--cost-bps", type=float, default=30.0, help="cost of trades in basis points")
     chosen = parser.parse_args(arguments)
+    with _nowhere() if chosen.is_quiet else nullcontext():
+        return guarded(lambda: _execute(chosen))
+
+
+def guarded(work: Callable[[], int]) -> int:
+    """Do the work of a command: what a user can mend is one line on stderr, all else keeps its stack trace.
+
+    Args:
+        work: The command; returns its exit code.
+
+    Returns:
+        Its exit code, or the one that goes with what stopped it.
+    """
     try:
-        return _execute(chosen)
+        return work()
     except (TidemarkError, RunLockError) as error:
-        print(f"tidemark: {error}", file=sys.stderr)  # noqa: T201 - the command line speaks here
-        return 2
+        return _said(str(error), REFUSED)
+    except KeyboardInterrupt:
+        return _said("stopped; what was published before stays, and the next run goes on from here", STOPPED)
+    except OSError as error:
+        if error.errno not in OUT_OF_OUR_HANDS:
+            raise
+        return _said(f"{error.strerror}: {error.filename or 'the data folder'}; mend that and run again", FAILED)
+
+
+def _said(message: str, code: int) -> int:
+    print(f"tidemark: {message}", file=sys.stderr)  # noqa: T201 - the command line speaks here
+    return code
+
+
+@contextmanager
+def _nowhere() -> Iterator[None]:
+    """Let nothing that is said on stdout be seen."""
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
+        yield
 
 
 def _execute(chosen: argparse.Namespace) -> int:
@@ -139,9 +186,11 @@ def _execute(chosen: argparse.Namespace) -> int:
     if chosen.command == "docs":
         return commands_docs.write_dbt_docs()
     if chosen.command == "run":
-        return commands.run()
+        return commands.run(is_quiet=chosen.is_quiet)
     if chosen.command == "rebuild":
-        return commands.rebuild(chosen.first, chosen.last or chosen.first, reason=chosen.reason)
+        return commands.rebuild(
+            chosen.first, chosen.last or chosen.first, reason=chosen.reason, is_quiet=chosen.is_quiet
+        )
     if chosen.command == "reproduce":
         return commands.reproduce(chosen.week, chosen.table, version=chosen.version)
     if chosen.command == "dev":

@@ -15,6 +15,7 @@ import sys
 import time
 from datetime import date, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from orchestration.lib.data_folder import DataFolder
 from orchestration.lib.errors import TidemarkError
@@ -23,18 +24,21 @@ from orchestration.lib.week_choice import WeekChoice, choose_week
 from orchestration.lib.weeks import monday_of
 from orchestration.settings import REPOSITORY_ROOT, Settings, load_settings
 
+if TYPE_CHECKING:
+    from dagster import ExecuteInProcessResult
+
 UI_HOST = "127.0.0.1"
 SHOWN_UNDER = {".dagster/repository": "__repository__@tidemark"}
 """Tag by which the UI's job pages and timeline find a run; Dagster sets it on runs it launches, not on those executed here."""
 
 
-def run() -> int:
+def run(*, is_quiet: bool = False) -> int:
     """Run the weekly job up to AS_OF and say what was made."""
     settings, folder, choice = _checked()
-    return _run_weekly(settings, folder, choice, rebuild=None, reason="")
+    return _run_weekly(settings, folder, choice, rebuild=None, reason="", is_quiet=is_quiet)
 
 
-def rebuild(first: date, last: date, *, reason: str) -> int:
+def rebuild(first: date, last: date, *, reason: str, is_quiet: bool = False) -> int:
     """Score past weeks again with the recorded models and today's code and data, as new versions with a reason."""
     settings, folder, choice = _checked()
     span = (monday_of(first), monday_of(last))
@@ -49,7 +53,8 @@ def rebuild(first: date, last: date, *, reason: str) -> int:
         if span[1] > newest:
             raise TidemarkError(f"TO={last} lies after the newest recorded week {newest}; rebuild up to that")
         # A rebuild lands nothing, so it ends with the newest recorded week: a later one would rest on days nobody asked for.
-        return _run_weekly(settings, folder, WeekChoice(newest, choice.first_day), rebuild=span, reason=reason)
+        week = WeekChoice(newest, choice.first_day)
+        return _run_weekly(settings, folder, week, rebuild=span, reason=reason, is_quiet=is_quiet)
 
 
 def reproduce(week: date, table: str, *, version: int | None) -> int:
@@ -60,7 +65,7 @@ def reproduce(week: date, table: str, *, version: int | None) -> int:
     prepare_environment(folder)
     results = reproduce_units(folder, week=monday_of(week), table_name=table, version=version, report=print)
     for result in results:
-        print(result.line())
+        print(result.line(), file=sys.stdout if result.is_equal else sys.stderr)
     is_equal = all(result.is_equal for result in results)
     print(f"{sum(result.is_equal for result in results)} of {len(results)} reproduced bit for bit")
     return 0 if is_equal else 1
@@ -78,7 +83,7 @@ def verify() -> int:
     try:
         report = verify_chain(published)
     except VerificationError as error:
-        print(error)
+        print(error, file=sys.stderr)
         return 1
     print(f"{published}: {report}")
     return 0
@@ -224,10 +229,16 @@ def prepare_environment(folder: DataFolder) -> None:
 
 
 def _run_weekly(
-    settings: Settings, folder: DataFolder, choice: WeekChoice, *, rebuild: tuple[date, date] | None, reason: str
+    settings: Settings,
+    folder: DataFolder,
+    choice: WeekChoice,
+    *,
+    rebuild: tuple[date, date] | None,
+    reason: str,
+    is_quiet: bool,
 ) -> int:
     """Take the lock, run the job, print the summary."""
-    from orchestration.lib.summary import print_summary
+    from orchestration.lib.summary import print_steps, print_summary
 
     started = time.monotonic()
     is_claimed = folder.marker.exists()
@@ -245,19 +256,26 @@ def _run_weekly(
             print_summary(folder, choice.week, seconds=time.monotonic() - started)
             return 0
         print(f"tidemark: {settings.source} data, week {choice.week}, folder {folder.root}", flush=True)
-        is_done = _execute_job(folder, choice, rebuild=rebuild, reason=reason)
-    if not is_done:
-        print(f"tidemark: the run failed; what was published before stays. Log: {_log_of(folder)}")
+        result = _execute_job(folder, choice, rebuild=rebuild, reason=reason, is_quiet=is_quiet)
+    if not result.success:
+        print(
+            f"tidemark: the run failed; what was published before stays. Log: {_log_of(folder)}; the steps, checks and rows that "
+            f"broke it: make dev, run {result.run_id[:8]}",
+            file=sys.stderr,
+        )
         if settings.has_alerts:
             from orchestration.commands_alerts import tell_of_failure
 
             tell_of_failure(settings, folder)
         return 1
+    print_steps(result.all_events)
     print_summary(folder, choice.week, seconds=time.monotonic() - started)
     return 0
 
 
-def _execute_job(folder: DataFolder, choice: WeekChoice, *, rebuild: tuple[date, date] | None, reason: str) -> bool:
+def _execute_job(
+    folder: DataFolder, choice: WeekChoice, *, rebuild: tuple[date, date] | None, reason: str, is_quiet: bool
+) -> ExecuteInProcessResult:
     """Execute the job `weekly` (or `build_week` for a rebuild) in this process."""
     import dagster as dg
 
@@ -276,7 +294,9 @@ def _execute_job(folder: DataFolder, choice: WeekChoice, *, rebuild: tuple[date,
         week |= {"rebuild_from": rebuild[0].isoformat(), "rebuild_to": rebuild[1].isoformat()}
     config = {
         "resources": {"week": {"config": week}},
-        "loggers": {LOGGER_NAME: {"config": {"path": str(_log_of(folder))}}},
+        "loggers": {
+            LOGGER_NAME: {"config": {"path": str(_log_of(folder)), "steps": len(job.nodes), "is_quiet": is_quiet}}
+        },
     }
     with dg.DagsterInstance.get() as instance:
         fail_dead_runs(instance, current_run_id=None)
@@ -285,8 +305,7 @@ def _execute_job(folder: DataFolder, choice: WeekChoice, *, rebuild: tuple[date,
             landed = [key_of(dataset) for dataset in DATASETS.values()]
             start = folder.start_date() or sunday
             tags |= range_tags(*days_to_cover(instance, landed, start=start, last=sunday))
-        result = job.execute_in_process(instance=instance, tags=tags, run_config=config, raise_on_error=False)
-    return result.success
+        return job.execute_in_process(instance=instance, tags=tags, run_config=config, raise_on_error=False)
 
 
 def _log_of(folder: DataFolder) -> Path:

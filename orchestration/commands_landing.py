@@ -8,7 +8,7 @@ Does not: parsing arguments (`cli.py`), the work itself (`lib/landing_maintenanc
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -18,6 +18,7 @@ from orchestration.lib.data_folder import DataFolder
 from orchestration.lib.errors import TidemarkError
 from orchestration.lib.landing_maintenance import Compacted, Limits
 from orchestration.lib.run_lock import RunLock
+from orchestration.lib.text_table import table_lines
 from orchestration.settings import RetentionSettings, load_settings
 from orchestration.sources.datasets import DATASETS, Dataset, UnknownDatasetError, find_dataset
 
@@ -78,7 +79,8 @@ def compact(*, forget_lost: bool) -> int:
         )
         for each in [*results, total]
     ]
-    print_table(("dataset", "files before", "files after", "MB before", "MB after", "rows dropped"), shown)
+    headers = ("dataset", "files before", "files after", "MB before", "MB after", "rows dropped")
+    print(*table_lines(headers, shown), sep="\n")
     return 0
 
 
@@ -110,22 +112,10 @@ def replay(label: str | None) -> int:
     if not rows:
         print("no record is in quarantine" + (f" for {label}" if label else ""))
         return 0
-    print_table(("dataset", "open records", "now accepted", "rows landed", "still refused", "reason"), rows)
+    headers = ("dataset", "open records", "now accepted", "rows landed", "still refused", "reason")
+    print(*table_lines(headers, rows, left=("reason",)), sep="\n")
     print("Landed rows are used from the next run on.")
     return 0
-
-
-def print_table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print rows in columns as wide as their widest entry: texts of the outer columns left, the others right."""
-    texts = [tuple(f"{value:,}" if isinstance(value, int) else str(value) for value in row) for row in rows]
-    widths = [max(len(row[column]) for row in (headers, *texts)) for column in range(len(headers))]
-    for row in (tuple(headers), tuple("-" * width for width in widths), *texts):
-        is_left = [column == 0 or headers[column] == "reason" for column in range(len(headers))]
-        cells = [
-            text.ljust(width) if left else text.rjust(width)
-            for text, width, left in zip(row, widths, is_left, strict=True)
-        ]
-        print("  ".join(cells).rstrip())
 
 
 @contextmanager

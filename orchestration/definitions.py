@@ -6,32 +6,38 @@ Settings are read when the function is called, not at import.
 from pathlib import Path
 
 import dagster as dg
+from dagster_dbt.dbt_manifest import validate_manifest
 
+from orchestration.lib.asset_pages import completed
 from orchestration.lib.dbt_resource import PreparedDbt
-from orchestration.lib.dbt_translator import DBT_PROJECT
+from orchestration.lib.dbt_translator import DBT_PROJECT, MANIFEST
 from orchestration.lib.resources import RunLease, Warehouse, Week, providers_resource
 from orchestration.lib.run_log import LOGGER_NAME, terminal_logger
+from orchestration.settings import load_settings
 
 
 @dg.definitions
 def defs() -> dg.Definitions:
     """All assets, checks, jobs, schedules and resources."""
     loaded = dg.load_from_defs_folder(project_root=Path(__file__).resolve().parent.parent)
-    return dg.Definitions.merge(
-        loaded,
-        dg.Definitions(
-            executor=dg.in_process_executor,
-            loggers={"console": dg.colored_console_logger, LOGGER_NAME: terminal_logger},
-            resources={
-                "lease": RunLease(),
-                "warehouse": Warehouse(),
-                "week": Week(),
-                "providers": providers_resource,
-                # As a finished value, since the launchpad would offer these paths as configuration of every run.
-                "dbt": dg.ResourceDefinition.hardcoded_resource(
-                    PreparedDbt(project_dir=str(DBT_PROJECT), profiles_dir=str(DBT_PROJECT)),
-                    description="Runs dbt as a subprocess on the project in dbt_project/.",
-                ),
-            },
-        ),
+    complete = completed(validate_manifest(MANIFEST), is_live=load_settings().source == "live")
+    return dg.Definitions(
+        assets=dg.map_asset_specs(complete, loaded.assets or []),  # type: ignore[arg-type]  # there are no assets of older kinds
+        asset_checks=loaded.asset_checks,
+        jobs=loaded.jobs,
+        schedules=loaded.schedules,
+        sensors=loaded.sensors,
+        executor=dg.in_process_executor,
+        loggers={"console": dg.colored_console_logger, LOGGER_NAME: terminal_logger},
+        resources={
+            "lease": RunLease(),
+            "warehouse": Warehouse(),
+            "week": Week(),
+            "providers": providers_resource,
+            # As a finished value, since the launchpad would offer these paths as configuration of every run.
+            "dbt": dg.ResourceDefinition.hardcoded_resource(
+                PreparedDbt(project_dir=str(DBT_PROJECT), profiles_dir=str(DBT_PROJECT)),
+                description="Runs dbt as a subprocess on the project in dbt_project/.",
+            ),
+        },
     )

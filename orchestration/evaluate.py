@@ -71,15 +71,21 @@ def main() -> int:
     work = WORK / code_version()
     work.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
-    for name, step in steps(archive, work).items():
+    todo = steps(archive, work)
+    for number, (name, step) in enumerate(todo.items(), start=1):
+        counted = f"{number:>6} of {len(todo)}"
         done = work / f"{name}.done"
         if done.exists():
-            print(f"  {name:<20} done before")
+            print(f"  {name:<20} done before{counted}")
             continue
         began = time.monotonic()
-        step()
+        try:
+            step()
+        except TidemarkError as error:
+            print(f"tidemark: {name}: {error}; make evaluate again goes on from here", file=sys.stderr)
+            return 1
         done.touch()
-        print(f"  {name:<20} {time.monotonic() - began:6.1f} s", flush=True)
+        print(f"  {name:<20} {time.monotonic() - began:9.1f} s{counted}", flush=True)
     print(f"Measured in {(time.monotonic() - started) / 60:.0f} minutes; the pages lie in {RESULTS}")
     return 0
 

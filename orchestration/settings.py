@@ -280,6 +280,8 @@ def _problem_of(item: Mapping[str, Any]) -> str:
     said = item["msg"].removeprefix("Value error, ")
     if not item["loc"]:
         return str(said)
+    if item["type"].startswith("date"):
+        said = "is no day; write it as YYYY-MM-DD"
     name = "TIDEMARK_" + "__".join(str(part) for part in item["loc"]).upper()
     is_shown = isinstance(item["input"], (str, int, float)) and not SECRET.search(name)
     return f"{name}: {said}" + (f" (got {item['input']!r})" if is_shown else "")

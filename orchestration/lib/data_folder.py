@@ -65,15 +65,11 @@ class DataFolder:
 
     def kind(self) -> str | None:
         """`simulated` or `real`; None for a folder that was never used."""
-        if not self.marker.exists():
-            return None
-        return str(json.loads(self.marker.read_text())["kind"])
+        return self._marked().get("kind")
 
     def start_date(self) -> date | None:
         """First day that daily ingestion covers; the history before it came in one load. None before the first run."""
-        if not self.marker.exists():
-            return None
-        text = json.loads(self.marker.read_text()).get("start_date")
+        text = self._marked().get("start_date")
         return date.fromisoformat(text) if text else None
 
     def check(self, kind: Literal["simulated", "real"]) -> None:
@@ -108,13 +104,25 @@ class DataFolder:
 
     def has_history(self) -> bool:
         """Whether the history before daily ingestion came whole; a fill that was killed has to go on."""
-        return self.marker.exists() and "history_filled_at" in json.loads(self.marker.read_text())
+        return "history_filled_at" in self._marked()
 
     def remember_history(self) -> None:
         """Remember that the history before daily ingestion is there."""
         if not self.has_history():
+            self._remember({**self._marked(), "history_filled_at": datetime.now(UTC).isoformat()})
+
+    def _marked(self) -> dict[str, str]:
+        """What the marker remembers; nothing before the first run."""
+        if not self.marker.exists():
+            return {}
+        try:
             content = json.loads(self.marker.read_text())
-            self._remember({**content, "history_filled_at": datetime.now(UTC).isoformat()})
+            return {str(name): str(value) for name, value in content.items()}
+        except (ValueError, AttributeError):
+            raise DataFolderError(
+                f"{self.marker} cannot be read; it remembers whether the folder is simulated or real, and since when: bring it back "
+                "from a backup, or set TIDEMARK_DATA_DIR to another folder."
+            ) from None
 
     def _remember(self, content: Mapping[str, str]) -> None:
         temporary = self.marker.with_suffix(".tmp")

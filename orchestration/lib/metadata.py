@@ -7,6 +7,7 @@ Does not: choosing what to show (the assets).
 import base64
 import io
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -33,8 +34,40 @@ NEWEST_FIRST = ("as_of_week", "market_date", "date")
 """Columns whose newest values a preview shows first."""
 
 
+@dataclass(frozen=True)
+class Layout:
+    """What there is in a warehouse, read once: DuckDB goes through all columns of all tables whichever one is asked about.
+
+    Attributes:
+        columns: Name, type and comment of each column, by `schema.name` of tables and views.
+        tables: Those that are tables.
+    """
+
+    columns: Mapping[str, Sequence[tuple[str, str, str | None]]]
+    tables: frozenset[str]
+
+
+def read_layout(connection: duckdb.DuckDBPyConnection, *, only: str | None = None) -> Layout:
+    """The layout of a warehouse as it is now; of one table or view (`schema.name`) where only that is asked about."""
+    columns: dict[str, list[tuple[str, str, str | None]]] = {}
+    for name, column, kind, comment in connection.execute(
+        """select schema_name || '.' || table_name, column_name, data_type, comment
+        from duckdb_columns() where not internal and (? is null or schema_name || '.' || table_name = ?)
+        order by table_oid, column_index""",
+        [only, only],
+    ).fetchall():
+        columns.setdefault(name, []).append((column, kind, comment))
+    tables = connection.execute("select schema_name || '.' || table_name from duckdb_tables()").fetchall()
+    return Layout(columns, frozenset(name for (name,) in tables))
+
+
 def table_metadata(
-    connection: duckdb.DuckDBPyConnection, name: str, *, order_by: str = "", where: str = "true"
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    *,
+    order_by: str = "",
+    where: str = "true",
+    layout: Layout | None = None,
 ) -> dict[str, Any]:
     """Row count, schema with comments, and a preview of a table or view (`schema.table`).
 
@@ -43,27 +76,55 @@ def table_metadata(
         name: The table or view.
         order_by: SQL order of the preview, what an operator wants to see first; by default the newest week or day.
         where: SQL condition on the rows of the preview.
+        layout: Of the warehouse, where many tables are asked about; by default it is read.
     """
-    schema, table = name.split(".")
-    count = connection.execute(f'select count(*) from "{schema}"."{table}"').fetchone()
-    columns = connection.execute(
-        "select column_name, data_type, comment from duckdb_columns() where schema_name = ? and table_name = ? order by column_index",
-        [schema, table],
-    ).fetchall()
+    columns = (layout or read_layout(connection, only=name)).columns.get(name, ())
     newest = next((column for column, _, _ in columns if column in NEWEST_FIRST), None)
     order_by = order_by or (f'"{newest}" desc' if newest else "")
     order = f"order by {order_by}" if order_by else ""
     shown = ", ".join(f'"{column}"' for column, _, _ in columns if column not in BOOKKEEPING)
-    preview = connection.execute(
-        f'select {shown} from "{schema}"."{table}" where {where} {order} limit {PREVIEW_ROWS}'
-    ).pl()
+    preview = connection.execute(f"select {shown} from {_quoted(name)} where {where} {order} limit {PREVIEW_ROWS}").pl()
     return {
-        "dagster/row_count": int(count[0]) if count else 0,
+        "dagster/row_count": _count(connection, name),
         "dagster/column_schema": dg.TableSchema(
             columns=[dg.TableColumn(column, type=kind, description=comment) for column, kind, comment in columns]
         ),
         "preview": preview_of(preview),
     }
+
+
+def table_columns(
+    connection: duckdb.DuckDBPyConnection, name: str, words: Mapping[str, str], *, layout: Layout
+) -> dict[str, Any]:
+    """Columns of a table or view that nobody previews (`schema.table`), and the row count where it is a table: no view is run.
+
+    Args:
+        connection: The warehouse.
+        name: The table or view.
+        words: What a column means that has no comment of its own, by its name.
+        layout: Of the warehouse.
+    """
+    shown: dict[str, Any] = {
+        "dagster/column_schema": dg.TableSchema(
+            columns=[
+                dg.TableColumn(column, type=kind, description=comment or words.get(column))
+                for column, kind, comment in layout.columns.get(name, ())
+            ]
+        )
+    }
+    if name in layout.tables:
+        shown["dagster/row_count"] = _count(connection, name)
+    return shown
+
+
+def _count(connection: duckdb.DuckDBPyConnection, name: str) -> int:
+    row = connection.execute(f"select count(*) from {_quoted(name)}").fetchone()
+    return int(row[0]) if row else 0
+
+
+def _quoted(name: str) -> str:
+    schema, table = name.split(".")
+    return f'"{schema}"."{table}"'
 
 
 def landed_metadata(loads: Sequence[Load], dataset: Dataset) -> dict[str, Any]:
@@ -76,12 +137,19 @@ def landed_metadata(loads: Sequence[Load], dataset: Dataset) -> dict[str, Any]:
 
 
 def preview_of(frame: pl.DataFrame) -> dg.MarkdownMetadataValue:
-    """The first rows of a frame: so few that the UI shows them in place, all of them where three would not fit either."""
+    """The first rows of a frame, as many as the UI shows in place; of a wide frame three rows of as many columns."""
     for rows in range(min(frame.height, PREVIEW_ROWS), FEWEST_INLINE_ROWS - 1, -1):
         text = markdown_table(frame.head(rows))
         if len(text) < INLINE_CHARACTERS:
             return dg.MetadataValue.md(text)
-    return dg.MetadataValue.md(markdown_table(frame.head(PREVIEW_ROWS)))
+    few = frame.head(FEWEST_INLINE_ROWS)
+    for columns in range(frame.width, 0, -1):
+        text = markdown_table(few[:, :columns])
+        if columns < frame.width:
+            text += f"\n\nand {frame.width - columns} more columns, listed in the schema"
+        if len(text) < INLINE_CHARACTERS:
+            return dg.MetadataValue.md(text)
+    return dg.MetadataValue.md(markdown_table(few))
 
 
 def markdown_table(frame: pl.DataFrame) -> str:

@@ -17,6 +17,7 @@ from orchestration.lib.connections import Connections, open_connections
 from orchestration.lib.data_docs import write_data_docs
 from orchestration.lib.data_folder import DataFolder
 from orchestration.lib.dead_runs import fail_dead_runs
+from orchestration.lib.failures import why_failed
 from orchestration.lib.landing import LandingStore
 from orchestration.lib.partitions import LANDING_JOBS, last_day_of
 from orchestration.lib.registry import ModelRegistry
@@ -34,7 +35,7 @@ POOL = "warehouse"
 class RunLease(dg.ConfigurableResource):
     """The right to write the data folder: an OS lock held for the whole run, whoever executes it.
 
-    Before it is let go, the checks of the run are written down, so that a run which failed leaves them too.
+    Before it is let go, the checks of the run are written down, so that a run which failed leaves them too; and it says why it failed.
     """
 
     @contextmanager
@@ -52,6 +53,8 @@ class RunLease(dg.ConfigurableResource):
             yield self
             if instance is not None and run_id is not None:
                 _write_down_checks(folder, instance, run_id, context.log)
+                if context.log is not None and (why := why_failed(instance, run_id)):
+                    context.log.error(why)
 
 
 def _write_down_checks(
@@ -108,13 +111,26 @@ class Warehouse(dg.ConfigurableResource):
 class Week(dg.ConfigurableResource):
     """The week of a run: given here in the launchpad, else the one its partitions end with, else AS_OF of the environment."""
 
-    as_of: str | None = Field(default="", description="YYYY-MM-DD; the run is for the Monday on or before it.")
-    rebuild_from: str | None = Field(
-        default="", description="First week to score again, as new versions; empty for none."
+    as_of: str | None = Field(
+        default="",
+        description=(
+            "Which week: any day as YYYY-MM-DD, e.g. 2025-01-06; the run is for the Monday on or before it. Empty: the week after the "
+            "chosen partition, and without one the week of AS_OF, which is the newest where nothing was set."
+        ),
     )
-    rebuild_to: str | None = Field(default="", description="Last week to score again; by default the first.")
+    rebuild_from: str | None = Field(
+        default="",
+        description=(
+            "First past week to score again with the models recorded for it and today's code and data, YYYY-MM-DD. Its rows become "
+            "new versions, the old ones stay. Empty: none."
+        ),
+    )
+    rebuild_to: str | None = Field(
+        default="", description="Last week to score again, YYYY-MM-DD. Empty: rebuild_from alone."
+    )
     reason: str | None = Field(
-        default="", description="Reason that new versions carry; empty for scheduled or correction."
+        default="",
+        description="Why, in your words: new versions carry it for good. Empty: scheduled, correction or rebuild.",
     )
     _last_day: date | None = PrivateAttr(default=None)
 

@@ -66,6 +66,12 @@ HEALTH = """
 """
 
 
+def create_health_tables(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make both tables where they are missing."""
+    connection.execute(COVERAGE)
+    connection.execute(HEALTH)
+
+
 @dataclass(frozen=True)
 class PriceCover:
     """Whether a week has the prices that everything rests on.

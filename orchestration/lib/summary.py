@@ -7,22 +7,86 @@ Belongs here: reading the published copy and printing it. Does not: deciding wha
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+import dagster as dg
 import duckdb
 
 from orchestration.lib.data_docs import DATA_DOCS
 from orchestration.lib.data_folder import DataFolder
+from orchestration.lib.text_table import table_lines
 from orchestration.settings import SHIPPED_INDICES
 from orchestration.site import SITE
 
 SHOWN_TABLES = 6
+SHOWN_STEPS = 8
 LARGEST = 5
 """Constituents of an index that are named; the others are counted."""
 
 TOLD = frozenset({"ai_top100", "hodl10", "balanced_mix"})
 """Shipped indices that are told of, beside every one of the user's own; the others are counted."""
+
+
+def print_steps(events: Sequence[dg.DagsterEvent]) -> None:
+    """Print where the time of a run went and what it made: a row for each of the longest steps, one for all others."""
+    done = steps_of(events)
+    print()
+    print(*table_lines(("step", "assets", "rows", "seconds"), step_rows(done)), sep="\n")
+
+
+@dataclass(frozen=True)
+class StepDone:
+    """A step that succeeded.
+
+    Attributes:
+        name: Its name.
+        assets: Assets it materialised, a count.
+        rows: Rows of those assets that said how many they have.
+        seconds: How long it took.
+    """
+
+    name: str
+    assets: int
+    rows: int
+    seconds: float
+
+
+def steps_of(events: Sequence[dg.DagsterEvent]) -> list[StepDone]:
+    """The steps of a run that succeeded, in their order."""
+    assets: Counter[str] = Counter()
+    rows: Counter[str] = Counter()
+    done: dict[str, float] = {}
+    for event in events:
+        step = str(event.step_key)
+        if event.is_step_materialization:
+            assets[step] += 1
+            count = event.step_materialization_data.materialization.metadata.get("dagster/row_count")
+            if count is not None and isinstance(count.value, int):
+                rows[step] += count.value
+        elif event.event_type_value == "STEP_SUCCESS":
+            done[step] = event.step_success_data.duration_ms / 1000
+    return [StepDone(step, assets[step], rows[step], seconds) for step, seconds in done.items()]
+
+
+def step_rows(done: Sequence[StepDone]) -> list[tuple[str, int, int, str]]:
+    """Rows of the table: the longest steps, longest first, then the others together, then all."""
+    longest = sorted(done, key=lambda step: -step.seconds)[:SHOWN_STEPS]
+    others = [step for step in done if step not in longest]
+    groups = [(step.name, [step]) for step in longest]
+    groups += [(f"{len(others)} others", others)] if others else []
+    return [
+        (
+            name,
+            sum(step.assets for step in steps),
+            sum(step.rows for step in steps),
+            f"{sum(step.seconds for step in steps):,.1f}",
+        )
+        for name, steps in [*groups, ("all", list(done))]
+    ]
 
 
 def print_summary(folder: DataFolder, week: date, *, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""Comments on the tables of indices that runs write anew: of every column what the api view over the table says of it.
+"""Comments on the tables that runs write anew: of every column what the api view over the table says of it.
 
 Belongs here: which view stands over which table, and words for the columns that no view shows.
 Does not: comments of versioned tables (`versioned_layout.py`) and of what dbt builds (its persist_docs).
@@ -24,10 +24,19 @@ VIEWS: Mapping[str, str] = {
     "indices.start_dates": "index_start_dates",
     "indices.plans": "index_plans",
     "indices.paper_portfolios": "paper_portfolios",
+    "market.bull_bear": "bull_bear_daily",
+    "market.signal": "market_signal",
+    "market.calls": "market_calls",
+    "market.regime": "market_regime",
+    "market.regime_models": "market_regime_models",
+    "market.grades": "market_metrics",
+    "quality.source_coverage": "source_coverage",
+    "quality.source_health": "source_health",
 }
-"""The api view over each table; both name a column alike."""
+"""The api view over each table; both name a column alike, but for `market_date`, which api calls `date`."""
 
 UNSHOWN: Mapping[str, Mapping[str, str]] = {
+    "market.grades": {"graded_tokens": "Tokens with a Trader Grade on the day."},
     "indices.methodologies": {
         "twin": "Index with the same universe and ceiling and no model that it is set against; null where there is none.",
         "base_level": "Level at the base, index points.",
@@ -58,6 +67,19 @@ def view_descriptions(manifest: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     }
 
 
+def told_of(table: str, views: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """What is said of the columns of a table that runs write anew, by column.
+
+    Args:
+        table: `schema.name`.
+        views: Descriptions of the columns of each api view (`view_descriptions`).
+    """
+    told = dict(views.get(VIEWS.get(table, ""), {}))
+    if "date" in told:
+        told.setdefault("market_date", told["date"])
+    return told | dict(UNSHOWN.get(table, {}))
+
+
 def comment_tables(connection: duckdb.DuckDBPyConnection, views: Mapping[str, Mapping[str, str]]) -> None:
     """Comment the columns of the tables that exist, for the UI and for readers of the published copy.
 
@@ -67,7 +89,7 @@ def comment_tables(connection: duckdb.DuckDBPyConnection, views: Mapping[str, Ma
     """
     with transaction(connection):
         for table in sorted({*VIEWS, *UNSHOWN}):
-            told = {**views.get(VIEWS.get(table, ""), {}), **UNSHOWN.get(table, {})}
+            told = told_of(table, views)
             columns = connection.execute(
                 "select column_name, comment from duckdb_columns() where schema_name = ? and table_name = ?",
                 table.split("."),

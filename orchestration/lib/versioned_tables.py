@@ -571,8 +571,8 @@ LEVELS = VersionedTable(
     key_columns=("date",),
     value_columns={"level": "DOUBLE", "status": "VARCHAR", "status_reason": "VARCHAR"},
     description=(
-        "Daily levels of each index, seven days a unit: those before as_of_week; a version belongs to the week of "
-        "one index."
+        "Index levels, one row per index and day, seven days a unit: those before as_of_week; a version belongs to the "
+        "week of one index."
     ),
     value_descriptions={
         "level": "Index level (price return, chain-linked, base value as in its definition); null while unavailable.",

@@ -13,6 +13,9 @@ from orchestration.sources.datasets import DATASETS
 
 INGESTION = dg.AssetSelection.groups("ingestion").materializable()
 NOT_LIVE = "{source} data do not move with the calendar; run the job by hand (make run AS_OF=...)"
+LIVE_ONLY = (
+    "Switch it on for live data; on simulated data and archives, which do not move with the calendar, it does nothing."
+)
 EVERYTHING = dg.AssetSelection.all().materializable()
 
 
@@ -26,12 +29,19 @@ def defs() -> dg.Definitions:
         "ingest_daily",
         INGESTION,
         partitions_def=days,
-        description="Land what the providers say of the days up to yesterday.",
+        description=(
+            "Land what the providers say of a day. In the launchpad choose the days as partitions; nothing is built or published."
+            if is_partitioned
+            else "Land the rows of the archive that are not there yet; nothing is built or published."
+        ),
     )
     build_week = dg.define_asset_job(
         "build_week",
         EVERYTHING - INGESTION,
-        description="Build, grade and publish from what has landed, up to AS_OF or, in the launchpad, `week.as_of`.",
+        description=(
+            "Build, grade and publish from what has landed. The configuration can stay as it is: then it is the week of AS_OF. "
+            "`week.as_of` names another; `week.rebuild_from` scores past weeks again, as new versions."
+        ),
     )
     weekly = dg.define_asset_job(
         "weekly",
@@ -45,7 +55,13 @@ def defs() -> dg.Definitions:
         ),
     )
 
-    @dg.schedule(job=ingest_daily, cron_schedule="45 0 * * 2-7", execution_timezone="UTC", name="ingest_daily_schedule")
+    @dg.schedule(
+        job=ingest_daily,
+        cron_schedule="45 0 * * 2-7",
+        execution_timezone="UTC",
+        name="ingest_daily_schedule",
+        description=f"Lands yesterday, when its close is out everywhere; Monday's part is in `weekly`. {LIVE_ONLY}",
+    )
     def every_day(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
         """Tuesday to Sunday 00:45 UTC: the providers show a day's close 10 to 35 minutes after midnight."""
         if settings.source != "live":
@@ -54,7 +70,13 @@ def defs() -> dg.Definitions:
         yesterday = scheduled_at(context).date() - timedelta(days=1)
         yield dg.RunRequest(run_key=f"ingest-{yesterday}", tags=range_tags(yesterday, yesterday))
 
-    @dg.schedule(job=weekly, cron_schedule="15 1 * * 1", execution_timezone="UTC", name="weekly_schedule")
+    @dg.schedule(
+        job=weekly,
+        cron_schedule="15 1 * * 1",
+        execution_timezone="UTC",
+        name="weekly_schedule",
+        description=f"Lands all days since the last run, then builds, grades and publishes the new week. {LIVE_ONLY}",
+    )
     def every_monday(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
         """Monday 01:15 UTC, after Sunday's close has landed: days since the last run, then the week."""
         if settings.source != "live":

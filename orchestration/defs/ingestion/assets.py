@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from orchestration.lib.asset_pages import DAILY
 from orchestration.lib.bulk_import import ImportResult, import_archive, load_mapping
 from orchestration.lib.connections import LAGS, Connections
 from orchestration.lib.ingestion import Ingested
@@ -55,7 +56,7 @@ def spec_of(dataset: Dataset, *, note: str = "", **more: object) -> dg.AssetSpec
         owners=["team:operations"],
         kinds={"parquet", dataset.source.replace("_", "")},
         metadata={"dagster/column_schema": dg.TableSchema(columns=columns)},
-        **more,  # type: ignore[arg-type]  # deps and partitions
+        **more,  # type: ignore[arg-type]  # deps and freshness
     )
 
 
@@ -115,14 +116,15 @@ def rows_landed(store: LandingStore) -> dict[str, int]:
     return {"dagster/row_count": sum(load.rows for load in store.loads())}
 
 
-def daily_asset(step: Step, days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
-    """One day-partitioned step that lands the datasets of one request pattern, with their checks."""
+def daily_asset(step: Step, days: dg.DailyPartitionsDefinition, *, is_live: bool) -> dg.AssetsDefinition:
+    """One day-partitioned step that lands the datasets of one request pattern, with their checks; late only where data are live."""
     keys = [key_of(dataset) for dataset in step.datasets]
     deps = [HISTORY, *(key_of(dataset) for dataset in step.needs)]
+    policy = DAILY if is_live else None
 
     @dg.multi_asset(
         name=step.name,
-        specs=[spec_of(dataset, deps=deps) for dataset in step.datasets],
+        specs=[spec_of(dataset, deps=deps, freshness_policy=policy) for dataset in step.datasets],
         check_specs=[*landing_check_specs(keys), *map(answered_check_spec, keys)],
         partitions_def=days,
         backfill_policy=dg.BackfillPolicy.single_run(),
@@ -249,7 +251,8 @@ def defs() -> dg.Definitions:
         made: list[dg.AssetsDefinition] = [archive_asset(settings)]
     else:
         days = ingestion_days(settings)
-        made = [history_asset(), *(daily_asset(step, days) for step in steps_of(settings))]
+        is_live = settings.source == "live"
+        made = [history_asset(), *(daily_asset(step, days, is_live=is_live) for step in steps_of(settings))]
     present = {key for asset in made for key in asset.keys}
     note = f"No step of a run on {settings.source} data lands it; rows, if any, came from an archive."
     described = [spec_of(dataset, note=note) for dataset in DATASETS.values() if key_of(dataset) not in present]

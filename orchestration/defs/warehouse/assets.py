@@ -12,33 +12,28 @@ from dagster_dbt.dbt_manifest import validate_manifest
 from dagster_dbt.errors import DagsterDbtCliRuntimeError
 
 from orchestration.defs.warehouse.plots import PLOTS
-from orchestration.lib.check_results import create_check_results
 from orchestration.lib.child_guard import killed_with_us
 from orchestration.lib.code_version import code_version
 from orchestration.lib.data_folder import DataFolder
 from orchestration.lib.dbt_checks import RUN_RESULTS, contract_checks, described_check, read_run_results
-from orchestration.lib.dbt_translator import MANIFEST, WarehouseTranslator
-from orchestration.lib.index_backtest import create_backtest_tables
-from orchestration.lib.index_insurance import create_insurance_table
-from orchestration.lib.index_kit import create_kit_tables
-from orchestration.lib.market_tables import create_market_tables
-from orchestration.lib.metadata import table_metadata
-from orchestration.lib.model_table import create_model_table
-from orchestration.lib.moonshot_outcomes import create_outcome_tables
+from orchestration.lib.dbt_translator import MANIFEST, WarehouseTranslator, words_of_columns
+from orchestration.lib.metadata import read_layout, table_columns, table_metadata
 from orchestration.lib.published_checks import judge_mart, mart_check_spec
 from orchestration.lib.resources import POOL, RunLease, Warehouse, Week, dbt_environment
 from orchestration.lib.run_context import RunContext, begin_build, first_unfinished_day, last_completed
 from orchestration.lib.suites_marts import mart_tables
-from orchestration.lib.table_comments import comment_tables, view_descriptions
+from orchestration.lib.table_comments import view_descriptions
 from orchestration.lib.versions import create_versioned_tables
 from orchestration.lib.warehouse import create_raw_views, create_schemas, earliest_change, table_exists
+from orchestration.lib.warehouse_tables import create_written_tables
 from orchestration.lib.weeks import WEEK, instant_of
 from orchestration.sources.datasets import DATASETS
 
 FIRST_DAY = date(1900, 1, 1)
 API_COLUMNS = view_descriptions(validate_manifest(MANIFEST))
 SHOWN = ("marts", "quality", "api")
-"""Schemas whose tables are previewed in the UI; a preview of every staging view would cost more than it tells."""
+"""Schemas whose tables are previewed in the UI; of the others it shows columns and, of tables, the row count. To run every staging view
+would cost more than it tells."""
 
 
 def prepare_build(warehouse: Warehouse, week: Week, run_id: str) -> tuple[RunContext, date]:
@@ -53,15 +48,7 @@ def prepare_build(warehouse: Warehouse, week: Week, run_id: str) -> tuple[RunCon
     with warehouse.connect() as connection:
         create_schemas(connection)
         create_versioned_tables(connection)
-        create_index_definitions(connection)
-        create_backtest_tables(connection)
-        create_kit_tables(connection)
-        create_insurance_table(connection)
-        create_market_tables(connection)
-        comment_tables(connection, API_COLUMNS)
-        create_model_table(connection)
-        create_outcome_tables(connection)
-        create_check_results(connection)
+        create_written_tables(connection, API_COLUMNS)
         create_raw_views(connection, folder.root, input_cutoff=cutoff)
         before = last_completed(connection)
         unfinished = first_unfinished_day(connection)
@@ -94,14 +81,6 @@ def prepare_build(warehouse: Warehouse, week: Week, run_id: str) -> tuple[RunCon
         return context, FIRST_DAY
     # A fact from before the reach of corrections changes the features of its days, but by itself no recorded week.
     return context, min(day for day in (context.changed_from, touched[FIRST_DAY], unfinished) if day is not None)
-
-
-def create_index_definitions(connection: Any) -> None:
-    """The table of index definitions, which the api view needs before the first index is computed."""
-    connection.execute(
-        """create table if not exists indices.definitions
-        (index_id varchar primary key, name varchar, kind varchar, methodology varchar, first_date date, last_date date)"""
-    )
 
 
 @dataclass(frozen=True)
@@ -156,8 +135,10 @@ def shown_events(context: dg.AssetExecutionContext, warehouse: Warehouse, run: D
     """
     data_source = warehouse.settings.source
     nodes = validate_manifest(MANIFEST)["nodes"]
+    by_name = {f"{node['schema']}.{node['name']}": node for node in nodes.values()}
     row_counts: dict[str, int] = {}
     with warehouse.connect(read_only=True) as connection:
+        layout = read_layout(connection)
         for event in run.events:
             if isinstance(event, dg.AssetCheckResult):
                 yield described_check(connection, event, nodes=nodes, results=run.results, row_counts=row_counts)
@@ -165,11 +146,16 @@ def shown_events(context: dg.AssetExecutionContext, warehouse: Warehouse, run: D
             if isinstance(event, dg.Output):
                 key = context.asset_key_for_output(event.output_name)
                 if key.path[0] in SHOWN:
-                    metadata = dict(event.metadata) | table_metadata(connection, ".".join(key.path))
+                    metadata = dict(event.metadata) | table_metadata(connection, ".".join(key.path), layout=layout)
                     for name, draw in PLOTS.get(key.path[-1], {}).items():
                         metadata[name] = draw(connection, data_source)
                     yield dg.Output(None, output_name=event.output_name, metadata=metadata)
                     continue
+                name = ".".join(key.path)
+                words = words_of_columns(by_name.get(name, {}))
+                metadata = dict(event.metadata) | table_columns(connection, name, words, layout=layout)
+                yield dg.Output(None, output_name=event.output_name, metadata=metadata)
+                continue
             yield event
     for evaluation in contract_checks(nodes, run.results, WarehouseTranslator().get_asset_key):
         context.log_event(evaluation)

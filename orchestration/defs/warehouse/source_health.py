@@ -72,6 +72,7 @@ def source_health(
     troubled = health.filter(health["status"].is_in(TROUBLED))
     for source, dataset, status in troubled.select("source", "dataset", "status").iter_rows():
         context.log.info("%s/%s is %s", source, dataset, status)
+    counts = {f"datasets_{status}": count for status, count in health["status"].value_counts().iter_rows()}
     yield dg.MaterializeResult(asset_key=COVERAGE, metadata={"rows_of_the_last_weeks": days})
     yield dg.MaterializeResult(
         asset_key=HEALTH,
@@ -80,6 +81,7 @@ def source_health(
                 markdown_table(health.select("source", "dataset", "status", "newest_date", "days_behind", "reason"))
             ),
             "dagster/row_count": health.height,
+            **counts,
         },
         check_results=[
             dg.AssetCheckResult(

@@ -5,31 +5,25 @@ import json
 import duckdb
 import pytest
 
-from orchestration.defs.warehouse.assets import create_index_definitions
 from orchestration.lib.dbt_translator import MANIFEST
-from orchestration.lib.index_backtest import create_backtest_tables
-from orchestration.lib.index_insurance import create_insurance_table
-from orchestration.lib.index_kit import create_kit_tables
 from orchestration.lib.metadata import table_metadata
 from orchestration.lib.table_comments import comment_tables, view_descriptions
+from orchestration.lib.warehouse import create_schemas
+from orchestration.lib.warehouse_tables import create_written_tables
 
 
 @pytest.fixture
 def described():
-    """An empty warehouse with the tables of indices, commented."""
+    """An empty warehouse with the tables that runs write anew, commented."""
     with duckdb.connect() as connection:
-        connection.execute("create schema indices")
-        create_index_definitions(connection)
-        create_backtest_tables(connection)
-        create_kit_tables(connection)
-        create_insurance_table(connection)
-        comment_tables(connection, view_descriptions(json.loads(MANIFEST.read_text())))
+        create_schemas(connection)
+        create_written_tables(connection, view_descriptions(json.loads(MANIFEST.read_text())))
         yield connection
 
 
 def test_every_column_of_every_table_is_described(described):
     silent = described.execute(
-        "select table_name, column_name from duckdb_columns() where schema_name = 'indices' and comment is null"
+        "select table_name, column_name from duckdb_columns() where not internal and comment is null"
     ).fetchall()
 
     assert silent == []

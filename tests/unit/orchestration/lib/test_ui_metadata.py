@@ -8,7 +8,15 @@ import duckdb
 import polars as pl
 import pytest
 
-from orchestration.lib.metadata import INLINE_CHARACTERS, PREVIEW_ROWS, markdown_table, preview_of, table_metadata
+from orchestration.lib.metadata import (
+    INLINE_CHARACTERS,
+    PREVIEW_ROWS,
+    markdown_table,
+    preview_of,
+    read_layout,
+    table_columns,
+    table_metadata,
+)
 from orchestration.lib.partitions import days_to_cover, last_day_of, range_tags
 from orchestration.lib.resources import Week
 from orchestration.lib.weeks import WeekError
@@ -16,7 +24,14 @@ from orchestration.lib.weeks import WeekError
 with warnings.catch_warnings():
     # dagster-dbt imports sqlglot, which warns of its own tokenizer; nobody here can do anything about that.
     warnings.simplefilter("ignore", DeprecationWarning)
-    from orchestration.lib.dbt_translator import implied, opening_comment, words_of_test
+    from orchestration.lib.dbt_translator import (
+        grain_of_sources,
+        implied,
+        in_markdown,
+        opening_comment,
+        words_of_columns,
+        words_of_test,
+    )
 
 LANDED = dg.AssetKey(["landing", "coingecko", "market_daily"])
 START, SUNDAY = date(2025, 1, 5), date(2025, 1, 19)
@@ -33,10 +48,17 @@ def test_a_preview_keeps_as_many_rows_as_the_ui_shows_in_place():
     assert 3 <= shown.count("\n") - 1 < PREVIEW_ROWS
 
 
-def test_a_table_too_wide_to_be_shown_in_place_is_previewed_with_all_rows_behind_a_click():
+def test_a_table_too_wide_to_be_shown_in_place_is_previewed_by_its_first_columns():
     shown = preview_of(rows(60)).value
 
-    assert shown == markdown_table(rows(60))
+    header = shown.splitlines()[0].strip("|").split("|")
+    assert len(shown) < INLINE_CHARACTERS
+    assert header == rows(60).columns[: len(header)]
+    assert shown.endswith(f"and {60 - len(header)} more columns, listed in the schema")
+
+
+def test_a_preview_of_two_rows_shows_both():
+    assert preview_of(rows(3, height=2)).value == markdown_table(rows(3, height=2))
 
 
 def test_large_numbers_flags_and_nulls_read_well_in_a_preview():
@@ -112,6 +134,45 @@ def test_a_staging_view_without_comment_says_what_it_types():
     }
 
     assert implied(node).startswith("`raw.x__y`, typed and named")
+
+
+def test_a_staging_view_has_the_grain_and_the_words_of_the_datasets_it_types():
+    one = {"depends_on": {"nodes": ["source.tidemark.raw.coingecko__market_daily"]}}
+    stacked = {"depends_on": {"nodes": [f"source.tidemark.raw.{name}__candles_daily" for name in ("binance", "okx")]}}
+
+    assert grain_of_sources(one) == "Grain - one row a coin_id and market_date."
+    assert grain_of_sources(stacked) == "Grain - one row a source, market_id and market_date."
+    assert grain_of_sources({"depends_on": {"nodes": ["model.tidemark.stg_x"]}}) == ""
+    assert words_of_columns(one)["price_usd"] == "volume-weighted price over exchanges at the close (USD per token)"
+    assert words_of_columns(one)["load_id"] == "load that wrote the row; sorts by time"
+
+
+def test_a_description_reads_with_colons_and_its_example_can_be_copied():
+    said = "Closes. Grain - one row a day. Example - select * from api.daily\norder by date."
+
+    assert in_markdown(said) == (
+        "Closes. Grain: one row a day.\n\nAn example:\n\n```sql\nselect * from api.daily order by date\n```"
+    )
+    assert in_markdown("Closes.") == "Closes."
+
+
+def test_a_table_that_nobody_previews_shows_its_columns_and_counts_its_rows_but_runs_no_view():
+    with duckdb.connect() as connection:
+        connection.execute("create schema staging")
+        connection.execute("create table staging.prices (coin_id varchar, price_usd double)")
+        connection.execute("comment on column staging.prices.price_usd is 'Close.'")
+        connection.execute("insert into staging.prices values ('a', 1), ('b', 2)")
+        connection.execute("create view staging.broken as select error('never run') as coin_id")
+
+        layout = read_layout(connection)
+        words = {"coin_id": "The coin.", "price_usd": "Another word."}
+        table = table_columns(connection, "staging.prices", words, layout=layout)
+        view = table_columns(connection, "staging.broken", {}, layout=layout)
+
+    described = [(column.name, column.type, column.description) for column in table["dagster/column_schema"].columns]
+    assert described == [("coin_id", "VARCHAR", "The coin."), ("price_usd", "DOUBLE", "Close.")]
+    assert table["dagster/row_count"] == 2
+    assert "dagster/row_count" not in view
 
 
 def test_a_test_is_put_in_words():
