@@ -337,16 +337,18 @@ def _all_variants() -> dict[str, float]:
     found = simulate(variants, data, market.mondays, cost_bps=30, processes=PROCESSES)
     walk, processor = time.perf_counter() - started, _used() - used
     gib, worker_gib = _gib(resource.RUSAGE_SELF), _gib(resource.RUSAGE_CHILDREN)
-    start = int(np.isfinite(found.levels).argmax(axis=1).max())
-    number = len(variants)
+    is_priced = np.isfinite(found.levels)
+    starts = is_priced.any(axis=1)  # a few never find enough constituents; the command leaves them out, too
+    start = int(is_priced.argmax(axis=1).max())
+    number = int(starts.sum())
     started, used = time.perf_counter(), _used()
     answer = judge(
-        variants,
-        tuple({} for _ in variants),
+        tuple(variant for variant, is_there in zip(variants, starts, strict=True) if is_there),
+        tuple({} for _ in range(number)),
         Counts(number, 0, 0, 0, 0, number, None),
-        found.levels[:, start:],
+        found.levels[starts][:, start:],
         found.days[start:],
-        turnover=found.turnover,
+        turnover=found.turnover[starts],
         goal=Goal(annual_return=0.15, max_drawdown=0.10),
         cost_bps=30,
     )
