@@ -17,6 +17,7 @@ import duckdb
 
 from orchestration.lib.dbt_translator import STATES_GRAIN
 from orchestration.lib.table_comments import VIEWS, view_descriptions
+from orchestration.lib.versioned_layout import create_versioned_tables
 from orchestration.lib.versioned_tables import VERSIONED_TABLES
 from orchestration.lib.warehouse import create_schemas
 from orchestration.lib.warehouse_tables import create_written_tables
@@ -90,6 +91,7 @@ def columns_of_tables(views: Mapping[str, Mapping[str, str]]) -> dict[str, dg.Ta
     with duckdb.connect() as connection:
         create_schemas(connection)
         create_written_tables(connection, views)
+        create_versioned_tables(connection, tables=())  # their ledger
         for table, name, kind, comment in connection.execute(
             """select schema_name || '.' || table_name, column_name, data_type, comment
             from duckdb_columns() where not internal order by table_oid, column_index"""

@@ -49,8 +49,8 @@ def told(source):
 print(json.dumps({source: told(source) for source in ("simulated", "live")}))
 """
 
-FILES = {"landing/history", "published/warehouse", "published/site"}
-"""Assets that are folders and no tables: they have neither rows nor columns."""
+FILES = {"landing/history", "published/warehouse", "published/site", "published/alerts"}
+"""Assets that are folders or messages and no tables: they have neither rows nor columns."""
 
 SEEN_AFTER_A_RUN = ("staging", "intermediate", "reference")
 """Groups whose columns only the warehouse knows; a run shows them (`metadata.table_columns`)."""
@@ -119,4 +119,7 @@ def test_a_live_warehouse_knows_when_each_asset_is_late_but_for_what_comes_once(
     live = shown["live"]["assets"]
 
     assert {key for key, asset in live.items() if asset["is_made"] and not asset["is_due"]} == {"landing/history"}
-    assert {key for key, asset in live.items() if not asset["is_made"] and asset["is_due"]} == {"quality/check_results"}
+    assert {key for key, asset in live.items() if not asset["is_made"] and asset["is_due"]} == {
+        "quality/check_results",
+        "quality/unit_versions",
+    }

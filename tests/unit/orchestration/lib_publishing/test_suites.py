@@ -344,7 +344,7 @@ def test_every_published_key_is_unique(name):
         ("screens.moonshots", {"risk_class": pl.lit("low")}, "risk_class"),
         ("screens.moonshots", {"ranked_by": pl.lit("market_cap_usd")}, "ranked_by"),
         ("screens.moonshot_candidates", {"place": pl.lit(1)}, "as_of_week, place"),
-        ("screens.moonshot_candidates", {"place": pl.lit(51)}, "place"),
+        ("screens.moonshot_candidates", {"place": pl.lit(0)}, "place"),
         ("screens.base_rates", {"outcome": pl.lit("4x")}, "outcome"),
         ("screens.base_rates", {"hits": pl.lit(201)}, "observations, hits"),
         ("screens.base_rates", {"share_low": pl.lit(0.61)}, "share, share_low"),
