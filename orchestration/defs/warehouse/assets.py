@@ -192,18 +192,10 @@ def dbt_marts(
 def dbt_api(
     context: dg.AssetExecutionContext, lease: RunLease, warehouse: Warehouse, dbt: DbtCliResource
 ) -> Iterator[Any]:
-    """The views that users query. They change with the code only, so a build with the code of the one before keeps them."""
+    """The views that users query."""
     with warehouse.connect() as connection:
         build = warehouse.build(connection, context.run_id)
-        before = last_completed(connection)
-        views = connection.execute("select count(*) from duckdb_views() where schema_name = 'api'").fetchone()
-    outputs = list(context.selected_output_names)
-    is_kept = before is not None and before["code_version"] == build.code_version and views == (len(outputs),)
-    run = (
-        DbtRun([dg.Output(None, output_name=name) for name in outputs])
-        if is_kept
-        else run_dbt(context, dbt, warehouse.folder, as_of=build.as_of, rebuilt_from=build.as_of_week)
-    )
+    run = run_dbt(context, dbt, warehouse.folder, as_of=build.as_of, rebuilt_from=build.as_of_week)
     yield from shown_events(context, warehouse, run)
 
 
