@@ -42,8 +42,9 @@ CAREFUL_PARAMETERS: dict[str, Any] = {
 """Smaller trees for labels with more noise than the 14-day rank."""
 
 
-PREDICTION_THREADS = 2
-"""Rows are predicted apart from each other, so that threads need not wait."""
+THREADS: int = PARAMETERS["num_threads"]
+"""Of predictions, too. LightGBM keeps the number in one place for the whole process: a prediction with two, while another head bins its
+data with one, has that data set written out of its bounds (a segmentation fault, after seconds where both are done in a loop)."""
 
 
 def boost(
@@ -90,7 +91,7 @@ def apply(text: str, frame: pl.DataFrame) -> Floats:
         return np.zeros(0)
     booster = lightgbm.Booster(model_str=text)
     features = _matrix(frame, booster.feature_name())
-    return np.asarray(booster.predict(features, num_threads=PREDICTION_THREADS), dtype=np.float64)
+    return np.asarray(booster.predict(features, num_threads=THREADS), dtype=np.float64)
 
 
 def contributions(text: str, frame: pl.DataFrame) -> pl.DataFrame:
@@ -106,7 +107,7 @@ def contributions(text: str, frame: pl.DataFrame) -> pl.DataFrame:
     names = [*booster.feature_name(), "expected"]
     if frame.is_empty():
         return pl.DataFrame(schema=dict.fromkeys(names, pl.Float64))
-    values = booster.predict(_matrix(frame, booster.feature_name()), pred_contrib=True, num_threads=PREDICTION_THREADS)
+    values = booster.predict(_matrix(frame, booster.feature_name()), pred_contrib=True, num_threads=THREADS)
     return pl.DataFrame(np.asarray(values, dtype=np.float64), schema=names)
 
 
