@@ -16,6 +16,7 @@ import duckdb
 import polars as pl
 
 from models_ml.screens.moonshots import MoonshotSettings
+from orchestration.lib.weekly_inputs import newest_readings
 from orchestration.sources.geckoterminal import NETWORKS
 
 READING_DAYS = 7
@@ -41,75 +42,79 @@ def dex_snapshots(
         return_7d, return_30d, volatility_30d (per year), volume_surge_7d_30d, dex_listed_at, has_exchange_data, has_dex_data,
         data_source. By week and token.
     """
-    return connection.execute(
-        f"""
-        with readings as (
-            select weeks.as_of_week, pools.*
-            from (select unnest($weeks::date[]) as as_of_week) as weeks
-            inner join marts.fct_pools_daily as pools
-                on
-                    pools.market_date < weeks.as_of_week and pools.market_date >= weeks.as_of_week - {READING_DAYS}
-                    and pools.available_at <= timezone('UTC', weeks.as_of_week::timestamp)
-            qualify row_number() over (partition by weeks.as_of_week, pools.token_id order by pools.market_date desc) = 1
-        ),
-        days as (
-            select
-                readings.as_of_week, dex.*,
-                readings.as_of_week - 1 - dex.market_date as days_ago,
-                ln(dex.price_usd / lag(dex.price_usd) over (
-                    partition by readings.as_of_week, dex.token_id order by dex.market_date
-                )) as log_return
-            from readings
-            inner join marts.fct_dex_tokens_daily as dex
-                on
-                    readings.token_id = dex.token_id
-                    and dex.market_date between readings.as_of_week - 31 and readings.as_of_week - 1
-                    and dex.available_at <= timezone('UTC', readings.as_of_week::timestamp)
-            where not readings.is_known_token
-        ),
-        figures as (
-            select
-                as_of_week, token_id,
-                max(price_usd) filter (where days_ago = 0) as price_usd,
-                max(priced_date) filter (where days_ago = 0) as priced_date,
-                max(volume_24h_usd) filter (where days_ago = 0) as volume_24h_usd,
-                max(data_source) filter (where days_ago = 0) as data_source,
-                max(price_usd) filter (where days_ago = 0) / max(price_usd) filter (where days_ago = 7) - 1 as return_7d,
-                max(price_usd) filter (where days_ago = 0) / max(price_usd) filter (where days_ago = 30) - 1 as return_30d,
-                case
-                    when count(volume_24h_usd) filter (where days_ago < 30) >= {FEWEST_DAYS}
-                        then median(volume_24h_usd) filter (where days_ago < 30)
-                end as volume_30d_median_usd,
-                case
-                    when count(log_return) filter (where days_ago < 30) >= {FEWEST_DAYS}
-                        then sqrt(365) * stddev_samp(log_return) filter (where days_ago < 30)
-                end as volatility_30d,
-                case
-                    when
-                        count(*) filter (where days_ago < 30 and volume_24h_usd > 0) >= {FEWEST_DAYS}
-                        and count(*) filter (where days_ago < 7 and volume_24h_usd > 0) >= 5
-                        then exp(
-                            avg(ln(nullif(volume_24h_usd, 0))) filter (where days_ago < 7)
-                            - avg(ln(nullif(volume_24h_usd, 0))) filter (where days_ago < 30)
-                        )
-                end as volume_surge_7d_30d
-            from days
-            group by as_of_week, token_id
-        )
+    readings = newest_readings(
+        connection,
+        weeks,
+        mart="fct_pools_daily",
+        columns="facts.symbol, facts.is_known_token, facts.fdv_usd, facts.first_created_at",
+        days=READING_DAYS,
+    )
+    connection.register("readings", readings.to_arrow())
+    try:
+        return connection.execute(
+            _SNAPSHOT, {"low": settings.min_market_cap_usd, "high": settings.max_market_cap_usd}
+        ).pl()
+    finally:
+        connection.unregister("readings")
+
+
+_SNAPSHOT = f"""
+    with days as (
         select
-            figures.*,
-            readings.symbol as name, readings.symbol, false as is_stable, false as is_wrapped,
-            readings.fdv_usd as market_cap_usd,
-            figures.as_of_week - 1 - readings.first_created_at::date as age_days,
-            readings.first_created_at::date as dex_listed_at,
-            false as has_exchange_data, true as has_dex_data
-        from figures
-        inner join readings on figures.as_of_week = readings.as_of_week and figures.token_id = readings.token_id
-        where figures.price_usd is not null and readings.fdv_usd between $low and $high
-        order by figures.as_of_week, figures.token_id
-        """,
-        {"weeks": list(weeks), "low": settings.min_market_cap_usd, "high": settings.max_market_cap_usd},
-    ).pl()
+            readings.as_of_week, dex.*,
+            readings.as_of_week - 1 - dex.market_date as days_ago,
+            ln(dex.price_usd / lag(dex.price_usd) over (
+                partition by readings.as_of_week, dex.token_id order by dex.market_date
+            )) as log_return
+        from readings
+        inner join marts.fct_dex_tokens_daily as dex
+            on
+                readings.token_id = dex.token_id
+                and dex.market_date between readings.as_of_week - 31 and readings.as_of_week - 1
+                and dex.available_at <= timezone('UTC', readings.as_of_week::timestamp)
+        where not readings.is_known_token
+    ),
+    figures as (
+        select
+            as_of_week, token_id,
+            max(price_usd) filter (where days_ago = 0) as price_usd,
+            max(priced_date) filter (where days_ago = 0) as priced_date,
+            max(volume_24h_usd) filter (where days_ago = 0) as volume_24h_usd,
+            max(data_source) filter (where days_ago = 0) as data_source,
+            max(price_usd) filter (where days_ago = 0) / max(price_usd) filter (where days_ago = 7) - 1 as return_7d,
+            max(price_usd) filter (where days_ago = 0) / max(price_usd) filter (where days_ago = 30) - 1 as return_30d,
+            case
+                when count(volume_24h_usd) filter (where days_ago < 30) >= {FEWEST_DAYS}
+                    then median(volume_24h_usd) filter (where days_ago < 30)
+            end as volume_30d_median_usd,
+            case
+                when count(log_return) filter (where days_ago < 30) >= {FEWEST_DAYS}
+                    then sqrt(365) * stddev_samp(log_return) filter (where days_ago < 30)
+            end as volatility_30d,
+            case
+                when
+                    count(*) filter (where days_ago < 30 and volume_24h_usd > 0) >= {FEWEST_DAYS}
+                    and count(*) filter (where days_ago < 7 and volume_24h_usd > 0) >= 5
+                    then exp(
+                        avg(ln(nullif(volume_24h_usd, 0))) filter (where days_ago < 7)
+                        - avg(ln(nullif(volume_24h_usd, 0))) filter (where days_ago < 30)
+                    )
+            end as volume_surge_7d_30d
+        from days
+        group by as_of_week, token_id
+    )
+    select
+        figures.*,
+        readings.symbol as name, readings.symbol, false as is_stable, false as is_wrapped,
+        readings.fdv_usd as market_cap_usd,
+        figures.as_of_week - 1 - readings.first_created_at::date as age_days,
+        readings.first_created_at::date as dex_listed_at,
+        false as has_exchange_data, true as has_dex_data
+    from figures
+    inner join readings on figures.as_of_week = readings.as_of_week and figures.token_id = readings.token_id
+    where figures.price_usd is not null and readings.fdv_usd between $low and $high
+    order by figures.as_of_week, figures.token_id
+"""
 
 
 def dex_closes(connection: duckdb.DuckDBPyConnection, *, until: date) -> pl.DataFrame:

@@ -18,7 +18,7 @@ import polars as pl
 from models_ml.screens.scam_filter.inputs import INPUT_SCHEMA
 from models_ml.screens.scam_filter.pump_shape import pump_states
 from models_ml.screens.scam_filter.token_warnings import FilterSettings
-from orchestration.lib.weekly_inputs import token_of_day
+from orchestration.lib.weekly_inputs import newest_readings, token_of_day
 
 MIN_CAP_USD = 1e6
 MAX_LOW_CAP_USD = 50e6
@@ -229,34 +229,24 @@ def _to_peers(turnover: pl.Expr, cap: pl.Expr) -> pl.Expr:
     return turnover / pl.when(turnover.count().over(size) >= MIN_PEERS).then(turnover.median().over(size))
 
 
-def _newest_readings(
-    connection: duckdb.DuckDBPyConnection, wanted: pl.DataFrame, *, mart: str, columns: str, days: int
-) -> pl.DataFrame:
-    """The newest row of a sparse mart by token and week: of the days before the Monday, and known by its 00:00."""
-    return connection.execute(
-        f"""
-        select weeks.as_of_week, facts.token_id, {columns}
-        from (select unnest($weeks::date[]) as as_of_week) as weeks
-        inner join marts.{mart} as facts
-            on
-                facts.market_date < weeks.as_of_week and facts.market_date >= weeks.as_of_week - {days}
-                and facts.available_at <= timezone('UTC', weeks.as_of_week::timestamp)
-        qualify row_number() over (partition by weeks.as_of_week, facts.token_id order by facts.market_date desc) = 1
-        """,
-        {"weeks": wanted["as_of_week"].to_list()},
-    ).pl()
-
-
 def _exchange_weeks(connection: duckdb.DuckDBPyConnection, wanted: pl.DataFrame) -> pl.DataFrame:
     # A book that was cut off by its provider holds more than was read, so its depth is no upper bound.
     columns = """
         facts.venues_listing as venues, case when facts.is_depth_complete then facts.depth_2pct_usd end as depth_2pct_usd
     """
-    return _newest_readings(connection, wanted, mart="fct_liquidity_daily", columns=columns, days=7)
+    return newest_readings(
+        connection, wanted["as_of_week"].to_list(), mart="fct_liquidity_daily", columns=columns, days=7
+    )
 
 
 def _holder_weeks(connection: duckdb.DuckDBPyConnection, wanted: pl.DataFrame) -> pl.DataFrame:
-    return _newest_readings(connection, wanted, mart="fct_holders_daily", columns="facts.top_10_holder_share", days=35)
+    return newest_readings(
+        connection,
+        wanted["as_of_week"].to_list(),
+        mart="fct_holders_daily",
+        columns="facts.top_10_holder_share",
+        days=35,
+    )
 
 
 _POOL_COLUMNS = """
@@ -267,13 +257,17 @@ _POOL_COLUMNS = """
 
 
 def _pool_weeks(connection: duckdb.DuckDBPyConnection, wanted: pl.DataFrame) -> pl.DataFrame:
-    pools = _newest_readings(connection, wanted, mart="fct_pools_daily", columns=_POOL_COLUMNS, days=7)
+    pools = newest_readings(
+        connection, wanted["as_of_week"].to_list(), mart="fct_pools_daily", columns=_POOL_COLUMNS, days=7
+    )
     return pools.filter("is_known_token").drop("is_known_token", "fdv_usd")
 
 
 def _pool_only_weeks(connection: duckdb.DuckDBPyConnection, wanted: pl.DataFrame) -> pl.DataFrame:
     """Tokens that only pools are known of; their size is what all their tokens would be worth."""
-    pools = _newest_readings(connection, wanted, mart="fct_pools_daily", columns=_POOL_COLUMNS, days=7)
+    pools = newest_readings(
+        connection, wanted["as_of_week"].to_list(), mart="fct_pools_daily", columns=_POOL_COLUMNS, days=7
+    )
     given = pools.filter(~pl.col("is_known_token")).with_columns(
         is_low_cap=pl.col("fdv_usd").is_between(MIN_CAP_USD, MAX_LOW_CAP_USD).fill_null(value=False),
         is_graded=pl.lit(value=False),

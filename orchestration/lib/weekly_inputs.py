@@ -35,6 +35,35 @@ def token_of_day(rows: str) -> str:
     )
 
 
+def newest_readings(
+    connection: duckdb.DuckDBPyConnection, weeks: Sequence[date], *, mart: str, columns: str, days: int
+) -> pl.DataFrame:
+    """The newest row of a sparse mart by token and week: of the days before the Monday, and known by its 00:00.
+
+    Args:
+        connection: Warehouse with the marts.
+        weeks: Mondays.
+        mart: Table of `marts` with token_id, market_date and available_at.
+        columns: SQL of what to read of it as `facts`.
+        days: How old a row may be, in days before the Monday.
+
+    Returns:
+        as_of_week, token_id and the columns; a week and token without such a row is not there.
+    """
+    return connection.execute(
+        f"""
+        select weeks.as_of_week, facts.token_id, {columns}
+        from (select unnest($weeks::date[]) as as_of_week) as weeks
+        inner join marts.{mart} as facts
+            on
+                facts.market_date < weeks.as_of_week and facts.market_date >= weeks.as_of_week - {days}
+                and facts.available_at <= timezone('UTC', weeks.as_of_week::timestamp)
+        qualify row_number() over (partition by weeks.as_of_week, facts.token_id order by facts.market_date desc) = 1
+        """,
+        {"weeks": list(weeks)},
+    ).pl()
+
+
 def weekly_features(connection: duckdb.DuckDBPyConnection, *, until: date) -> pl.DataFrame:
     """Features of the broad universe at the close before each Monday up to `until`: `daily_features` of the Sundays."""
     return _features(connection, "isodow(features.market_date) = 7 and features.market_date < ?", [until])

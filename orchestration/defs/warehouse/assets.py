@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import redirect_stdout
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -94,8 +94,8 @@ class DbtRun:
     """
 
     events: list[Any]
-    results: dict[str, Any] = field(default_factory=dict)
-    failure: DagsterDbtCliRuntimeError | None = None
+    results: dict[str, Any]
+    failure: DagsterDbtCliRuntimeError | None
 
 
 def run_dbt(
