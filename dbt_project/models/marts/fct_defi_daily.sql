@@ -1,4 +1,5 @@
--- Use of a token's protocols and of its chain. Rows of a protocol family count once: only those that stand for a coin land.
+-- Use of a token's protocols and of its chain, from its first price on. Rows of a protocol family count once: only those that stand for a
+-- coin land.
 with metrics as (
     select
         coin_id as token_id,
@@ -52,11 +53,19 @@ carried as (
             )
         )::date as market_date
     from followed
+),
+
+priced as (
+    select
+        token_id,
+        min(market_date) as first_date
+    from {{ ref('fct_daily') }}
+    group by token_id
 )
 
 select
-    token_id,
-    market_date,
+    carried.token_id,
+    carried.market_date,
     sum(value) filter (where metric = 'tvl_usd') as protocol_tvl_usd,
     sum(value) filter (where metric = 'chain_tvl_usd') as chain_tvl_usd,
     sum(value) filter (where metric = 'fees_usd') as fees_usd,
@@ -65,5 +74,6 @@ select
     -- A value that is carried on would have been known as late as one of its own day.
     max(available_at + (market_date - metric_date) * interval 1 day) as available_at
 from carried
-group by token_id, market_date
-order by token_id, market_date
+inner join priced on carried.token_id = priced.token_id and carried.market_date >= priced.first_date
+group by carried.token_id, carried.market_date
+order by carried.token_id, carried.market_date
