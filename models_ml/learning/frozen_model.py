@@ -25,7 +25,7 @@ class FrozenModel:
         boosters: LightGBM model text by name.
         columns: Columns the boosters read.
         training_weeks: First and last week trained on.
-        training_rows: Rows trained on.
+        training_rows: Rows the refit may train on; its boosters learn from at most `boosters.MOST_TRAINING_ROWS` of them.
         constants: Numbers learnt beside the trees: base rates, conformal multipliers.
         parameters: What was tuned, and how many trials it took (`trials`, 0 where nothing was).
         data_hash: sha256 over the rows trained on, labels included (`training_profile.data_hash`); empty in a model that an earlier

@@ -29,7 +29,10 @@ COLUMNS: Mapping[str, tuple[str, str]] = {
     "column_names": ("varchar", "The columns (JSON list)."),
     "training_first_week": ("date", "First week trained on."),
     "training_last_week": ("date", "Last week trained on: its label had ended before the refit."),
-    "training_rows": ("bigint", "Rows trained on, a count."),
+    "training_rows": (
+        "bigint",
+        "Rows the refit may train on, a count; of more than 300,000 each booster learns from a seeded sample of so many.",
+    ),
     "data_hash": ("varchar", "sha256 over those rows, labels included; null in a model that an earlier release froze."),
     "parameters": ("varchar", "What was tuned (JSON object)."),
     "constants": ("varchar", "Numbers learnt beside the trees (JSON object)."),
