@@ -65,6 +65,12 @@ class SimulationSettingsEnv(BaseModel):
 
     seed: int = 7
     tokens: int = Field(default=250, ge=130, le=6000, description="Below 130 too few are eligible for a first model.")
+    start: date = Field(
+        default=date(2022, 1, 3),
+        ge=date(2017, 1, 2),
+        le=date(2023, 1, 2),
+        description="First day of the market; an earlier one is another market, with more history.",
+    )
     is_null: bool = Field(default=False, description="Whether nothing predicts anything.")
     identity_events: bool = Field(
         default=False, description="Whether tokens are renamed, migrate, merge and reuse tickers."

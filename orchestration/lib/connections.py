@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from orchestration.lib.ingestion import Ingestion, Reach
 from orchestration.lib.landing import LandingStore, read_lags
-from orchestration.lib.week_choice import SIMULATED_END, SIMULATED_START
+from orchestration.lib.week_choice import SIMULATED_END
 from orchestration.lib.weeks import instant_of
 from orchestration.settings import REPOSITORY_ROOT, ProviderSettings, Settings
 from orchestration.sources.http import HttpClient, HttpLimits
@@ -143,7 +143,7 @@ class Connections:
                     tokens=chosen.tokens,
                     is_null=chosen.is_null,
                     identity_events=chosen.identity_events,
-                    start=SIMULATED_START,
+                    start=chosen.start,
                     end=SIMULATED_END,
                 )
             )

@@ -13,7 +13,6 @@ from orchestration.lib.bulk_import import archive_span, load_mapping
 from orchestration.lib.weeks import WEEK, WeekError, monday_of
 from orchestration.settings import Settings
 
-SIMULATED_START = date(2022, 1, 3)
 SIMULATED_LAST_WEEK = date(2025, 1, 6)
 """Default week of the simulation: three years of history."""
 SIMULATED_END = date(2025, 7, 7)
@@ -46,7 +45,12 @@ def choose_week(settings: Settings, *, today: date | None = None) -> WeekChoice:
     """
     now = today or datetime.now(UTC).date()
     if settings.source == "simulated":
-        first, last, default, end = SIMULATED_START, SIMULATED_END, SIMULATED_LAST_WEEK, "the simulated market ends"
+        first, last, default, end = (
+            settings.simulation.start,
+            SIMULATED_END,
+            SIMULATED_LAST_WEEK,
+            "the simulated market ends",
+        )
     elif settings.source == "archive":
         folder = settings.archive
         if folder is None or not folder.is_dir():
