@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from benchmarks import candles, features, optimiser
+from benchmarks import candles, features, optimiser, weekly
 from benchmarks.page import with_parts
 
 RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results" / "benchmarks.md"
@@ -34,6 +34,7 @@ PARTS: Mapping[str, tuple[str, Callable[[], Sequence[str]]]] = {
     "compared": ("Beside other ways", compared),
     "features": ("All features", features.scale),
     "optimiser": ("Optimiser", optimiser.scale),
+    "weekly": ("The weekly run", weekly.scale),
     "limits": ("Limits of venues", candles.limits),
 }
 """Name, heading and measurement of each part, in the order of the page."""
