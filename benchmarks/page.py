@@ -9,6 +9,7 @@ import os
 import platform
 import re
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 
 TITLE = "# Benchmarks"
 HEADING = re.compile(r"^## (.+)$", re.MULTILINE)
@@ -29,5 +30,13 @@ def with_parts(page: str, measured: Mapping[str, Sequence[str]], *, order: Seque
     return "\n\n".join([TITLE, *shown]) + "\n"
 
 
+VERSIONS = ("dagster", "dbt-core", "dbt-duckdb", "duckdb", "polars", "pyarrow", "lightgbm")
+
+
 def _machine() -> str:
-    return f"Python {platform.python_version()}, {os.cpu_count()} processors."
+    gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    versions = ", ".join(f"{name} {version(name)}" for name in VERSIONS)
+    return (
+        f"{platform.system()} on {platform.machine()}, {os.cpu_count()} processors, {gib:.0f} GiB; "
+        f"Python {platform.python_version()}, {versions}."
+    )

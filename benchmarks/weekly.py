@@ -46,6 +46,8 @@ GROUPS = {
 """What stands apart from the way from landed data to a published week: reading the providers, and going through the models' past."""
 
 FIRST, NEXT = "first run", "next week"
+DAGSTER_ITSELF, DBT_ITSELF = "(Dagster and start-up)", " (dbt itself)"
+"""What is no work on data: the command outside all steps, and a step of dbt while no model or test of it ran."""
 SHOWN_SECONDS = 2.0
 """Steps that take less at the largest size are shown as one."""
 
@@ -93,18 +95,38 @@ class Sample:
 class Sampler(threading.Thread):
     """Looks at a process and its children several times a second until it ends."""
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, dbt_results: Path) -> None:
         """Watch a process.
 
         Args:
             pid: The process.
+            dbt_results: The file that each run of dbt ends with, kept as it changes.
         """
         super().__init__(daemon=True)
         self._root = psutil.Process(pid)
+        self._dbt_results = dbt_results
+        self._seen = dbt_results.stat().st_mtime if dbt_results.exists() else 0.0
         self.samples: list[Sample] = []
+        self.dbt_busy: list[tuple[float, float]] = []
 
     def run(self) -> None:
         """Sample until the process has ended."""
+        self._sample()
+        self._read_dbt()
+
+    def _read_dbt(self) -> None:
+        if not self._dbt_results.exists() or (changed := self._dbt_results.stat().st_mtime) == self._seen:
+            return
+        try:
+            results = json.loads(self._dbt_results.read_text())["results"]
+        except json.JSONDecodeError:
+            return  # being written; the next look reads it whole
+        self._seen = changed
+        for timing in (timing for result in results for timing in result["timing"]):
+            begin, end = (datetime.fromisoformat(timing[key]).timestamp() for key in ("started_at", "completed_at"))
+            self.dbt_busy.append((begin, end))
+
+    def _sample(self) -> None:
         while self._root.is_running() and self._root.status() != psutil.STATUS_ZOMBIE:
             processor, resident = 0.0, 0
             for process in self._family():
@@ -116,6 +138,7 @@ class Sampler(threading.Thread):
                     continue  # it ended between two looks; its parent has its seconds now
             if resident:
                 self.samples.append(Sample(time.time(), processor, resident))
+            self._read_dbt()
             time.sleep(SAMPLE_SECONDS)
 
     def _family(self) -> list[psutil.Process]:
@@ -147,7 +170,7 @@ def _measured(tokens: int, run: str, folder: Path, week: date) -> list[Cost]:
     with subprocess.Popen(
         [sys.executable, "-m", "orchestration.cli", "run"], env=environment, cwd=REPOSITORY
     ) as process:
-        sampler = Sampler(process.pid)
+        sampler = Sampler(process.pid, folder / "dbt" / "target" / "run_results.json")
         sampler.start()
         code = process.wait()
     ended = time.time()
@@ -156,13 +179,37 @@ def _measured(tokens: int, run: str, folder: Path, week: date) -> list[Cost]:
         raise SystemExit(
             f"bench: the {run} of {tokens} tokens in {folder} ended with exit code {code}; see its run.log"
         )
-    spans = [("", started, ended), *_steps(folder, started)]
+    steps = _steps(folder, started)
     token_days = _token_days(folder)
     at = datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds")
-    return [
-        Cost(tokens, run, step, *_within(sampler.samples, begin, end), token_days, at, round(load, 1))
-        for step, begin, end in spans
+
+    def cost(step: str, figures: tuple[float, float, float]) -> Cost:
+        return Cost(tokens, run, step, *figures, token_days, at, round(load, 1))
+
+    whole = _within(sampler.samples, started, ended)
+    spans = {step: _within(sampler.samples, begin, end) for step, begin, end in steps}
+    outside = tuple(round(whole[place] - sum(span[place] for span in spans.values()), 2) for place in (0, 1))
+    costs = [
+        cost("", whole),
+        cost(DAGSTER_ITSELF, (*outside, 0.0)),
+        *(cost(step, span) for step, span in spans.items()),
     ]
+    for step, begin, end in steps:
+        if step.startswith("dbt_"):
+            idle = round(end - begin - covered(sampler.dbt_busy, begin, end), 2)
+            costs.append(cost(step + DBT_ITSELF, (idle, 0.0, 0.0)))
+    return costs
+
+
+def covered(intervals: Iterable[tuple[float, float]], begin: float, end: float) -> float:
+    """Seconds between two instants on which at least one of the intervals lies."""
+    total, reached = 0.0, begin
+    for start, stop in sorted(intervals):
+        start, stop = max(start, reached), min(stop, end)
+        if stop > start:
+            total += stop - start
+            reached = stop
+    return total
 
 
 def _within(samples: Sequence[Sample], begin: float, end: float) -> tuple[float, float, float]:
