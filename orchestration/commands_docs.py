@@ -29,7 +29,7 @@ def write_dbt_docs() -> int:
     warehouse and not to what is published, which a run swaps in whole.
     """
     from orchestration.lib.dbt_translator import DBT_EXECUTABLE, DBT_PROJECT
-    from orchestration.lib.resources import dbt_environment
+    from orchestration.lib.resources import RebuiltDays, dbt_environment
 
     folder = DataFolder(load_settings().folder)
     has_warehouse = folder.warehouse.exists()
@@ -40,7 +40,7 @@ def write_dbt_docs() -> int:
         done = _run([str(DBT_EXECUTABLE), *arguments], env=dict(os.environ))
     else:
         # dbt opens the warehouse, so no run may be under way.
-        with RunLock(folder.root), dbt_environment(folder, as_of=instant_of(LATEST), rebuilt_from=LATEST):
+        with RunLock(folder.root), dbt_environment(folder, as_of=instant_of(LATEST), rebuilt=RebuiltDays(LATEST)):
             done = _run([str(DBT_EXECUTABLE), *arguments], env=dict(os.environ))
     if done.returncode:
         raise TidemarkError(

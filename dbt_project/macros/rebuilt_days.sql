@@ -2,22 +2,55 @@
     it stays as it is and is not read but for what the first days look back on. -#}
 
 {% macro begin_rebuilt_days() -%}
-    {#- Which model of this run computed which days; the first row is what landed facts touch. -#}
+    {#- Which days this run computes: first those of every model, then those from which loads touch the facts of a source (the environment
+        has both); models that go back further add theirs. A model starts at the earliest of all that stand before it. -#}
+    {%- set touched = fromjson(env_var("TIDEMARK_TOUCHED", "{}")) -%}
     create schema if not exists intermediate;
-    create or replace table intermediate.rebuilt_days as
-    select null::varchar as model, date '{{ env_var("TIDEMARK_REBUILT_FROM", "1900-01-01") }}' as rebuilt_from
+    create or replace table intermediate.rebuilt_days (node varchar, rebuilt_from date);
+    insert into intermediate.rebuilt_days values
+        (null, date '{{ env_var("TIDEMARK_REBUILT_FROM", "1900-01-01") }}')
+        {%- for source, day in touched.items() %}, ('{{ source }}', date '{{ day }}'){% endfor %};
+    create or replace table intermediate.node_ancestors (node varchar, ancestor varchar);
+    {%- if execute %}
+    insert into intermediate.node_ancestors
+    select lines.node, unnest(lines.ancestors)
+    from (values {% for node in graph.nodes.values() if node.config.materialized == 'incremental' %}
+        ('{{ node.name }}', {{ ancestors_of(node.unique_id) }}){% if not loop.last %},{% endif %}{% endfor %}
+    ) as lines(node, ancestors);
+    {%- endif %}
+    create or replace view intermediate.first_rebuilt_days as
+    select
+        node_ancestors.node,
+        min(rebuilt_days.rebuilt_from) as rebuilt_from
+    from intermediate.node_ancestors
+    inner join intermediate.rebuilt_days
+        on rebuilt_days.node is null or node_ancestors.ancestor = rebuilt_days.node
+    group by node_ancestors.node
+{%- endmacro %}
+
+{% macro ancestors_of(unique_id) -%}
+    {#- Names of a model and of every model and source before it, as a list in SQL. -#}
+    {%- set found = [unique_id] -%}
+    {%- for each in found -%}
+        {%- for parent in (graph.nodes[each].depends_on.nodes if each in graph.nodes else []) if parent not in found -%}
+            {%- do found.append(parent) -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    {%- set names = [] -%}
+    {%- for each in found -%}{%- do names.append("'" ~ each.split('.')[-1] ~ "'") -%}{%- endfor -%}
+    [{{ names | join(', ') }}]
 {%- endmacro %}
 
 {% macro rebuilt_from(first_wrong=none) -%}
-    {#- First day this model computes, as a literal: that of the run, or an earlier one that a model before it had to go back to, or the
+    {#- First day this model computes, as a literal: the earliest of the run's, of those of the sources and models before it, and of the
         one day `first_wrong` (a query of one date) finds: what is known in hindsight, as a market's coin, may change rows of earlier days. -#}
     {%- if not execute -%}date '1900-01-01'
     {%- else -%}
-        {%- set mine = "select rebuilt_from from intermediate.rebuilt_days where model = '" ~ model.name ~ "'" -%}
+        {%- set mine = "select rebuilt_from from intermediate.rebuilt_days where node = '" ~ model.name ~ "'" -%}
         {%- if run_query(mine).rows | length == 0 -%}
             {%- do run_query(
-                "insert into intermediate.rebuilt_days select '" ~ model.name ~ "', least(min(rebuilt_from), ("
-                ~ (first_wrong or "null") ~ ")) from intermediate.rebuilt_days"
+                "insert into intermediate.rebuilt_days select node, least(rebuilt_from, (" ~ (first_wrong or "null")
+                ~ ")) from intermediate.first_rebuilt_days where node = '" ~ model.name ~ "'"
             ) -%}
         {%- endif -%}
         date '{{ run_query(mine).rows[0][0] }}'

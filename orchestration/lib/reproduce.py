@@ -40,7 +40,7 @@ from orchestration.lib.index_weeks import append_indices, compute_indices, read_
 from orchestration.lib.monitored_weeks import MONITOR_TABLES, build_monitor
 from orchestration.lib.outcome_weeks import build_outcomes
 from orchestration.lib.registry import ModelRegistry
-from orchestration.lib.resources import dbt_environment
+from orchestration.lib.resources import EVERY_DAY, dbt_environment
 from orchestration.lib.run_context import BUILDS, RunContext
 from orchestration.lib.screen_judgements import SCREEN_JUDGEMENTS
 from orchestration.lib.screen_weeks import SCREEN_TABLES, build_moonshots
@@ -208,7 +208,7 @@ def _scratch(
 
 def _run_dbt(scratch: DataFolder, *, as_of: datetime) -> None:
     """Build everything up to the marts, without tests: what is built is compared, not published."""
-    with dbt_environment(scratch, as_of=as_of, rebuilt_from=date(1900, 1, 1)):
+    with dbt_environment(scratch, as_of=as_of, rebuilt=EVERY_DAY):
         environment = {
             **os.environ,
             "DBT_TARGET_PATH": str(scratch.root / "target"),

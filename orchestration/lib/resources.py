@@ -3,9 +3,11 @@
 Belongs here: what an asset is handed. Does not: what it does with it.
 """
 
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 import dagster as dg
@@ -188,13 +190,38 @@ def _say_nothing(_text: str) -> None:
     """Report nothing."""
 
 
+FIRST_DAY = date(1900, 1, 1)
+
+
+@dataclass(frozen=True)
+class RebuiltDays:
+    """Which days the incremental models compute (`dbt_project/macros/rebuilt_days.sql`).
+
+    Attributes:
+        first: First day of every model.
+        touched: Earlier first days of the models that a source's facts reach, by its raw view (`source__dataset`).
+    """
+
+    first: date
+    touched: Mapping[str, date] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        """Both, for the log."""
+        earlier = [f"{view} from {day}" for view, day in sorted(self.touched.items()) if day < self.first]
+        return f"from {self.first}" + (f"; what rests on {', '.join(earlier)}" if earlier else "")
+
+
+EVERY_DAY = RebuiltDays(FIRST_DAY)
+
+
 @contextmanager
-def dbt_environment(folder: DataFolder, *, as_of: datetime, rebuilt_from: date) -> Iterator[None]:
-    """Environment that a dbt subprocess inherits: the warehouse, the instant, the first day to compute, and our packages."""
+def dbt_environment(folder: DataFolder, *, as_of: datetime, rebuilt: RebuiltDays) -> Iterator[None]:
+    """Environment that a dbt subprocess inherits: the warehouse, the instant, the days to compute, and our packages."""
     values = {
         "TIDEMARK_WAREHOUSE": str(folder.warehouse),
         "TIDEMARK_AS_OF_INSTANT": as_of.isoformat(),
-        "TIDEMARK_REBUILT_FROM": rebuilt_from.isoformat(),
+        "TIDEMARK_REBUILT_FROM": rebuilt.first.isoformat(),
+        "TIDEMARK_TOUCHED": json.dumps({view: day.isoformat() for view, day in rebuilt.touched.items()}),
         "PYTHONPATH": os.pathsep.join([str(REPOSITORY_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]),
     }
     before = {name: os.environ.get(name) for name in values}

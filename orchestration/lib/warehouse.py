@@ -25,7 +25,7 @@ __all__ = [
     "connect",
     "create_raw_views",
     "create_schemas",
-    "earliest_change",
+    "first_changes",
     "table_exists",
 ]
 
@@ -67,15 +67,15 @@ def create_schemas(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(f"create schema if not exists {schema}")
 
 
-def earliest_change(
+def first_changes(
     connection: duckdb.DuckDBPyConnection,
     *,
     since: datetime | None,
     as_of: datetime,
     datasets: list[Dataset],
     not_before: date = date.min,
-) -> date | None:
-    """First market_date that may look different through loads after `since`, among rows known at `as_of`; None for none.
+) -> dict[str, date]:
+    """First market_date of each dataset that may look different through loads after `since`, among rows known at `as_of`.
 
     A row counts for the last day before it became known: a monthly series that comes five weeks late changes nothing that was
     built for the weeks in between.
@@ -86,19 +86,23 @@ def earliest_change(
         as_of: Rows available later do not count.
         datasets: Dated datasets that features depend on.
         not_before: Days before it do not count.
+
+    Returns:
+        The day by the dataset's raw view, `source__name`; datasets without a change are left out.
     """
-    newest = []
+    changes = {}
     for dataset in datasets:
+        view = f"{dataset.source}__{dataset.name}"
         after = "" if since is None else f"and loaded_at > '{since.isoformat()}'::timestamptz"
         row = connection.execute(
             f"select min(known_date) from (select timezone('UTC', available_at)::date - 1 as known_date, loaded_at, available_at "
-            f"from raw.{dataset.source}__{dataset.name}) "
+            f"from raw.{view}) "
             f"where available_at <= '{as_of.isoformat()}'::timestamptz and known_date >= ? {after}",
             [not_before],
         ).fetchone()
         if row is not None and row[0] is not None:
-            newest.append(row[0])
-    return min(newest) if newest else None
+            changes[view] = row[0]
+    return changes
 
 
 def table_exists(connection: duckdb.DuckDBPyConnection, schema: str, name: str) -> bool:

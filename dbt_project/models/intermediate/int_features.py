@@ -22,7 +22,8 @@ def model(dbt, session):
     news = dbt.ref("fct_news_daily")
     since = None
     if dbt.is_incremental:
-        since = session.execute("select min(rebuilt_from) from intermediate.rebuilt_days").fetchone()[0]
+        first = "select rebuilt_from from intermediate.first_rebuilt_days where node = 'int_features'"
+        since = session.execute(first).fetchone()[0]
         session.execute("insert into intermediate.rebuilt_days values ('int_features', ?)", [since])
         # One day more than the look-back: a daily return needs the price of the day before.
         in_reach = f"market_date >= date '{since - timedelta(days=LONGEST_LOOK_BACK_DAYS + 1)}'"

@@ -9,7 +9,8 @@ def model(dbt, session):
     features = dbt.ref("feat_token_daily")
     members = dbt.ref("int_market_members").filter("is_broad")
     if dbt.is_incremental:
-        since = session.execute("select min(rebuilt_from) from intermediate.rebuilt_days").fetchone()[0]
+        first = "select rebuilt_from from intermediate.first_rebuilt_days where node = 'int_features_relative'"
+        since = session.execute(first).fetchone()[0]
         session.execute("insert into intermediate.rebuilt_days values ('int_features_relative', ?)", [since])
         features, members = (relation.filter(f"market_date >= date '{since}'") for relation in (features, members))
     broad = (

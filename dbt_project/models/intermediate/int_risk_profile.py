@@ -17,7 +17,8 @@ def model(dbt, session):
     daily = dbt.ref("fct_daily")
     since = None
     if dbt.is_incremental:
-        since = session.execute("select min(rebuilt_from) from intermediate.rebuilt_days").fetchone()[0]
+        first = "select rebuilt_from from intermediate.first_rebuilt_days where node = 'int_risk_profile'"
+        since = session.execute(first).fetchone()[0]
         session.execute("insert into intermediate.rebuilt_days values ('int_risk_profile', ?)", [since])
         # One day more than the look-back: a daily return needs the price of the day before.
         daily = daily.filter(f"market_date >= date '{since - timedelta(days=LOOK_BACK_DAYS + 1)}'")

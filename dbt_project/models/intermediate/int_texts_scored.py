@@ -18,7 +18,8 @@ def model(dbt, session):
     posts = dbt.ref("stg_reddit__posts")
     since = None
     if dbt.is_incremental:
-        since = session.execute("select min(rebuilt_from) from intermediate.rebuilt_days").fetchone()[0]
+        first = "select rebuilt_from from intermediate.first_rebuilt_days where node = 'int_texts_scored'"
+        since = session.execute(first).fetchone()[0]
         session.execute("insert into intermediate.rebuilt_days values ('int_texts_scored', ?)", [since])
         in_reach = f"market_date >= date '{since - timedelta(days=WITHIN_DAYS + 1)}'"
         headlines, posts = headlines.filter(in_reach), posts.filter(in_reach)

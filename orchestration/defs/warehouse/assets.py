@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
@@ -19,29 +19,33 @@ from orchestration.lib.dbt_checks import RUN_RESULTS, contract_checks, described
 from orchestration.lib.dbt_translator import MANIFEST, WarehouseTranslator, words_of_columns
 from orchestration.lib.metadata import read_layout, table_columns, table_metadata
 from orchestration.lib.published_checks import judge_mart, mart_check_spec
-from orchestration.lib.resources import POOL, RunLease, Warehouse, Week, dbt_environment
+from orchestration.lib.resources import (
+    EVERY_DAY,
+    FIRST_DAY,
+    POOL,
+    RebuiltDays,
+    RunLease,
+    Warehouse,
+    Week,
+    dbt_environment,
+)
 from orchestration.lib.run_context import RunContext, begin_build, first_unfinished_day, last_completed
 from orchestration.lib.suites_marts import mart_tables
 from orchestration.lib.table_comments import view_descriptions
 from orchestration.lib.versions import create_versioned_tables
-from orchestration.lib.warehouse import create_raw_views, create_schemas, earliest_change, table_exists
+from orchestration.lib.warehouse import create_raw_views, create_schemas, first_changes, table_exists
 from orchestration.lib.warehouse_tables import create_written_tables
 from orchestration.lib.weeks import WEEK, instant_of
 from orchestration.sources.datasets import DATASETS
 
-FIRST_DAY = date(1900, 1, 1)
 API_COLUMNS = view_descriptions(validate_manifest(MANIFEST))
 SHOWN = ("marts", "quality", "api")
 """Schemas whose tables are previewed in the UI; of the others it shows columns and, of tables, the row count. To run every staging view
 would cost more than it tells."""
 
 
-def prepare_build(warehouse: Warehouse, week: Week, run_id: str) -> tuple[RunContext, date]:
-    """Open the warehouse for a build: schemas, raw views, the build's row; and which days are to be computed.
-
-    Returns:
-        The build, and the first market_date that is computed (`dbt_project/macros/rebuilt_days.sql`).
-    """
+def prepare_build(warehouse: Warehouse, week: Week, run_id: str) -> tuple[RunContext, RebuiltDays]:
+    """Open the warehouse for a build: schemas, raw views, the build's row; and which days are to be computed."""
     folder, as_of_week = warehouse.folder, week.choose()
     cutoff = datetime.now(UTC)
     oldest_correction = as_of_week - WEEK * warehouse.settings.correction_weeks
@@ -53,7 +57,7 @@ def prepare_build(warehouse: Warehouse, week: Week, run_id: str) -> tuple[RunCon
         before = last_completed(connection)
         unfinished = first_unfinished_day(connection)
         touched = {
-            not_before: earliest_change(
+            not_before: first_changes(
                 connection,
                 since=before["input_cutoff"] if before else None,
                 as_of=instant_of(as_of_week),
@@ -70,17 +74,18 @@ def prepare_build(warehouse: Warehouse, week: Week, run_id: str) -> tuple[RunCon
             input_cutoff=cutoff,
             inputs_hash=warehouse.store().inputs_hash(cutoff),
             code_version=code_version(),
-            earliest_change=touched[oldest_correction],
+            earliest_change=min(touched[oldest_correction].values(), default=None),
             rebuild=week.rebuild(),
             version_reason=week.reason or ("rebuild" if week.rebuild_from else None),
             correction_weeks=warehouse.settings.correction_weeks,
         )
         has_features = table_exists(connection, "intermediate", "int_features")
         is_same_code = before is not None and before["code_version"] == context.code_version
-    if not (has_features and is_same_code and context.changed_from):
-        return context, FIRST_DAY
+    if not (before and has_features and is_same_code):
+        return context, EVERY_DAY
     # A fact from before the reach of corrections changes the features of its days, but by itself no recorded week.
-    return context, min(day for day in (context.changed_from, touched[FIRST_DAY], unfinished) if day is not None)
+    new_days = min(before["as_of_week"], as_of_week)
+    return context, RebuiltDays(min(new_days, unfinished or new_days), touched[FIRST_DAY])
 
 
 @dataclass(frozen=True)
@@ -99,7 +104,7 @@ class DbtRun:
 
 
 def run_dbt(
-    context: dg.AssetExecutionContext, dbt: DbtCliResource, folder: DataFolder, *, as_of: datetime, rebuilt_from: date
+    context: dg.AssetExecutionContext, dbt: DbtCliResource, folder: DataFolder, *, as_of: datetime, rebuilt: RebuiltDays
 ) -> DbtRun:
     """Run `dbt build` as a subprocess to its end: no connection is open while it works."""
     target = folder.root / "dbt" / "target"
@@ -107,14 +112,14 @@ def run_dbt(
     (target / RUN_RESULTS).unlink(missing_ok=True)  # a run that fails early would seem to have those of the run before
     # dbt's unit tests judge the code and not the data: make test runs them, a week need not.
     arguments = ["build", "--exclude-resource-type", "unit_test"]
-    if rebuilt_from == FIRST_DAY:
+    if rebuilt == EVERY_DAY:
         arguments.append("--full-refresh")
     log = folder.root / "dbt" / "dbt.log"
     events: list[Any] = []
     failure = None
     # dbt's own lines go into its log: the terminal shows one line a step, Dagster the events.
     with (
-        dbt_environment(folder, as_of=as_of, rebuilt_from=rebuilt_from),
+        dbt_environment(folder, as_of=as_of, rebuilt=rebuilt),
         log.open("a") as written,
         redirect_stdout(written),
     ):
@@ -174,11 +179,11 @@ def dbt_marts(
     context: dg.AssetExecutionContext, lease: RunLease, warehouse: Warehouse, week: Week, dbt: DbtCliResource
 ) -> Iterator[Any]:
     """Staging, intermediate and marts."""
-    build, rebuilt_from = prepare_build(warehouse, week, context.run_id)
+    build, rebuilt = prepare_build(warehouse, week, context.run_id)
     context.log.info(
-        "build of %s: facts changed from %s, days computed from %s", build.as_of_week, build.changed_from, rebuilt_from
+        "build of %s: facts changed from %s, days computed: %s", build.as_of_week, build.changed_from, rebuilt
     )
-    run = run_dbt(context, dbt, warehouse.folder, as_of=build.as_of, rebuilt_from=rebuilt_from)
+    run = run_dbt(context, dbt, warehouse.folder, as_of=build.as_of, rebuilt=rebuilt)
     yield from shown_events(context, warehouse, run)
 
 
@@ -195,7 +200,7 @@ def dbt_api(
     """The views that users query."""
     with warehouse.connect() as connection:
         build = warehouse.build(connection, context.run_id)
-    run = run_dbt(context, dbt, warehouse.folder, as_of=build.as_of, rebuilt_from=build.as_of_week)
+    run = run_dbt(context, dbt, warehouse.folder, as_of=build.as_of, rebuilt=RebuiltDays(build.as_of_week))
     yield from shown_events(context, warehouse, run)
 
 

@@ -41,6 +41,8 @@ BORN = {
 
 OF_THE_BUILD = {
     "intermediate.rebuilt_days": "which days the last build computed",
+    "intermediate.first_rebuilt_days": "which days the last build computed",
+    "intermediate.node_ancestors": "what stands before a model, which is code",
     "intermediate.int_unlock_releases": "schedules as they stand on the newest day",
     "marts.fct_unlock_calendar": "what lies ahead of the newest day",
     "marts.fct_unlock_months": "what lies ahead of the newest day",

@@ -13,13 +13,12 @@ import polars as pl
 from orchestration.lib.connections import LAGS
 from orchestration.lib.data_folder import DataFolder
 from orchestration.lib.landing import LandingStore, find_lag, read_lags
-from orchestration.lib.resources import dbt_environment
+from orchestration.lib.resources import EVERY_DAY, RebuiltDays, dbt_environment
 from orchestration.lib.warehouse import connect, create_raw_views, create_schemas
 from orchestration.lib.weeks import instant_of
 from orchestration.sources.datasets import Dataset
 from tests.integration.warehouse.dbt_server import DbtDone, DbtServer
 
-FIRST_DAY = date(1900, 1, 1)
 LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 TESTED = ("--exclude", "tidemark.api", "--exclude-resource-type", "unit_test")
 """What a run builds, with dbt's tests of the data, but for the views of `api`."""
@@ -83,7 +82,7 @@ class ScratchWarehouse:
             if not frame.is_empty():
                 self.land(dataset, frame, partition=label.partition("@")[2] or None)
 
-    def build(self, week: date, *, rebuilt_from: date = FIRST_DAY, arguments: tuple[str, ...] = MODELS) -> str:
+    def build(self, week: date, *, rebuilt: RebuiltDays = EVERY_DAY, arguments: tuple[str, ...] = MODELS) -> str:
         """Build as of Monday `week` as the weekly run does, a full refresh where days are computed from the first one on.
 
         Returns:
@@ -95,15 +94,15 @@ class ScratchWarehouse:
             create_raw_views(connection, self.root, input_cutoff=LATEST)
         # Seeds and the catalogue are files, so only the first build of a warehouse makes them.
         again = STANDING if self._is_built and arguments == MODELS else ()
-        refresh = ("--full-refresh",) if rebuilt_from == FIRST_DAY else ()
-        done = self.call_dbt("build", *refresh, *arguments, *again, week=week, rebuilt_from=rebuilt_from)
+        refresh = ("--full-refresh",) if rebuilt == EVERY_DAY else ()
+        done = self.call_dbt("build", *refresh, *arguments, *again, week=week, rebuilt=rebuilt)
         assert done.code == 0, done.printed[-6000:]
         self._is_built = self._is_built or arguments in (MODELS, TESTED)
         return done.printed
 
-    def call_dbt(self, *arguments: str, week: date, rebuilt_from: date) -> DbtDone:
+    def call_dbt(self, *arguments: str, week: date, rebuilt: RebuiltDays) -> DbtDone:
         """Run a dbt command on the warehouse as of Monday `week`."""
-        with dbt_environment(DataFolder(self.root), as_of=instant_of(week), rebuilt_from=rebuilt_from):
+        with dbt_environment(DataFolder(self.root), as_of=instant_of(week), rebuilt=rebuilt):
             return self.dbt.call(*QUIETLY, *arguments)
 
     @contextmanager

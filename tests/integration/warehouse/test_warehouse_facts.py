@@ -15,6 +15,7 @@ from orchestration.lib.connections import LAGS
 from orchestration.lib.data_folder import DataFolder
 from orchestration.lib.index_weeks import read_market
 from orchestration.lib.landing import read_lags
+from orchestration.lib.resources import RebuiltDays
 from orchestration.lib.versions import create_versioned_tables
 from orchestration.lib.warehouse import connect
 from tests.integration.warehouse.comparison import ONE_ULP, first_difference, known_rows
@@ -206,7 +207,7 @@ def test_that_hindsight_stays_in_flagged_rows(new_warehouse, frames, free_plan):
 
     # The year of the plan lands later: days before the build change hands, and their features with them.
     truncated.land(CHARTS, charts_of_a_year(frames))
-    truncated.build(END, rebuilt_from=week, arguments=PRICED)
+    truncated.build(END, rebuilt=RebuiltDays(week), arguments=PRICED)
     for relation in ("intermediate.int_features", "marts.fct_daily"):
         now, at_once = (known_rows(each, relation, END) for each in (truncated, free_plan))
         assert first_difference(now, at_once, single_relative=ONE_ULP) is None

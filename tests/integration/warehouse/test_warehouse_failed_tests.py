@@ -12,6 +12,7 @@ from dagster_dbt.errors import DagsterDbtCliRuntimeError
 
 from orchestration.lib.data_folder import DataFolder
 from orchestration.lib.dbt_checks import read_run_results
+from orchestration.lib.resources import RebuiltDays
 from orchestration.lib.warehouse import connect
 
 WEEK = date(2024, 1, 1)
@@ -63,7 +64,7 @@ def failed(new_warehouse, empty):
             f"insert into marts.{TABLE} ({', '.join(names)}) values ({', '.join('?' * len(names))})",
             [values[name] for name in names],
         )
-    done = warehouse.call_dbt("test", "--select", TEST, week=WEEK, rebuilt_from=WEEK)
+    done = warehouse.call_dbt("test", "--select", TEST, week=WEEK, rebuilt=RebuiltDays(WEEK))
     assert done.code == 1, done.printed
     return OnDisk(folder, SimpleNamespace(source="simulated")), read_run_results(warehouse.dbt.target)
 

@@ -13,12 +13,13 @@ import pytest
 from orchestration.lib.connections import LAGS
 from orchestration.lib.data_folder import DataFolder
 from orchestration.lib.landing import read_lags
+from orchestration.lib.resources import EVERY_DAY, FIRST_DAY, RebuiltDays
 from orchestration.lib.run_context import begin_build, complete_build, last_completed
-from orchestration.lib.warehouse import connect, create_raw_views, create_schemas, earliest_change
+from orchestration.lib.warehouse import connect, create_raw_views, create_schemas, first_changes
 from orchestration.lib.weeks import instant_of, mondays
 from orchestration.sources.datasets import DATASETS
 from tests.integration.warehouse.comparison import ONE_ULP, differences
-from tests.integration.warehouse.scratch import FIRST_DAY, LATEST
+from tests.integration.warehouse.scratch import LATEST
 from tests.integration.warehouse.synthetic_market import (
     ASSETS,
     CATEGORIES,
@@ -34,6 +35,8 @@ from tests.integration.warehouse.synthetic_market import (
 
 CORRECTED = CUT - timedelta(days=40)
 LATE = around(-1, 1)
+COMMITTED = CUT - timedelta(days=CUT.weekday() + 16)
+"""The Saturday two weeks before the cut; its commits are known one day later."""
 
 
 def split_at(frames, week):
@@ -45,6 +48,13 @@ def split_at(frames, week):
         known = instants <= instant_of(week) if dataset.is_dated else pl.lit(value=True)
         before[label], after[label] = (dataset, frame.filter(known)), (dataset, frame.filter(~known))
     return before, after
+
+
+def counted_again(frames):
+    """GitHub's commits of one week, counted anew."""
+    dataset, commits = frames["github/commits_weekly"]
+    week = (pl.col("feed") == "github") & (pl.col("market_date") == COMMITTED)
+    return {dataset.label: (dataset, commits.filter(week).with_columns(pl.col("commits") + 7))}
 
 
 def corrections(frames):
@@ -69,7 +79,7 @@ def build_as_a_run(warehouse, week):
         create_schemas(connection)
         create_raw_views(connection, warehouse.root, input_cutoff=LATEST)
         before = last_completed(connection)
-        changed = earliest_change(
+        changed = first_changes(
             connection,
             since=before["input_cutoff"] if before else None,
             as_of=instant_of(week),
@@ -83,12 +93,13 @@ def build_as_a_run(warehouse, week):
             input_cutoff=cutoff,
             inputs_hash="",
             code_version="",
-            earliest_change=changed,
+            earliest_change=min(changed.values(), default=None),
             rebuild=None,
             version_reason=None,
             correction_weeks=8,
         )
-    warehouse.build(week, rebuilt_from=run.changed_from or FIRST_DAY)
+    new_days = RebuiltDays(min(before["as_of_week"], week), changed) if before else EVERY_DAY
+    warehouse.build(week, rebuilt=new_days)
     with connect(DataFolder(warehouse.root).warehouse) as connection:
         complete_build(connection, run.build_id)
     return run.changed_from or FIRST_DAY
@@ -117,6 +128,8 @@ def test_weeks_added_to_a_warehouse_equal_one_full_build(full, weekly):
 def test_what_comes_late_rebuilds_what_it_touches_as_a_full_build_does(new_warehouse, frames, weekly):
     """A free plan that makes an exchange's series a coin's past, a sector and a class from undated lists, corrected and late rows.
 
+    Last a week of commits, from which only what rests on them is computed again.
+
     Each reaches back less far than the one before it, so the days between the two are those that it alone computed last.
     """
     grown, _, _ = weekly
@@ -127,6 +140,7 @@ def test_what_comes_late_rebuilds_what_it_touches_as_a_full_build_does(new_wareh
         (listed("rival-old", "Privacy Coins"), (END, around(-90, -90)[0])),
         (corrections(frames), (CORRECTED, CORRECTED)),
         (listed("late-peg", "Stablecoins"), (END, around(-30, -30)[0])),
+        (counted_again(frames), (COMMITTED + timedelta(days=1),) * 2),
     ]
     whole = new_warehouse()
     whole.land_all(frames)
@@ -140,6 +154,9 @@ def test_what_comes_late_rebuilds_what_it_touches_as_a_full_build_does(new_wareh
         rebuilt_from.append(rebuilt_days(grown, build_as_a_run(grown, END)))
 
     assert rebuilt_from == [expected for _, expected in steps]
+    first_days = dict(grown.query("select node, rebuilt_from from intermediate.first_rebuilt_days").iter_rows())
+    assert first_days["int_features"] == COMMITTED + timedelta(days=1)
+    assert first_days["fct_daily"] == END, "no price rests on commits"
     assert grown.query(price).item() == pytest.approx(before * 1.02)
     assert differences(grown, whole, END, single_relative=ONE_ULP) == {}
 

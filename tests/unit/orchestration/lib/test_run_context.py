@@ -38,7 +38,7 @@ def test_a_build_that_did_not_complete_tells_how_far_its_models_went_back(wareho
     begin(warehouse, "killed")
     assert first_unfinished_day(warehouse) is None  # before dbt began
 
-    warehouse.execute("create table intermediate.rebuilt_days (model varchar, rebuilt_from date)")
+    warehouse.execute("create table intermediate.rebuilt_days (node varchar, rebuilt_from date)")
     warehouse.execute("insert into intermediate.rebuilt_days values (null, ?), ('m', ?)", [WEEK, WENT_BACK_TO])
 
     assert first_unfinished_day(warehouse) == WENT_BACK_TO
@@ -48,9 +48,7 @@ def test_a_completed_build_tells_nothing(warehouse):
     assert first_unfinished_day(warehouse) is None
 
     begin(warehouse, "done")
-    warehouse.execute(
-        "create table intermediate.rebuilt_days as select 'm' as model, date '2024-03-01' as rebuilt_from"
-    )
+    warehouse.execute("create table intermediate.rebuilt_days as select 'm' as node, date '2024-03-01' as rebuilt_from")
     complete_build(warehouse, "done")
 
     assert first_unfinished_day(warehouse) is None
