@@ -14,34 +14,56 @@ with quotes as (
         market_cap_usd,
         volume_24h_usd,
         data_source,
-        available_at,
-        count(*) over (partition by token_id, market_date) as sources
+        available_at
     from {{ ref('int_quotes') }}
     where {{ in_rebuilt_days(days_before=5) }}
 ),
 
-doubled as (
-    select distinct token_id
+days as (
+    -- A group and a join: windows over the two or three quotes of a day cost five times as much.
+    select
+        token_id,
+        market_date,
+        count(*) as sources,
+        median(price_usd) as median_usd,
+        max(price_usd) / min(price_usd) as spread
     from quotes
-    where sources = 2
+    where {{ in_rebuilt_days() }}
+    group by token_id, market_date
 ),
 
-before as (
-    -- What all sources said in the five days before, of tokens of which two speak on some day.
+disputed as (
+    -- Days on which two differ, with what all said in the five days before.
+    select
+        days.token_id,
+        days.market_date,
+        median(earlier.price_usd) as median_before_usd
+    from days
+    left join quotes as earlier
+        on
+            days.token_id = earlier.token_id
+            and earlier.market_date between days.market_date - 5 and days.market_date - 1
+    where days.sources = 2 and days.spread > 1.1
+    group by days.token_id, days.market_date
+),
+
+given_way as (
+    -- Without days before, the later source gives way.
     select
         quotes.token_id,
         quotes.market_date,
-        quotes.source,
-        median(quotes.price_usd) over (
-            partition by quotes.token_id
-            order by quotes.market_date
-            range between interval 5 days preceding and interval 1 day preceding
-        ) as median_before_usd
+        quotes.source
     from quotes
-    inner join doubled on quotes.token_id = doubled.token_id
+    inner join disputed
+        on quotes.token_id = disputed.token_id and quotes.market_date = disputed.market_date
+    qualify
+        row_number() over (
+            partition by quotes.token_id, quotes.market_date
+            order by abs(ln(quotes.price_usd / disputed.median_before_usd)) desc nulls last, quotes.source_order desc
+        ) = 1
 ),
 
-measured as (
+judged as (
     select
         quotes.token_id,
         quotes.market_date,
@@ -52,41 +74,19 @@ measured as (
         quotes.volume_24h_usd,
         quotes.data_source,
         quotes.available_at,
-        quotes.sources,
-        median(quotes.price_usd) over day as median_usd,
-        max(quotes.price_usd) over day / min(quotes.price_usd) over day as spread,
-        -- Without days before, the later source gives way.
-        row_number() over (
-            partition by quotes.token_id, quotes.market_date
-            order by abs(ln(quotes.price_usd / before.median_before_usd)) desc nulls last, quotes.source_order desc
-        ) as distance_rank
-    from quotes
-    left join before
-        on
-            quotes.token_id = before.token_id
-            and quotes.market_date = before.market_date
-            and quotes.source = before.source
-    where quotes.sources > 1 and {{ in_rebuilt_days(column='quotes.market_date') }}
-    window day as (partition by quotes.token_id, quotes.market_date)
-),
-
-judged as (
-    select
-        token_id,
-        market_date,
-        source,
-        source_order,
-        price_usd,
-        market_cap_usd,
-        volume_24h_usd,
-        data_source,
-        available_at,
-        greatest(coalesce(volume_24h_usd, 0), 1) as weight,
+        greatest(coalesce(quotes.volume_24h_usd, 0), 1) as weight,
         case
-            when sources > 2 then abs(ln(price_usd / median_usd)) > ln(1.1)
-            else spread > 1.1 and distance_rank = 1
+            when days.sources > 2 then abs(ln(quotes.price_usd / days.median_usd)) > ln(1.1)
+            else given_way.source is not null
         end as is_outlier
-    from measured
+    from quotes
+    inner join days on quotes.token_id = days.token_id and quotes.market_date = days.market_date
+    left join given_way
+        on
+            quotes.token_id = given_way.token_id
+            and quotes.market_date = given_way.market_date
+            and quotes.source = given_way.source
+    where days.sources > 1
 ),
 
 weighted as (
@@ -154,17 +154,18 @@ select
 from agreed
 union all
 select
-    token_id,
-    market_date,
-    price_usd,
-    source as price_source,
+    quotes.token_id,
+    quotes.market_date,
+    quotes.price_usd,
+    quotes.source as price_source,
     1 as sources_agreeing,
-    source as first_source,
-    price_usd as first_price_usd,
-    market_cap_usd as delivered_cap_usd,
-    nullif(market_cap_usd, 0) as market_cap_usd,
-    volume_24h_usd,
-    data_source,
-    available_at
+    quotes.source as first_source,
+    quotes.price_usd as first_price_usd,
+    quotes.market_cap_usd as delivered_cap_usd,
+    nullif(quotes.market_cap_usd, 0) as market_cap_usd,
+    quotes.volume_24h_usd,
+    quotes.data_source,
+    quotes.available_at
 from quotes
-where sources = 1 and {{ in_rebuilt_days() }}
+inner join days on quotes.token_id = days.token_id and quotes.market_date = days.market_date
+where days.sources = 1
