@@ -195,12 +195,14 @@ def _check_faults(text: str) -> None:
 
 
 def _newest_build(folder: DataFolder) -> date | None:
-    """Week of the newest completed build, None before the first."""
+    """Week of the newest completed build, None before the first; a warehouse of a later release is refused."""
+    from orchestration.lib.migrations import MIGRATIONS, check_known
     from orchestration.lib.warehouse import connect, table_exists
 
     if not folder.warehouse.exists():
         return None
     with connect(folder.warehouse, read_only=True) as connection:
+        check_known(connection, known=len(MIGRATIONS))
         if not table_exists(connection, "quality", "builds"):
             return None
         row = connection.execute("select max(as_of_week) from quality.builds where completed_at is not null").fetchone()

@@ -19,6 +19,7 @@ from orchestration.lib.data_folder import DataFolder
 from orchestration.lib.dead_runs import fail_dead_runs
 from orchestration.lib.failures import why_failed
 from orchestration.lib.landing import LandingStore
+from orchestration.lib.migrations import migrate_file
 from orchestration.lib.partitions import LANDING_JOBS, last_day_of
 from orchestration.lib.registry import ModelRegistry
 from orchestration.lib.run_context import RunContext, current_build
@@ -50,6 +51,9 @@ class RunLease(dg.ConfigurableResource):
                 fail_dead_runs(instance, current_run_id=run_id)
 
         with RunLock(folder.root, command=f"run {run_id}", on_acquired=clean_up):
+            for each in migrate_file(folder.warehouse):
+                if context.log is not None:
+                    context.log.info("migration %d: %s", each.number, each.name)
             yield self
             if instance is not None and run_id is not None:
                 _write_down_checks(folder, instance, run_id, context.log)
