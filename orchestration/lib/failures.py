@@ -27,6 +27,13 @@ def cause_of(error: SerializableErrorInfo | None) -> str:
     return CLASS_PATH.sub(r"\g<name>: ", " ".join(error.message.split()))[:LONGEST_CAUSE]
 
 
+def kind_of(error: SerializableErrorInfo | None) -> str | None:
+    """Name of the class of the innermost cause; None where nothing is known of it."""
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return error.cls_name.rsplit(".", 1)[-1] if error is not None and error.cls_name else None
+
+
 def why_failed(instance: dg.DagsterInstance, run_id: str) -> str | None:
     """Every failed step of a run with its cause, and what that means; None where no step failed.
 

@@ -151,7 +151,7 @@ def migrate(
     with transaction(connection):
         connection.execute("create schema if not exists quality")
         connection.execute(
-            f"""create table if not exists {SCHEMA_VERSIONS} (number integer primary key, name varchar not null,
+            f"""create table if not exists {SCHEMA_VERSIONS} (number integer not null, name varchar not null,
             applied_at timestamptz not null, code_version varchar not null, columns_added varchar[] not null)"""
         )
         for column, text in COMMENTS.items():
@@ -186,9 +186,10 @@ def migrate_file(path: Path) -> list[Migration]:
 
 def schema_version(connection: duckdb.DuckDBPyConnection) -> int:
     """Number of the last migration a warehouse, or a published copy, has had; 0 before the first."""
-    if not table_exists(connection, *SCHEMA_VERSIONS.split(".")):
+    try:
+        row = connection.execute(f"select coalesce(max(number), 0) from {SCHEMA_VERSIONS}").fetchone()
+    except duckdb.CatalogException:  # asking the catalogue first would cost more than all the rest
         return 0
-    row = connection.execute(f"select coalesce(max(number), 0) from {SCHEMA_VERSIONS}").fetchone()
     return int(row[0]) if row else 0
 
 

@@ -18,6 +18,7 @@ from orchestration.lib.market_tables import create_market_tables
 from orchestration.lib.migrations import SchemaError
 from orchestration.lib.model_table import create_model_table
 from orchestration.lib.moonshot_outcomes import create_outcome_tables
+from orchestration.lib.run_history import create_run_history
 from orchestration.lib.source_health import create_health_tables
 from orchestration.lib.table_comments import comment_tables
 from orchestration.lib.warehouse import create_schemas
@@ -29,6 +30,8 @@ INDEX_DEFINITIONS = """create table if not exists indices.definitions
 HISTORIES = frozenset(
     {
         "quality.check_results",
+        "quality.run_rows",
+        "quality.run_steps",
         "quality.source_coverage",
         "quality.source_health",
         "indices.definition_versions",
@@ -93,3 +96,4 @@ def _create(connection: duckdb.DuckDBPyConnection) -> None:
     create_outcome_tables(connection)
     create_check_results(connection)
     create_health_tables(connection)
+    create_run_history(connection)
