@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from orchestration.lib.errors import TidemarkError
+from orchestration.lib.failure_pages import help_for
 from orchestration.lib.run_lock import RunLockError
 
 DONE, FAILED, REFUSED, STOPPED = 0, 1, 2, 130
@@ -114,13 +115,14 @@ def guarded(work: Callable[[], int]) -> int:
     try:
         return work()
     except (TidemarkError, RunLockError) as error:
-        return _said(str(error), REFUSED)
+        return _said(f"{error}; more: {help_for(error)}", REFUSED)
     except KeyboardInterrupt:
         return _said("stopped; what was published before stays, and the next run goes on from here", STOPPED)
     except OSError as error:
         if error.errno not in OUT_OF_OUR_HANDS:
             raise
-        return _said(f"{error.strerror}: {error.filename or 'the data folder'}; mend that and run again", FAILED)
+        place = error.filename or "the data folder"
+        return _said(f"{error.strerror}: {place}; mend that and run again; more: {help_for(error)}", FAILED)
 
 
 def _said(message: str, code: int) -> int:

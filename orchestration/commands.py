@@ -240,6 +240,7 @@ def _run_weekly(
     is_quiet: bool,
 ) -> int:
     """Take the lock, run the job, print the summary."""
+    from orchestration.lib.failures import help_for_failures
     from orchestration.lib.summary import print_steps, print_summary
 
     started = time.monotonic()
@@ -262,7 +263,7 @@ def _run_weekly(
     if not result.success:
         print(
             f"tidemark: the run failed; what was published before stays. Log: {_log_of(folder)}; the steps, checks and rows that "
-            f"broke it: make dev, run {result.run_id[:8]}",
+            f"broke it: make dev, run {result.run_id[:8]}; more: {help_for_failures(result.all_events)}",
             file=sys.stderr,
         )
         if settings.has_alerts:
