@@ -62,6 +62,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     reproduce.add_argument("--version", type=int, help="one version, by default all of the unit")
     commands.add_parser("verify", help="walk the manifest chain of the published copy")
     commands.add_parser("check-api", help="hold the views of the published copy against their contract")
+    doctor = commands.add_parser("doctor", help="say what is wrong with the machine, the data folder and the settings")
+    doctor.add_argument("--json", dest="is_json", action="store_true", help="for programs")
+    doctor.add_argument(
+        "--online", dest="is_online", action="store_true", help="ask every source once whether it answers"
+    )
     alerts = commands.add_parser("alerts", help="tell what the newest week and failed runs have to tell")
     alerts.add_argument("--dry-run", action="store_true", help="print what would be sent; nothing is sent or written")
     commands.add_parser("docs", help="write dbt's documentation as one page")
@@ -181,6 +186,10 @@ def _execute(chosen: argparse.Namespace) -> int:
         from orchestration import commands_api
 
         return commands_api.check_api()
+    if chosen.command == "doctor":
+        from orchestration import commands_doctor
+
+        return commands_doctor.doctor(is_json=chosen.is_json, is_online=chosen.is_online)
     if chosen.command == "alerts":
         from orchestration import commands_alerts
 

@@ -55,7 +55,12 @@ SECTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "BacktestDataError",
             "NoRateError",
         ),
-        "a-search-for-an-index-cannot-work": ("IndexSearchError", "SearchProblem", "SearchError", "UnsupportedRuleError"),
+        "a-search-for-an-index-cannot-work": (
+            "IndexSearchError",
+            "SearchProblem",
+            "SearchError",
+            "UnsupportedRuleError",
+        ),
         "orders-cannot-be-planned": ("OrdersError", "OrderDataError", "MarketRulesError"),
         "alerts-cannot-be-told": ("AlertsError",),
         "a-check-stopped-the-run": ("DagsterAssetCheckFailedError",),
