@@ -46,7 +46,7 @@ class RunLease(dg.ConfigurableResource):
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["RunLease"]:
         """Hold the lock; a new holder first fails the runs that died and frees their pool slots."""
         folder = DataFolder(load_settings().folder)
-        run_id = context.run_id
+        run_id = context.run.run_id if context.run is not None else None
         instance = context.instance
 
         def clean_up(_holder: object) -> None:

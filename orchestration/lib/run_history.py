@@ -185,7 +185,7 @@ def unlike_its_past(connection: duckdb.DuckDBPyConnection, run_id: str) -> list[
         run_id: The run.
 
     Returns:
-        The steps, the most unlike first.
+        The steps, the slowest against their past first.
     """
     rows = connection.execute(
         f"""
@@ -233,11 +233,10 @@ def unlike_its_past(connection: duckdb.DuckDBPyConnection, run_id: str) -> list[
             and steps.status = 'done'
             and usual.rows_written >= {FEWEST_ROWS}
             and steps.rows_written < {FEWER_BY_FACTOR} * usual.rows_written
-        order by what, now / usual desc
         """,
         {"run": run_id},
     ).fetchall()
-    return [Unlike(*row) for row in rows]
+    return sorted((Unlike(*row) for row in rows), key=lambda each: (each.what, -each.now / each.usual))
 
 
 def steps_beside_their_past(connection: duckdb.DuckDBPyConnection, run_id: str) -> pl.DataFrame:
