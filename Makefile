@@ -7,7 +7,7 @@
 #   make dev | test | drills | check | bench | evaluate | clean
 #   make rebuild FROM= [TO=]    make reproduce WEEK= TABLE= [VERSION=]    make verify
 #   make orders INDEX= CAPITAL= VENUE=    make index-new ID=
-#   make alerts [DRY_RUN=1]    make compact [FORGET_LOST=1]    make replay [DATASET=source/name]    make docs
+#   make doctor [JSON=1] [ONLINE=1]    make alerts [DRY_RUN=1]    make compact [FORGET_LOST=1]    make replay [DATASET=source/name]    make docs
 #   make optimise INDEX= [GOAL=] [SEARCH=] [VARIANTS=] [COST_BPS=]
 #   make notebook [SOURCE=archive] [NOTEBOOK_PORT=]
 
@@ -20,7 +20,7 @@ DBT_SOURCES := $(shell find dbt_project/models dbt_project/macros dbt_project/se
 PORT ?= 3000
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
-.PHONY: run dev test test-parts test-runs drills check bench evaluate rebuild reproduce verify compact replay clean setup lock fix docs fault-matrix request-budget source-reference feature-reference table-reference check-api index-new index-show index-schema orders optimise alerts notebook
+.PHONY: run dev doctor test test-parts test-runs drills check bench evaluate rebuild reproduce verify compact replay clean setup lock fix docs fault-matrix request-budget source-reference feature-reference table-reference check-api index-new index-show index-schema orders optimise alerts notebook
 
 # What the commands read from the environment.
 export TIDEMARK_SOURCE := $(or $(SOURCE),$(TIDEMARK_SOURCE),simulated)
@@ -79,6 +79,10 @@ verify: setup
 # Columns, keys, rows, age and examples of every view of the published copy, against the contract of the SQL interface.
 check-api: setup
 	@$(BIN)/python -m orchestration.cli check-api
+
+# What is wrong with the machine, the data folder and the settings; writes nothing: make doctor [JSON=1] [ONLINE=1]
+doctor: $(READY)
+	@$(BIN)/python -m orchestration.cli doctor $(if $(JSON),--json) $(if $(ONLINE),--online)
 
 compact: setup
 	@$(BIN)/python -m orchestration.cli compact $(if $(FORGET_LOST),--forget-lost)

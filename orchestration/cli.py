@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from orchestration.lib.errors import TidemarkError
+from orchestration.lib.failure_pages import help_for
 from orchestration.lib.run_lock import RunLockError
 
 DONE, FAILED, REFUSED, STOPPED = 0, 1, 2, 130
@@ -61,6 +62,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     reproduce.add_argument("--version", type=int, help="one version, by default all of the unit")
     commands.add_parser("verify", help="walk the manifest chain of the published copy")
     commands.add_parser("check-api", help="hold the views of the published copy against their contract")
+    doctor = commands.add_parser("doctor", help="say what is wrong with the machine, the data folder and the settings")
+    doctor.add_argument("--json", dest="is_json", action="store_true", help="for programs")
+    doctor.add_argument(
+        "--online", dest="is_online", action="store_true", help="ask every source once whether it answers"
+    )
     alerts = commands.add_parser("alerts", help="tell what the newest week and failed runs have to tell")
     alerts.add_argument("--dry-run", action="store_true", help="print what would be sent; nothing is sent or written")
     commands.add_parser("docs", help="write dbt's documentation as one page")
@@ -114,13 +120,14 @@ def guarded(work: Callable[[], int]) -> int:
     try:
         return work()
     except (TidemarkError, RunLockError) as error:
-        return _said(str(error), REFUSED)
+        return _said(f"{error}; more: {help_for(error)}", REFUSED)
     except KeyboardInterrupt:
         return _said("stopped; what was published before stays, and the next run goes on from here", STOPPED)
     except OSError as error:
         if error.errno not in OUT_OF_OUR_HANDS:
             raise
-        return _said(f"{error.strerror}: {error.filename or 'the data folder'}; mend that and run again", FAILED)
+        place = error.filename or "the data folder"
+        return _said(f"{error.strerror}: {place}; mend that and run again; more: {help_for(error)}", FAILED)
 
 
 def _said(message: str, code: int) -> int:
@@ -179,6 +186,10 @@ def _execute(chosen: argparse.Namespace) -> int:
         from orchestration import commands_api
 
         return commands_api.check_api()
+    if chosen.command == "doctor":
+        from orchestration import commands_doctor
+
+        return commands_doctor.doctor(is_json=chosen.is_json, is_online=chosen.is_online)
     if chosen.command == "alerts":
         from orchestration import commands_alerts
 

@@ -195,12 +195,14 @@ def _check_faults(text: str) -> None:
 
 
 def _newest_build(folder: DataFolder) -> date | None:
-    """Week of the newest completed build, None before the first."""
+    """Week of the newest completed build, None before the first; a warehouse of a later release is refused."""
+    from orchestration.lib.migrations import MIGRATIONS, check_known
     from orchestration.lib.warehouse import connect, table_exists
 
     if not folder.warehouse.exists():
         return None
     with connect(folder.warehouse, read_only=True) as connection:
+        check_known(connection, known=len(MIGRATIONS))
         if not table_exists(connection, "quality", "builds"):
             return None
         row = connection.execute("select max(as_of_week) from quality.builds where completed_at is not null").fetchone()
@@ -238,6 +240,7 @@ def _run_weekly(
     is_quiet: bool,
 ) -> int:
     """Take the lock, run the job, print the summary."""
+    from orchestration.lib.failures import help_for_failures
     from orchestration.lib.summary import print_steps, print_summary
 
     started = time.monotonic()
@@ -260,7 +263,7 @@ def _run_weekly(
     if not result.success:
         print(
             f"tidemark: the run failed; what was published before stays. Log: {_log_of(folder)}; the steps, checks and rows that "
-            f"broke it: make dev, run {result.run_id[:8]}",
+            f"broke it: make dev, run {result.run_id[:8]}; more: {help_for_failures(result.all_events)}",
             file=sys.stderr,
         )
         if settings.has_alerts:

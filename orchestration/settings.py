@@ -82,11 +82,14 @@ class SimulationSettingsEnv(BaseModel):
 
 
 class RetentionSettings(BaseModel):
-    """What `tidemark compact` may drop; by default nothing, so that every past state can be built again."""
+    """What `tidemark compact` may drop; by default nothing, so that every past state can be built again. And how many logs stay."""
 
     quarantine_days: int | None = Field(default=None, ge=1, description="Drop quarantined records older than this.")
     superseded_days: int | None = Field(
         default=None, ge=1, description="Drop rows that a later load of their key superseded longer ago than this."
+    )
+    log_runs: int = Field(
+        default=200, ge=1, description="Runs whose structured log is kept; every run drops older ones."
     )
 
 

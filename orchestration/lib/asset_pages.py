@@ -28,6 +28,8 @@ WRITTEN_ANEW: Mapping[str, str] = {
     "screens.moonshot_outcomes": "moonshot_outcomes",
     "screens.moonshot_record": "moonshot_record",
     "quality.check_results": "check_results",
+    "quality.run_rows": "run_rows",
+    "quality.run_steps": "run_history",
 }
 """The api view over each table that is neither dbt's nor versioned: it says what one row is."""
 

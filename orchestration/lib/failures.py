@@ -7,9 +7,12 @@ Belongs here: the innermost cause of a failed step, the sentence that a run ends
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 import dagster as dg
 from dagster_shared.error import SerializableErrorInfo
+
+from orchestration.lib.failure_pages import help_for_kinds
 
 WHY = "Why the run failed: "
 """What the sentence begins with, in the log of the UI; the terminal has said it by then."""
@@ -27,6 +30,13 @@ def cause_of(error: SerializableErrorInfo | None) -> str:
     return CLASS_PATH.sub(r"\g<name>: ", " ".join(error.message.split()))[:LONGEST_CAUSE]
 
 
+def kind_of(error: SerializableErrorInfo | None) -> str | None:
+    """Name of the class of the innermost cause; None where nothing is known of it."""
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return error.cls_name.rsplit(".", 1)[-1] if error is not None and error.cls_name else None
+
+
 def why_failed(instance: dg.DagsterInstance, run_id: str) -> str | None:
     """Every failed step of a run with its cause, and what that means; None where no step failed.
 
@@ -39,4 +49,14 @@ def why_failed(instance: dg.DagsterInstance, run_id: str) -> str | None:
     causes = [f"{event.step_key}: {cause_of(event.step_failure_data.error)}" for event in events if event is not None]
     if not causes:
         return None
-    return f"{WHY}{'; '.join(causes)}. Nothing that follows from it ran, and what was published before stays."
+    return (
+        f"{WHY}{'; '.join(causes)}. Nothing that follows from it ran, and what was published before stays. "
+        f"What to do: {help_for_failures(events)}"
+    )
+
+
+def help_for_failures(events: Iterable[dg.DagsterEvent | None]) -> str:
+    """Page and anchor for the failures among the events of a run, that of the step which failed first where there are several."""
+    return help_for_kinds(
+        kind_of(event.step_failure_data.error) for event in events if event is not None and event.is_step_failure
+    )

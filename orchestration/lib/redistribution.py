@@ -144,6 +144,7 @@ CALLS: Mapping[str, tuple[str, ...]] = {
 DERIVED = frozenset(
     {
         *(f"api.{name}" for name in ("base_rates", "bull_bear", "bull_bear_daily", "call_outcomes", "confidence")),
+        *(f"api.{name}" for name in ("run_history", "run_rows")),
         *(f"api.{name}" for name in ("correlations", "daily_grades", "daily_signals", "errata", "fundamental_grade")),
         *(f"api.{name}" for name in ("grade_explanations", "index_capacity", "index_compositions", "index_coverage")),
         *(f"api.{name}" for name in ("index_fact_sheet", "index_insurance", "index_level_check", "index_levels")),

@@ -31,12 +31,14 @@ from orchestration.lib.action_weeks import build_actions
 from orchestration.lib.base_rate_weeks import build_base_rates
 from orchestration.lib.calls import CALL_TABLES, build_calls
 from orchestration.lib.chance_weeks import build_chances
+from orchestration.lib.content_hash import hash_units, unit_texts
 from orchestration.lib.data_folder import DataFolder
 from orchestration.lib.dbt_translator import DBT_EXECUTABLE, DBT_PROJECT
 from orchestration.lib.errors import TidemarkError
 from orchestration.lib.evaluation_weeks import EVALUATED_HEADS, EVALUATED_TRADER, EvaluatedHead, evaluate
 from orchestration.lib.explained_weeks import EXPLAINED_TABLES, build_explanations
 from orchestration.lib.index_weeks import append_indices, compute_indices, read_market
+from orchestration.lib.migrations import columns_added, recorded_with, require_current
 from orchestration.lib.monitored_weeks import MONITOR_TABLES, build_monitor
 from orchestration.lib.outcome_weeks import build_outcomes
 from orchestration.lib.registry import ModelRegistry
@@ -58,7 +60,7 @@ from orchestration.lib.versioned_tables import (
     VERSIONED_TABLES,
     VersionedTable,
 )
-from orchestration.lib.versions import create_versioned_tables
+from orchestration.lib.versions import create_versioned_tables, read_rows
 from orchestration.lib.warehouse import connect, create_raw_views, create_schemas
 from orchestration.lib.warning_weeks import WARNING_TABLES, build_warnings
 from orchestration.lib.weeks import WEEK, instant_of, mondays
@@ -130,6 +132,8 @@ def reproduce_units(
     if not folder.warehouse.exists():
         raise ReproduceError(f"{folder.root} has no warehouse; run make run first")
     with connect(folder.warehouse, read_only=True) as connection:
+        require_current(connection)
+        added = columns_added(connection, table)
         ledger = connection.execute(
             """select unit, version, content_hash, recorded_at, input_cutoff, run_id, inputs_hash, code_version, version_reason
             from quality.unit_versions where table_name = ? and as_of_week = ? and (? is null or version = ?)
@@ -167,12 +171,7 @@ def reproduce_units(
                 recorded_at=recorded_at + timedelta(microseconds=1),
             )
             _build(connection, folder, table, week, context)
-            built = dict(
-                connection.execute(
-                    "select unit, content_hash from quality.unit_versions where table_name = ? and as_of_week = ?",
-                    [table_name, week],
-                ).fetchall()
-            )
+            built = _hashes(connection, table, week, with_columns_of=recorded_with(table, added, recorded_at))
         results += [
             Reproduced(table_name, row["unit"], row["version"], row["content_hash"], built.get(row["unit"]))
             for row in units.iter_rows(named=True)
@@ -204,6 +203,25 @@ def _scratch(
             yield connection, until
     finally:
         shutil.rmtree(root, ignore_errors=True)
+
+
+def _hashes(
+    connection: duckdb.DuckDBPyConnection, table: VersionedTable, week: date, *, with_columns_of: VersionedTable
+) -> dict[str, str]:
+    """Hash of each unit of a week as it was built now, over the columns that the recorded version has."""
+    ledger = dict(
+        connection.execute(
+            "select unit, content_hash from quality.unit_versions where table_name = ? and as_of_week = ?",
+            [table.full_name, week],
+        ).fetchall()
+    )
+    if with_columns_of is table:
+        return ledger
+    rows = read_rows(connection, table, where="superseded_at is null")
+    units = rows.select(table.unit_columns).unique()
+    rows = rows.join(units.with_columns(unit_texts(units)), on=list(table.unit_columns), how="left")
+    hashed = hash_units(rows, with_columns_of, by=["unit"])
+    return ledger | {unit: text for unit, text, _ in hashed.iter_rows() if unit in ledger}
 
 
 def _run_dbt(scratch: DataFolder, *, as_of: datetime) -> None:

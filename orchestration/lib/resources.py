@@ -21,10 +21,13 @@ from orchestration.lib.data_folder import DataFolder
 from orchestration.lib.dead_runs import fail_dead_runs
 from orchestration.lib.failures import why_failed
 from orchestration.lib.landing import LandingStore
+from orchestration.lib.migrations import migrate_file
 from orchestration.lib.partitions import LANDING_JOBS, last_day_of
 from orchestration.lib.registry import ModelRegistry
 from orchestration.lib.run_context import RunContext, current_build
+from orchestration.lib.run_history import record_history
 from orchestration.lib.run_lock import RunLock
+from orchestration.lib.structured_log import StructuredLog, path_of, prune
 from orchestration.lib.warehouse import WarehouseError, connect, table_exists
 from orchestration.lib.week_choice import choose_week
 from orchestration.lib.weeks import WeekError
@@ -37,32 +40,52 @@ POOL = "warehouse"
 class RunLease(dg.ConfigurableResource):
     """The right to write the data folder: an OS lock held for the whole run, whoever executes it.
 
-    Before it is let go, the checks of the run are written down, so that a run which failed leaves them too; and it says why it failed.
+    Before it is let go, the checks and steps of the run are written down, so that a run which failed leaves them too; and it says why it
+    failed.
     """
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["RunLease"]:
         """Hold the lock; a new holder first fails the runs that died and frees their pool slots."""
         folder = DataFolder(load_settings().folder)
-        run_id = context.run_id
+        run_id = context.run.run_id if context.run is not None else None
         instance = context.instance
 
         def clean_up(_holder: object) -> None:
             if instance is not None:
                 fail_dead_runs(instance, current_run_id=run_id)
 
-        with RunLock(folder.root, command=f"run {run_id}", on_acquired=clean_up):
+        with RunLock(folder.root, command=f"run {run_id}", on_acquired=clean_up), _logged(folder, instance, run_id):
+            for each in migrate_file(folder.warehouse):
+                if context.log is not None:
+                    context.log.info("migration %d: %s", each.number, each.name)
             yield self
             if instance is not None and run_id is not None:
-                _write_down_checks(folder, instance, run_id, context.log)
+                _write_down(folder, instance, run_id, context.log)
                 if context.log is not None and (why := why_failed(instance, run_id)):
                     context.log.error(why)
 
 
-def _write_down_checks(
+@contextmanager
+def _logged(folder: DataFolder, instance: dg.DagsterInstance | None, run_id: str | None) -> Iterator[None]:
+    """Write the events of the run into its structured log while the block lasts, and drop the logs of the oldest runs."""
+    if instance is None or run_id is None:
+        yield
+        return
+    settings = load_settings()
+    prune(folder.root, keep=settings.retention.log_runs - 1)
+    log = StructuredLog(path_of(folder.root, run_id), secrets=settings.secrets())
+    instance.add_event_listener(run_id, log.hear)
+    try:
+        yield
+    finally:
+        log.close()
+
+
+def _write_down(
     folder: DataFolder, instance: dg.DagsterInstance, run_id: str, log: dg.DagsterLogManager | None
 ) -> None:
-    """The run's rows of `quality.check_results`, and Data Docs where it failed: those of a good run came with its publication.
+    """The run's rows of `quality.check_results` and of its history, and Data Docs where it failed: those of a good run were published.
 
     A warehouse that cannot be opened gets its rows from the next run.
     """
@@ -71,9 +94,12 @@ def _write_down_checks(
             with connect(folder.warehouse) as connection:
                 if table_exists(connection, "quality", "builds"):
                     record_checks(connection, instance, run_id)
+                    record_history(connection, folder.root, run_id)
         except WarehouseError as error:
             if log is not None:
-                log.warning("the checks of this run are not written down yet, the next run does it: %s", error)
+                log.warning(
+                    "the checks and steps of this run are not written down yet, the next run does it: %s", error
+                )
     if instance.get_run_stats(run_id).steps_failed:
         write_data_docs(folder.root, folder.published)
 

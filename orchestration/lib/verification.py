@@ -6,7 +6,8 @@ What it holds against what:
 - each file against the sha256 in the newest manifest;
 - for every manifest ever made, the ledger rows recorded up to it against the hash it recorded (none added, removed,
   backdated);
-- each version's rows against the ledger: content hash, number, and the version columns; succession of versions.
+- each version's rows against the ledger: content hash (over the columns it was recorded with), number, and the version columns;
+  succession of versions.
 
 The newest manifest has no successor: whoever can rewrite it and everything it signs is found out only by a copy of its
 hash kept elsewhere (`VerifyReport.newest_manifest_sha256`).
@@ -14,8 +15,10 @@ hash kept elsewhere (`VerifyReport.newest_manifest_sha256`).
 Belongs here: reading and comparing; nothing is repaired. Does not: writing manifests (`publishing.py`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 import duckdb
@@ -33,6 +36,7 @@ from orchestration.lib.manifest import (
     sha256_of_bytes,
     sha256_of_file,
 )
+from orchestration.lib.migrations import columns_added, recorded_with
 from orchestration.lib.published_copy import PublishError, attached
 from orchestration.lib.versioned_tables import VERSIONED_TABLES, VersionedTable
 from orchestration.lib.versions import read_rows
@@ -196,7 +200,9 @@ def _table_problems(
     rows = read_rows(connection, table)
     units = rows.select(table.unit_columns).unique()
     rows = rows.join(units.with_columns(unit_texts(units)), on=list(table.unit_columns), how="left")
-    problems += _content_problems(rows, ledger, table)
+    added = columns_added(connection, table)
+    problems += _content_problems(rows, ledger, table, added)
+    problems += _late_column_problems(rows, table, added)
     problems += _stamp_problems(rows, ledger, table)
     return ledger.height, problems
 
@@ -232,11 +238,22 @@ def _succession_problems(ledger: pl.DataFrame, table: VersionedTable) -> Iterato
         yield f"{table.full_name}: {_versions(wrong)} do not follow one another (version, recorded_at, superseded_at)"
 
 
-def _content_problems(rows: pl.DataFrame, ledger: pl.DataFrame, table: VersionedTable) -> Iterator[str]:
-    """Whether the rows of each version have the hash and the number its ledger entry says."""
-    hashes = hash_units(rows, table, by=["unit", "version"]).rename(
-        {"content_hash": "found_hash", "row_count": "found_rows"}
-    )
+def _content_problems(
+    rows: pl.DataFrame, ledger: pl.DataFrame, table: VersionedTable, added: Mapping[str, datetime]
+) -> Iterator[str]:
+    """Whether the rows of each version have the hash and the number its ledger entry says.
+
+    A version covers the columns that it was recorded with, so those from before and after a migration are hashed apart.
+    """
+    eras = [datetime.min.replace(tzinfo=UTC), *sorted(set(added.values())), datetime.max.replace(tzinfo=UTC)]
+    hashes = pl.concat(
+        hash_units(
+            rows.filter(pl.col("recorded_at").ge(begin) & pl.col("recorded_at").lt(end)),
+            recorded_with(table, added, begin),
+            by=["unit", "version"],
+        )
+        for begin, end in pairwise(eras)
+    ).rename({"content_hash": "found_hash", "row_count": "found_rows"})
     compared = ledger.join(hashes, on=["unit", "version"], how="left").with_columns(
         pl.col("found_hash").fill_null(HASH_OF_NO_ROWS), pl.col("found_rows").fill_null(0)
     )
@@ -245,6 +262,14 @@ def _content_problems(rows: pl.DataFrame, ledger: pl.DataFrame, table: Versioned
         yield f"{table.full_name}: rows do not match their content_hash in {_versions(wrong)}"
     if (stray := hashes.join(ledger, on=["unit", "version"], how="anti")).height:
         yield f"{table.full_name}: rows without a ledger entry in {_versions(stray)}"
+
+
+def _late_column_problems(rows: pl.DataFrame, table: VersionedTable, added: Mapping[str, datetime]) -> Iterator[str]:
+    """Whether a column that came later is null in the versions before it, whose hash does not cover it."""
+    for column, at in added.items():
+        filled = rows.filter(pl.col("recorded_at").lt(at) & pl.col(column).is_not_null())
+        if filled.height:
+            yield f"{table.full_name}: {column} came on {at:%Y-%m-%d} and is filled in earlier versions, {_versions(filled)}"
 
 
 def _stamp_problems(rows: pl.DataFrame, ledger: pl.DataFrame, table: VersionedTable) -> Iterator[str]:

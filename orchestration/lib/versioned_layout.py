@@ -47,8 +47,7 @@ def create_versioned_tables(
         _create_table(connection, LEDGER_SCHEMA, LEDGER_SQL_NAME, LEDGER_COLUMNS, required=required)
         _comment(connection, "table", LEDGER_SQL_NAME, LEDGER_DESCRIPTION, {c: descriptions[c] for c in LEDGER_COLUMNS})
         for table in tables:
-            required = set(table.columns) - table.nullable_columns
-            _create_table(connection, table.schema, table.sql_name, table.columns, required=required)
+            _create_table(connection, table.schema, table.sql_name, table.columns, required=_required(table))
             _comment(connection, "table", table.sql_name, table.description, table.column_descriptions)
             shown = {name: text for name, text in table.column_descriptions.items() if name != "superseded_at"}
             columns = ", ".join(f'"{column}"' for column in shown)
@@ -71,18 +70,31 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     connection.commit()
 
 
+def table_ddl(table: VersionedTable) -> str:
+    """The statement that makes a versioned table where it is missing."""
+    return _ddl(table.sql_name, table.columns, required=_required(table))
+
+
+def _required(table: VersionedTable) -> set[str]:
+    return set(table.columns) - table.nullable_columns
+
+
+def _ddl(sql_name: str, columns: Mapping[str, str], *, required: set[str]) -> str:
+    lines = ", ".join(f'"{name}" {kind}{" not null" if name in required else ""}' for name, kind in columns.items())
+    return f"create table if not exists {sql_name} ({lines})"
+
+
 def _create_table(
     connection: duckdb.DuckDBPyConnection, schema: str, sql_name: str, columns: Mapping[str, str], *, required: set[str]
 ) -> None:
     connection.execute(f'create schema if not exists "{schema}"')
-    lines = ", ".join(f'"{name}" {kind}{" not null" if name in required else ""}' for name, kind in columns.items())
-    connection.execute(f"create table if not exists {sql_name} ({lines})")
+    connection.execute(_ddl(sql_name, columns, required=required))
     stored = connection.execute(f"select * from {sql_name} limit 0").pl().columns
     if stored != list(columns):
         differing = sorted(set(stored) ^ set(columns)) or "their order"
         raise TableLayoutError(
-            f"{sql_name}: the warehouse has other columns than the registry ({differing}). Its versions are published "
-            "and cannot be rewritten: migrate the table by hand, or build into a new data folder."
+            f"{sql_name}: the warehouse has other columns than the registry ({differing}), and no migration leads from one to the "
+            "other. Its versions are published and cannot be rewritten: take the code that wrote it, or build into a new data folder."
         )
 
 

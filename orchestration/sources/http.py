@@ -11,7 +11,6 @@ import email.utils
 import json
 import logging
 import random
-import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -32,13 +31,12 @@ from orchestration.sources.errors import (
     UnexpectedBodyError,
 )
 from orchestration.sources.pace import CircuitBreaker, Pace
+from orchestration.sources.redaction import redact
 
 LOGGER = logging.getLogger(__name__)
 
 USER_AGENT: Final = "tidemark (self-hosted research pipeline)"
 MOST_REDIRECTS: Final = 5
-SECRET_PARAMETERS: Final = re.compile(r"(?i)([?&](?:[\w-]*(?:key|token|secret|signature|password)[\w-]*)=)[^&\s'\"]+")
-USER_INFO: Final = re.compile(r"(://)[^/@\s]+@")
 EXCERPT_CHARACTERS: Final = 200
 
 UNIX_TIME_FROM: Final = 1e9
@@ -200,9 +198,7 @@ class HttpClient:
 
     def redact(self, text: str) -> str:
         """Replace secrets, key-like query parameters and credentials in addresses by `***`."""
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return USER_INFO.sub(r"\1***@", SECRET_PARAMETERS.sub(r"\1***", text))
+        return redact(text, self._secrets)
 
     def get_json(
         self,

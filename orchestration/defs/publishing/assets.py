@@ -1,5 +1,6 @@
 """The published copy and the pages written from it: the last steps of a weekly run, after every blocking check."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -7,7 +8,7 @@ import dagster as dg
 import duckdb
 
 from orchestration.lib.attribution import ATTRIBUTION, TERMS
-from orchestration.lib.check_results import NAME, record_checks
+from orchestration.lib.check_results import HOLDS, NAME, SAMPLE, record_checks
 from orchestration.lib.data_docs import write_data_docs
 from orchestration.lib.index_kit import write_documents
 from orchestration.lib.ledger import LEDGER_DESCRIPTION, LEDGER_NAME, LEDGER_SCHEMA
@@ -17,6 +18,7 @@ from orchestration.lib.published_copy import count_rows
 from orchestration.lib.publishing import PublicationInfo, SourceLoads, publish
 from orchestration.lib.resources import POOL, RunLease, Warehouse
 from orchestration.lib.run_context import complete_build
+from orchestration.lib.run_history import Unlike, record_history, steps_beside_their_past, unlike_its_past
 from orchestration.lib.training import HEADS
 from orchestration.lib.versioned_tables import VERSIONED_TABLES
 
@@ -74,14 +76,17 @@ API_VIEWS = (
     ),
     *("bull_bear_daily", "market_signal", "market_calls", "market_regime", "market_regime_models", "market_metrics"),
     *("sector_rotation", "top_market_cap", "grade_above_80", "grade_movers", "turned_bullish", "second_bearish_call"),
-    *("low_cap_in_use", "errata"),
+    *("low_cap_in_use", "errata", "run_history", "run_rows"),
 )
 CHECK_RESULTS = dg.AssetKey(["quality", "check_results"])
+RUN_HISTORY = (dg.AssetKey(["quality", "run_steps"]), dg.AssetKey(["quality", "run_rows"]))
+PUBLISHED = dg.AssetKey(["published", "warehouse"])
+PACE_CHECK = "run_is_like_its_past"
 LEDGER = dg.AssetKey([LEDGER_SCHEMA, LEDGER_NAME])
 
 
 @dg.asset(
-    key=["published", "warehouse"],
+    key=PUBLISHED,
     deps=[
         *(dg.AssetKey([table.schema, table.name]) for table in VERSIONED_TABLES),
         *(dg.AssetKey(["api", name]) for name in API_VIEWS),
@@ -93,6 +98,16 @@ LEDGER = dg.AssetKey([LEDGER_SCHEMA, LEDGER_NAME])
     group_name="publishing",
     owners=["team:operations"],
     kinds={"duckdb", "parquet"},
+    check_specs=[
+        dg.AssetCheckSpec(
+            PACE_CHECK,
+            asset=PUBLISHED,
+            description=(
+                "No step took more than three times as long, or wrote fewer than a quarter of the rows, that it did in the median of up to "
+                "twelve weekly runs before; not judged with fewer than four."
+            ),
+        )
+    ],
     pool=POOL,
 )
 def published_warehouse(
@@ -103,6 +118,9 @@ def published_warehouse(
     with warehouse.connect() as connection:
         build = warehouse.build(connection, context.run_id)
         complete_build(connection, context.run_id)
+        record_history(connection, folder.root, context.run_id)
+        steps = steps_beside_their_past(connection, context.run_id)
+        unlike = unlike_its_past(connection, context.run_id)
         record_checks(connection, context.instance, context.run_id)
         context.log_event(dg.AssetMaterialization(CHECK_RESULTS, metadata=shown_checks(connection, context.run_id)))
     loads: dict[str, SourceLoads] = {}
@@ -138,6 +156,7 @@ def published_warehouse(
         "path": str(folder.published / WAREHOUSE_NAME),
         "methodology": dg.MetadataValue.path(documents.folder),
         "methodology_documents": documents.files,
+        "slowest_steps": dg.MetadataValue.md(markdown_table(steps)),
     }
     if docs is not None:
         metadata |= {
@@ -145,7 +164,26 @@ def published_warehouse(
             "suites": docs.suites,
             "suites_failed": docs.failed,
         }
-    return dg.MaterializeResult(metadata=metadata)
+    return dg.MaterializeResult(metadata=metadata, check_results=[pace_check(unlike)])
+
+
+def pace_check(unlike: Sequence[Unlike]) -> dg.AssetCheckResult:
+    """A warning for every step unlike its own past."""
+    found = [
+        {"step": each.step, "what": each.what, "now": each.now, "median_before": each.usual, "runs_before": each.runs}
+        for each in unlike
+    ]
+    return dg.AssetCheckResult(
+        passed=not unlike,
+        severity=dg.AssetCheckSeverity.WARN,
+        check_name=PACE_CHECK,
+        asset_key=PUBLISHED,
+        metadata={
+            HOLDS: "every step took about as long and wrote about as many rows as in the weeks before",
+            SAMPLE: found,
+            "what to do": "See api.run_history of these steps; docs/how-to/when-it-fails.md, a run unlike its past.",
+        },
+    )
 
 
 @dg.asset(
@@ -203,6 +241,10 @@ def defs() -> dg.Definitions:
         ),
         LEDGER: f"{LEDGER_DESCRIPTION} Written with each version, by the step of its table.",
     }
+    described |= dict.fromkeys(
+        RUN_HISTORY,
+        "How long the steps of every run took and how many rows its tables had. Written by the publishing step and at the end of a run.",
+    )
     specs = [
         dg.AssetSpec(key, group_name="quality", owners=["team:operations"], kinds={"duckdb"}, description=text)
         for key, text in described.items()

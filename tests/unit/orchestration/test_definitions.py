@@ -121,5 +121,7 @@ def test_a_live_warehouse_knows_when_each_asset_is_late_but_for_what_comes_once(
     assert {key for key, asset in live.items() if asset["is_made"] and not asset["is_due"]} == {"landing/history"}
     assert {key for key, asset in live.items() if not asset["is_made"] and asset["is_due"]} == {
         "quality/check_results",
+        "quality/run_rows",
+        "quality/run_steps",
         "quality/unit_versions",
     }

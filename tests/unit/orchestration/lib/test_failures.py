@@ -29,7 +29,8 @@ def grades() -> None:
         (
             "next week",
             f"{WHY}prices: WeekError: week.as_of 'next week' is no day; write it as YYYY-MM-DD. "
-            "Nothing that follows from it ran, and what was published before stays.",
+            "Nothing that follows from it ran, and what was published before stays. "
+            "What to do: docs/how-to/when-it-fails.md#the-week-cannot-be-built",
         ),
     ],
 )
