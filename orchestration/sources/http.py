@@ -8,12 +8,11 @@ its own transport, `exchanges`), the errors of all sources (`errors.py`).
 from __future__ import annotations
 
 import email.utils
-import json
 import logging
 import random
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
@@ -22,6 +21,7 @@ from typing import Any, Final, Self, TypeVar
 import httpx
 import tenacity
 
+from orchestration.sources.decoding import UnreadableEncodingError, accepted_encodings, decoded_pieces
 from orchestration.sources.errors import (
     AccessRestrictedError,
     RateLimitedError,
@@ -31,6 +31,7 @@ from orchestration.sources.errors import (
     SourceUnavailableError,
     UnexpectedBodyError,
 )
+from orchestration.sources.json_text import read_json
 from orchestration.sources.pace import CircuitBreaker, Pace
 
 LOGGER = logging.getLogger(__name__)
@@ -166,7 +167,12 @@ class HttpClient:
         timeout = httpx.Timeout(self.limits.read_seconds, connect=self.limits.connect_seconds)
         self._client = httpx.Client(
             timeout=timeout,
-            headers={"User-Agent": USER_AGENT, "Accept": "application/json, */*;q=0.5", **(headers or {})},
+            headers={
+                "User-Agent": USER_AGENT,
+                "Accept": "application/json, */*;q=0.5",
+                "Accept-Encoding": accepted_encodings(),
+                **(headers or {}),
+            },
             transport=transport,
             follow_redirects=False,  # `_follow` does, without giving keys to foreign hosts
         )
@@ -317,7 +323,7 @@ class HttpClient:
 
         def read(reply: _Reply, place: str) -> Any:
             try:
-                payload = json.loads(reply.body)
+                payload = read_json(reply.body.decode("utf-8", errors="replace"))
             except ValueError:
                 raise UnexpectedBodyError(f"{place}: body of {len(reply.body)} bytes is no JSON") from None
             if check is not None:
@@ -385,7 +391,7 @@ class HttpClient:
             response = self._client.send(request, stream=True)
             try:
                 body = bytearray()
-                for piece in response.iter_bytes():
+                for piece in decoded_pieces(_raw_pieces(response), response.headers.get("content-encoding", "")):
                     body += piece
                     if len(body) > self.limits.max_bytes:
                         raise ResponseTooLargeError(
@@ -402,7 +408,7 @@ class HttpClient:
             # Such texts quote the offending header, so the cause is redacted and its chain cut.
             cause = self.redact(str(error))
             raise SourceError(f"{place}: request cannot be sent: {cause}; check base URL and key") from None
-        except httpx.DecodingError as error:
+        except UnreadableEncodingError as error:
             raise UnexpectedBodyError(f"{place}: body does not decompress: {self.redact(str(error))}") from None
         except httpx.TimeoutException as error:
             raise SourceUnavailableError(f"{place}: timed out ({type(error).__name__})") from None
@@ -437,7 +443,7 @@ class HttpClient:
                 "use another host or disable the source"
             )
         try:
-            payload = json.loads(self.redact(text))
+            payload = read_json(self.redact(text))
         except ValueError:
             payload = None
         raise RequestRejectedError(f"{place}: HTTP {status}: {said}", status=status, payload=payload)
@@ -476,7 +482,7 @@ class HttpClient:
         text = body.decode("utf-8", errors="replace")
         self._refuse_html(text, place)
         try:
-            return json.loads(text, parse_constant=_refuse_constant)
+            return read_json(text)
         except ValueError as error:
             said = self.redact(" ".join(text.split())[:EXCERPT_CHARACTERS])
             raise UnexpectedBodyError(f"{place}: body of {len(body)} bytes is no JSON ({error}): {said!r}") from None
@@ -485,6 +491,14 @@ class HttpClient:
         if _is_html(text):
             said = self.redact(" ".join(text.split())[:EXCERPT_CHARACTERS])
             raise UnexpectedBodyError(f"{place}: an HTML page came instead of data: {said!r}")
+
+
+def _raw_pieces(response: httpx.Response) -> Iterator[bytes]:
+    """The body as it comes, not decompressed."""
+    stream = response.stream
+    if not isinstance(stream, httpx.SyncByteStream):
+        raise TypeError(f"the transport gave a {type(stream).__name__}; it must be one for threads")
+    yield from stream
 
 
 def pace_key(url: httpx.URL) -> str:
@@ -532,7 +546,3 @@ def _log_repetition(state: tenacity.RetryCallState) -> None:
 def _is_html(text: str) -> bool:
     start = text[:1000].lstrip("\ufeff \t\r\n").lower()
     return start.startswith(("<!doctype html", "<html", "<head", "<body", "<title"))
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is no JSON number")
