@@ -118,10 +118,14 @@ def archive_span(mapping: ArchiveMapping, archive_dir: Path) -> tuple[date, date
         for entry in present:
             day = entry.transforms()["market_date"]
             expression = day.to_sql() if day else "NULL"
-            span = connection.execute(
-                f"SELECT min(day), max(day) FROM (SELECT TRY_CAST({expression} AS DATE) AS day "
-                f"FROM ({rows_sql(entry, archive_dir)}) WHERE {entry.condition()})"
-            ).fetchone()
+            try:
+                span = connection.execute(
+                    f"SELECT min(day), max(day) FROM (SELECT TRY_CAST({expression} AS DATE) AS day "
+                    f"FROM ({rows_sql(entry, archive_dir)}) WHERE {entry.condition()})"
+                ).fetchone()
+            except duckdb.Error as error:
+                path = archive_dir / entry.path
+                raise MappingError([f"{path}: cannot be read to its end ({_first_line(error)}); replace the file"]) from None
             if span is None or span[0] is None:
                 raise MappingError([f"{entry.path}: no row has a readable market_date; check the mapping's column"])
             spans.append(span)
@@ -191,7 +195,12 @@ def _staged(
     entry: FileMapping, archive_dir: Path, *, last_day: date | None, landed: list[Path]
 ) -> Iterator[StagedFile]:
     with connect() as connection:
-        yield StagedFile(connection, entry, archive_dir, last_day=last_day, landed=landed)
+        try:
+            staged = StagedFile(connection, entry, archive_dir, last_day=last_day, landed=landed)
+        except duckdb.Error as error:  # a head that can be read says nothing of what follows
+            path = archive_dir / entry.path
+            raise MappingError([f"{path}: cannot be read to its end ({_first_line(error)}); replace the file"]) from None
+        yield staged
 
 
 def _first_line(error: Exception) -> str:

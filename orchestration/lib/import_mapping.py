@@ -42,8 +42,8 @@ from typing import Annotated, Any, Final, Literal, Self
 
 import polars as pl
 import pydantic
-import yaml
 
+from models_ml.yaml_text import YamlTextError, load_yaml
 from orchestration.lib.errors import TidemarkError
 from orchestration.sources.datasets import INSTANT, Dataset, Dtype, UnknownDatasetError, find_dataset
 
@@ -260,13 +260,13 @@ def load_mapping(path: Path) -> ArchiveMapping:
         MappingError: It is no YAML or breaks the shape; all problems at once, each with file, key and remedy.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = load_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise MappingError([f"{path}: cannot be read ({error.strerror}); check the path"]) from None
-    except yaml.YAMLError as error:
-        raise MappingError(
-            [f"{path}: is no YAML: {' '.join(str(error).split())}; check indentation and quotes"]
-        ) from None
+    except UnicodeDecodeError as error:
+        raise MappingError([f"{path}: is no UTF-8 text ({error.reason} at byte {error.start}); save it as UTF-8"]) from None
+    except YamlTextError as error:
+        raise MappingError([f"{path}, line {error.line}: is no YAML: {error}; check indentation and quotes"]) from None
     try:
         return ArchiveMapping.model_validate(content)
     except pydantic.ValidationError as error:

@@ -1,6 +1,8 @@
-"""One target for some processor time, every distinct defect noted once: what `python -m tests.fuzz` starts for each.
+"""A group of targets for some processor time, every distinct defect noted once: what `python -m tests.fuzz` starts.
 
 Belongs here: the two engines, and the counts they give back as JSON. Does not: the table of results (`__main__.py`).
+
+Of a program the first byte chooses the target, so that one process, which takes seconds to load everything, serves many.
 """
 
 from __future__ import annotations
@@ -12,40 +14,55 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from tests.fuzz.judgement import DefectError
 
 LONGEST_PROGRAM = 64
 
 
-class Tally:
-    """Inputs tried, how many were read, and the first input of every distinct defect, by its signature."""
+@dataclass
+class Count:
+    """Of one target: inputs tried, how many were read, and the first input of every distinct defect, by what it is."""
 
-    def __init__(self, target: str) -> None:
-        from tests.fuzz.targets import try_target  # imported late, so that atheris can watch what it imports
+    tried: int = 0
+    read: int = 0
+    defects: dict[str, str] = field(default_factory=dict)
+
+
+class Tally:
+    """Counts of a group of targets.
+
+    Args:
+        group: `http`, `ccxt` or `files`.
+    """
+
+    def __init__(self, group: str) -> None:
+        from tests.fuzz.targets import GROUPS, try_target  # imported late, so that atheris can watch what it imports
 
         self._try = try_target
-        self.target = target
-        self.tried = self.read = 0
-        self.defects: dict[str, str] = {}
+        self._names = GROUPS[group]
+        self.counts = {name: Count() for name in self._names}
 
     def try_one(self, program: bytes) -> None:
-        """Give the target an input."""
-        self.tried += 1
+        """Give a target an input."""
+        if not program:
+            return
+        target = self._names[program[0] % len(self._names)]
+        count = self.counts[target]
+        count.tried += 1
         try:
-            self.read += self._try(self.target, program).is_accepted
+            count.read += self._try(target, program[1:]).is_accepted
         except DefectError as error:
-            self.defects.setdefault(str(error)[:300], program.hex())
+            count.defects.setdefault(str(error)[:300], program[1:].hex())
 
     def save(self, path: Path) -> None:
         """Write the counts."""
-        content: dict[str, Any] = {"tried": self.tried, "read": self.read, "defects": self.defects}
-        path.write_text(json.dumps(content, indent=1))
+        path.write_text(json.dumps({name: asdict(count) for name, count in self.counts.items()}, indent=1))
 
 
-def with_hypothesis(tally: Tally, *, seconds: float) -> None:
+def with_hypothesis(tally: Tally, path: Path, *, seconds: float) -> None:
     """Draw programs with hypothesis until the processor time is used."""
     from hypothesis import HealthCheck, given, settings
     from hypothesis import strategies as st
@@ -58,7 +75,8 @@ def with_hypothesis(tally: Tally, *, seconds: float) -> None:
 
     quiet = settings(max_examples=500, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     while time.process_time() < end:
-        quiet(given(program=st.binary(max_size=LONGEST_PROGRAM))(draw))()
+        quiet(given(program=st.binary(min_size=1, max_size=LONGEST_PROGRAM))(draw))()
+        tally.save(path)
 
 
 def with_atheris(tally_of: Callable[[], Tally], path: Path, *, seconds: float) -> None:
@@ -68,28 +86,32 @@ def with_atheris(tally_of: Callable[[], Tally], path: Path, *, seconds: float) -
     with atheris.instrument_imports(include=["orchestration.sources", "orchestration.lib", "models_ml"]):
         tally = tally_of()
     end = time.process_time() + seconds
+    runs = 0
 
     def one(program: bytes) -> None:
+        nonlocal runs
+        runs += 1
         tally.try_one(program)
+        if runs % 500 == 0:
+            tally.save(path)
         if time.process_time() > end:
             tally.save(path)
             os._exit(0)  # the engine has no other way to stop by the time that was used
 
-    limits = [f"-max_len={LONGEST_PROGRAM}", "-rss_limit_mb=3000", "-verbosity=0"]
+    limits = [f"-max_len={LONGEST_PROGRAM}", "-len_control=0", "-rss_limit_mb=3000", "-verbosity=0"]
     atheris.Setup([sys.argv[0], *limits], one)
     atheris.Fuzz()
 
 
 def main() -> None:
-    """`python -m tests.fuzz.campaign hypothesis|atheris TARGET SECONDS FILE`."""
-    engine, target, seconds, file = sys.argv[1:]
+    """`python -m tests.fuzz.campaign hypothesis|atheris GROUP SECONDS FILE`."""
+    engine, group, seconds, file = sys.argv[1:]
     logging.disable(logging.CRITICAL)
-    warnings.simplefilter("error")
+    warnings.simplefilter("ignore")
+    path = Path(file)
     if engine == "atheris":
-        with_atheris(lambda: Tally(target), Path(file), seconds=float(seconds))
-    tally = Tally(target)
-    with_hypothesis(tally, seconds=float(seconds))
-    tally.save(Path(file))
+        with_atheris(lambda: Tally(group), path, seconds=float(seconds))
+    with_hypothesis(Tally(group), path, seconds=float(seconds))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ Does not: what is damaged (`recorded/`, `targets.py`), what must hold of it (`ju
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -76,12 +77,12 @@ def paths_of(value: Any) -> list[Path]:
 
 def damaged_json(value: Any, decisions: Decisions) -> Any:
     """A copy with up to four parts changed, taken away, repeated or put elsewhere."""
-    copy = json.loads(json.dumps(value))
+    whole = json.loads(json.dumps(value))
     for _ in range(1 + decisions.below(4)):
-        copy = _damage(copy, decisions)
+        whole = _damage(whole, decisions)
         if not decisions:
             break
-    return copy
+    return whole
 
 
 def _damage(value: Any, decisions: Decisions) -> Any:
@@ -103,22 +104,12 @@ def _damage(value: Any, decisions: Decisions) -> Any:
         source: Any = value
         for step in paths[decisions.below(len(paths))]:
             source = source[step]
-        holder[last] = json.loads(emit(source)) if _is_plain(source) else source
+        holder[last] = copy.deepcopy(source)
     elif kind == 6 and isinstance(holder[last], (int, float)) and not isinstance(holder[last], bool):
         number = holder[last]
         holder[last] = decisions.pick((-number, number * 1e9, number / 1e9, str(number), number + 1, int(number), [number]))
     elif kind == 7 and isinstance(holder, dict):
         holder[decisions.pick(("", "\u0000", "extra", "id", "data", "error", "status", "code"))] = holder.pop(last)
-    return value
-
-
-def _is_plain(value: Any) -> bool:
-    return not any(isinstance(_at(value, path), Token) for path in paths_of(value))
-
-
-def _at(value: Any, path: Path) -> Any:
-    for step in path:
-        value = value[step]
     return value
 
 

@@ -5,12 +5,17 @@ Belongs here: the list, and the step from bytes to a verdict. Does not: how each
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from tests.fuzz.files import FILES, seeds_of
 from tests.fuzz.judgement import Verdict, judge
 from tests.fuzz.mutation import Decisions, damaged, damaged_bytes
 from tests.fuzz.wire import NOW, VENUE_WIRE, WIRE, converse, recorded
 
-TARGETS: tuple[str, ...] = (*WIRE, *VENUE_WIRE, *FILES)
+GROUPS: Mapping[str, tuple[str, ...]] = {"http": tuple(WIRE), "ccxt": tuple(VENUE_WIRE), "files": tuple(FILES)}
+"""Targets by what is between them and us: our own client, ccxt, or a disk."""
+
+TARGETS: tuple[str, ...] = tuple(name for group in GROUPS.values() for name in group)
 
 
 def try_target(target: str, program: bytes) -> Verdict:

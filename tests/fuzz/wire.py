@@ -18,6 +18,7 @@ from typing import Any
 
 import httpx
 
+from models_ml.orders.market_rules import read_market_rules
 from orchestration.sources import alternative_me, fred, gdelt, rss
 from orchestration.sources.coingecko import CoinGecko, parse_coins
 from orchestration.sources.coinmetrics import CoinMetrics
@@ -171,7 +172,8 @@ async def _quotes(client: VenueClient) -> Any:
     tickers = await quotes.fetch_tickers(client, listed.markets, now=NOW)
     books = await quotes.fetch_order_books(client, listed.markets[:1], now=NOW)
     state = await order_rules.fetch_venue_state(client, now=NOW)
-    return [tickers, books.fetched, state]
+    rules = read_market_rules(state.markets, quote="USDT", precision_mode=state.precision_mode)
+    return [tickers, books.fetched, rules, state.quotes]
 
 
 async def _derivatives(client: VenueClient) -> Any:
@@ -241,7 +243,7 @@ def converse(target: str, exchanges: list[tuple[str, bytes]]) -> Any:
 
     async def run() -> Any:
         client = open_client(VENUES[name], VenueSettings(limits=ONCE))
-        client.client.own_session, client.client.session = False, FakeSession(answers)
+        client.client.own_session, client.client.session, client.client.verify = False, FakeSession(answers), False
         client.client.milliseconds = lambda: int(NOW.timestamp() * 1000)
         try:
             return await talk(client)
