@@ -60,7 +60,12 @@ def compose_yaml(text: str) -> tuple[yaml.Node | None, Any]:
         raise YamlTextError(str(what), line=mark.line + 1 if mark else 1) from None
     except YamlTextError:
         raise
-    except (ValueError, OverflowError, TypeError, RecursionError) as error:  # values that the loader makes: dates, numbers, keys
+    except (
+        ValueError,
+        OverflowError,
+        TypeError,
+        RecursionError,
+    ) as error:  # values that the loader makes: dates, numbers, keys
         raise YamlTextError(f"{error}") from None
 
 

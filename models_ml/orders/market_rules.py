@@ -152,7 +152,9 @@ def _read_entry(entry: Mapping[str, Any], precision_mode: int) -> MarketRules:
     is_step = precision is not None and (precision > 0 or precision_mode != TICK_SIZE)
     least, most = STEPS if precision_mode == TICK_SIZE else DIGITS
     if is_step and precision is not None and not least <= precision <= most:
-        raise MarketRulesError(f"{name}: precision.amount is {precision:g}, beyond {least:g} to {most:g}; load the markets again")
+        raise MarketRulesError(
+            f"{name}: precision.amount is {precision:g}, beyond {least:g} to {most:g}; load the markets again"
+        )
     taker, maker = (_number(name, kind, entry.get(kind)) for kind in ("taker", "maker"))
     return MarketRules(
         market_id=name,

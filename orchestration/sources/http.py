@@ -7,16 +7,18 @@ its own transport, `exchanges`), the errors of all sources (`errors.py`).
 
 from __future__ import annotations
 
+import base64
 import email.utils
 import logging
 import random
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
+from urllib.parse import quote, quote_plus
 
 import httpx
 import tenacity
@@ -41,6 +43,9 @@ MOST_REDIRECTS: Final = 5
 SECRET_PARAMETERS: Final = re.compile(r"(?i)([?&](?:[\w-]*(?:key|token|secret|signature|password)[\w-]*)=)[^&\s'\"]+")
 USER_INFO: Final = re.compile(r"(://)[^/@\s]+@")
 EXCERPT_CHARACTERS: Final = 200
+
+SHORTEST_IN_BODIES: Final = 12
+"""Characters of a secret that is taken out of bodies; shorter ones could be any word of an answer."""
 
 UNIX_TIME_FROM: Final = 1e9
 """A reset header beyond this is an instant in unix seconds (GitHub), below it the seconds to wait (Reddit)."""
@@ -153,6 +158,7 @@ class HttpClient:
         """Prepare the client; nothing is asked yet."""
         self.limits = limits or HttpLimits()
         self._secrets: tuple[str, ...] = ()
+        self._in_bodies: tuple[bytes, ...] = ()
         self.hide(secrets)
         self._sleep = sleep
         self._clock = clock
@@ -192,7 +198,7 @@ class HttpClient:
 
     def __repr__(self) -> str:
         """Limits, and how many secrets are hidden; never a secret."""
-        return f"HttpClient({self.limits!r}, secrets={len(self._secrets)} hidden)"
+        return f"HttpClient({self.limits!r}, secrets={len(self._secrets)} forms hidden)"
 
     def close(self) -> None:
         """Close all connections."""
@@ -201,14 +207,23 @@ class HttpClient:
 
     def hide(self, secrets: Iterable[str | None]) -> None:
         """Hide further secrets, for instance a token that a key was exchanged for."""
-        known = {*self._secrets, *(secret.strip() for secret in secrets if secret and secret.strip())}
+        plain = [secret.strip() for secret in secrets if secret and secret.strip()]
+        known = {*self._secrets, *plain, *(form for secret in plain for form in _encoded(secret))}
         self._secrets = tuple(sorted(known, key=len, reverse=True))  # a key that holds another one goes first
+        self._in_bodies = tuple(secret.encode() for secret in self._secrets if len(secret) >= SHORTEST_IN_BODIES)
 
     def redact(self, text: str) -> str:
         """Replace secrets, key-like query parameters and credentials in addresses by `***`."""
         for secret in self._secrets:
             text = text.replace(secret, "***")
         return USER_INFO.sub(r"\1***@", SECRET_PARAMETERS.sub(r"\1***", text))
+
+    def _without_secrets(self, body: bytes) -> bytes:
+        """A body without our keys: what an answer echoes would land, or be quarantined as it came."""
+        for secret in self._in_bodies:
+            if secret in body:
+                body = body.replace(secret, b"***")
+        return body
 
     def get_json(
         self,
@@ -378,6 +393,8 @@ class HttpClient:
             self._pace.wait(key)
             reply, redirect = self._exchange(request, place)
             if redirect is None:
+                if ask.form is None:  # what answers a form may be a token, which is to be used
+                    reply = replace(reply, body=self._without_secrets(reply.body))
                 if not (200 <= reply.status < 300 or reply.status in ask.accept):
                     self._refuse_status(reply, place, key=key)
                 return read(reply, place)
@@ -491,6 +508,13 @@ class HttpClient:
         if _is_html(text):
             said = self.redact(" ".join(text.split())[:EXCERPT_CHARACTERS])
             raise UnexpectedBodyError(f"{place}: an HTML page came instead of data: {said!r}")
+
+
+def _encoded(secret: str) -> Iterator[str]:
+    """A secret as addresses and headers write it, where that differs from the secret itself."""
+    for form in (quote(secret, safe=""), quote_plus(secret), base64.b64encode(secret.encode()).decode()):
+        if form != secret:
+            yield form
 
 
 def _raw_pieces(response: httpx.Response) -> Iterator[bytes]:

@@ -3,7 +3,7 @@
 Belongs here: depth, numbers that are none, and halves of characters. Does not: what a body should hold (the adapters).
 
 Python's reader takes `NaN`, lets a body of brackets run into the recursion limit, and makes text of half a surrogate pair
-(`"\\ud800"`), which no frame and no file can hold.
+(`backslash ud800`), which no frame and no file can hold.
 """
 
 from __future__ import annotations

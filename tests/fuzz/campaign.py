@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from tests.fuzz.judgement import DefectError
+from tests.fuzz.defect import DefectError
 
 LONGEST_PROGRAM = 64
 
@@ -47,9 +47,7 @@ class Tally:
 
     def try_one(self, program: bytes) -> None:
         """Give a target an input."""
-        if not program:
-            return
-        target = self._names[program[0] % len(self._names)]
+        target = self._names[program[0] % len(self._names) if program else 0]
         count = self.counts[target]
         count.tried += 1
         try:
@@ -98,7 +96,8 @@ def with_atheris(tally_of: Callable[[], Tally], path: Path, *, seconds: float) -
             tally.save(path)
             os._exit(0)  # the engine has no other way to stop by the time that was used
 
-    limits = [f"-max_len={LONGEST_PROGRAM}", "-len_control=0", "-rss_limit_mb=3000", "-verbosity=0"]
+    kept = f"-artifact_prefix={path.parent}/"  # inputs that the engine calls slow
+    limits = [f"-max_len={LONGEST_PROGRAM}", "-len_control=0", "-rss_limit_mb=3000", "-verbosity=0", kept]
     atheris.Setup([sys.argv[0], *limits], one)
     atheris.Fuzz()
 

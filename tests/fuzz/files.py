@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
@@ -23,7 +22,7 @@ from pydantic import SecretStr
 from models_ml.indices.definition import parse_definition
 from models_ml.indices.definition_versions import definition_yaml, values_json
 from models_ml.optimiser.goals import parse_goal
-from models_ml.optimiser.search import default_search, expand, parse_search
+from models_ml.optimiser.search import expand, parse_search
 from models_ml.orders.plan import PlanRules
 from orchestration.alerts.rules import read_addresses, read_rules
 from orchestration.lib.bulk_import import load_mapping, validate_archive
@@ -135,7 +134,9 @@ MARKETS = json.dumps(
     }
 )
 HOLDINGS = "token_id,symbol,amount\nbitcoin,,0.015\n,ETH,1.2\n,USDT,250\nethereum,ETH,0.1\n"
-PRICES = "id,day,price,cap\nbitcoin,2024-12-30,93000.5,1.8e12\nbitcoin,2024-12-31,94000,1.9e12\nethereum,2024-12-31,3300,\n"
+PRICES = (
+    "id,day,price,cap\nbitcoin,2024-12-30,93000.5,1.8e12\nbitcoin,2024-12-31,94000,1.9e12\nethereum,2024-12-31,3300,\n"
+)
 SEARCH = (
     "vary:\n  selection.count: [10, 20]\n  weighting.cap: [0.2, 0.4]\n  weighting.method: [equal, rank]\n"
     "  rotation: [null, {steps: [{below_btc_average_days: 200, share: 0.5}], min_hold_days: 7}]\nvariants: 8\nseed: 3\n"
@@ -189,9 +190,13 @@ own:
     line: "{{ token_id }} is below a dollar"
 """
 JOURNAL = "".join(
-    json.dumps({"at": "2025-01-06T00:30:00+00:00", "run_id": "a-run", "source": source, "dataset": "markets", **what}) + "\n"
+    json.dumps({"at": "2025-01-06T00:30:00+00:00", "run_id": "a-run", "source": source, "dataset": "markets", **what})
+    + "\n"
     for source, what in (
-        ("coingecko", {"status": "answered", "received": 224, "landed": 224, "quarantined": 0, "failed": 0, "reason": ""}),
+        (
+            "coingecko",
+            {"status": "answered", "received": 224, "landed": 224, "quarantined": 0, "failed": 0, "reason": ""},
+        ),
         ("binance", {"status": "down", "reason": "binance: timed out"}),
     )
 )
@@ -239,7 +244,11 @@ def seeds_of(target: str) -> list[str | bytes]:
     texts: dict[str, list[str | bytes]] = {
         "index_definition": [path.read_text() for path in sorted(SHIPPED_INDICES.glob("*.yaml"))],
         "optimiser_search": [SEARCH],
-        "optimiser_goal": ["annual_return=0.15,max_drawdown=0.10", "cautious", "{max_drawdown: 0.2, rank_by: annual_return}"],
+        "optimiser_goal": [
+            "annual_return=0.15,max_drawdown=0.10",
+            "cautious",
+            "{max_drawdown: 0.2, rank_by: annual_return}",
+        ],
         "import_mapping": [MAPPING],
         "import_csv": [PRICES],
         "import_parquet": [_prices_as_parquet()],

@@ -24,6 +24,7 @@ from orchestration.lib.errors import TidemarkError
 from orchestration.lib.manifest import ManifestError
 from orchestration.sources.replay import READERS
 from orchestration.sources.validation import Fetched, UnreadableValueError, validate_frame
+from tests.fuzz.defect import DefectError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 OURS = ("orchestration", "models_ml")
@@ -31,10 +32,6 @@ HOUSE_ERRORS = (TidemarkError, IndicesError, SearchProblem, OrdersError, Manifes
 LONGEST_SECONDS = 5.0
 """Of processor time for one input of some kilobytes."""
 LONGEST_MESSAGE = 20_000
-
-
-class DefectError(AssertionError):
-    """A parser broke the property."""
 
 
 @dataclasses.dataclass(frozen=True)

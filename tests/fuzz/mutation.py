@@ -44,20 +44,92 @@ class Token(str):
 
 
 ODD_VALUES: tuple[Any, ...] = (
-    *(None, True, False, 0, -1, 1, "", " ", "null", "NaN", "Infinity", "-1e400", "0x10", "1_000", "1,5", "\u0661", [], {}),
-    *(Token("NaN"), Token("-Infinity"), Token("1e400"), Token("-1e400"), Token("1e-400"), Token("-0.0"), Token("1e308")),
+    *(
+        None,
+        True,
+        False,
+        0,
+        -1,
+        1,
+        "",
+        " ",
+        "null",
+        "NaN",
+        "Infinity",
+        "-1e400",
+        "0x10",
+        "1_000",
+        "1,5",
+        "\u0661",
+        [],
+        {},
+    ),
+    *(
+        Token("NaN"),
+        Token("-Infinity"),
+        Token("1e400"),
+        Token("-1e400"),
+        Token("1e-400"),
+        Token("-0.0"),
+        Token("1e308"),
+    ),
     *(Token("9" * 400), Token("9" * 5000), Token("-" + "9" * 25), Token(str(2**63)), Token(str(2**64)), Token("1.5")),
-    *(Token('"\\ud800"'), Token('"a\\udfffb"'), Token('"\\u0000"'), Token('"\\u202e\\u0007"'), "\U0001f4a9" * 50, "x" * 5000),
+    *(
+        Token('"\\ud800"'),
+        Token('"a\\udfffb"'),
+        Token('"\\u0000"'),
+        Token('"\\u202e\\u0007"'),
+        "\U0001f4a9" * 50,
+        "x" * 5000,
+    ),
     *("../../etc/passwd", "'; drop table tokens; --", "<script>alert(1)</script>", "=cmd|' /C calc'!A0", "{{7*7}}"),
     *(Token("[" * 60 + "]" * 60), Token("[" * 1500 + "]" * 1500), Token('{"a":' * 400 + "1" + "}" * 400)),
     *("1e400", "9" * 400, "2024-02-30", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2024-01-01"),
-    *(253402300800, -62135596801, 1e18, -1e18, 1736121600, 1736121600000, Token("1736121600.5"), [None], [[]], {"": None}),
+    *(
+        253402300800,
+        -62135596801,
+        1e18,
+        -1e18,
+        1736121600,
+        1736121600000,
+        Token("1736121600.5"),
+        [None],
+        [[]],
+        {"": None},
+    ),
 )
 """What stands where something else is due."""
 
 ODD_PIECES: tuple[bytes, ...] = (
-    *(b"\x00", b"\xff", b"\xed\xa0\x80", b"\xef\xbb\xbf", b'"', b"'", b",", b";", b"\t", b"\r", b"\n\n", b"\\", b"[", b"]"),
-    *(b"{", b"}", b"<", b">", b"&", b"&amp;", b"&#0;", b"&#xD800;", b"<![CDATA[", b"<!DOCTYPE a>", b"<?xml version='1.1'?>"),
+    *(
+        b"\x00",
+        b"\xff",
+        b"\xed\xa0\x80",
+        b"\xef\xbb\xbf",
+        b'"',
+        b"'",
+        b",",
+        b";",
+        b"\t",
+        b"\r",
+        b"\n\n",
+        b"\\",
+        b"[",
+        b"]",
+    ),
+    *(
+        b"{",
+        b"}",
+        b"<",
+        b">",
+        b"&",
+        b"&amp;",
+        b"&#0;",
+        b"&#xD800;",
+        b"<![CDATA[",
+        b"<!DOCTYPE a>",
+        b"<?xml version='1.1'?>",
+    ),
     *(b"NaN", b"1e400", b"-1", b"9" * 400, b"x" * 3000, b"nan", b"inf", b".", b"=1+1", b"\xe2\x80\xae", b"0000-00-00"),
     *(b"&a *a", b"!!python/object/apply:os.system [id]", b"<<: *a", b"? ", b"- ", b": ", b"|", b"%", b"---\n", b"~"),
 )
@@ -107,7 +179,9 @@ def _damage(value: Any, decisions: Decisions) -> Any:
         holder[last] = copy.deepcopy(source)
     elif kind == 6 and isinstance(holder[last], (int, float)) and not isinstance(holder[last], bool):
         number = holder[last]
-        holder[last] = decisions.pick((-number, number * 1e9, number / 1e9, str(number), number + 1, int(number), [number]))
+        holder[last] = decisions.pick(
+            (-number, number * 1e9, number / 1e9, str(number), number + 1, int(number), [number])
+        )
     elif kind == 7 and isinstance(holder, dict):
         holder[decisions.pick(("", "\u0000", "extra", "id", "data", "error", "status", "code"))] = holder.pop(last)
     return value

@@ -16,8 +16,8 @@ import httpx
 from orchestration.sandbox.market import simulate_market
 from orchestration.sandbox.runner import RunningSandbox, running_sandbox
 from orchestration.sandbox.settings import SimulationSettings
-from orchestration.sources.defillama.wire import Host
 from orchestration.sources.defillama import protocols, stablecoins, unlocks
+from orchestration.sources.defillama.wire import Host
 from orchestration.sources.exchanges.client import VenueSettings, open_client
 from orchestration.sources.exchanges.markets import fetch_markets
 from orchestration.sources.exchanges.venues import VENUES
@@ -69,7 +69,9 @@ def find_places(sandbox: RunningSandbox) -> dict[str, Any]:
     """Things that the sandbox knows."""
     market = sandbox.url_for
     with HttpClient() as http:
-        pool = GeckoTerminal(http, base_url=market("api.geckoterminal.com/api/v2")).fetch_trending_pools(now=NOW, pages=1)
+        pool = GeckoTerminal(http, base_url=market("api.geckoterminal.com/api/v2")).fetch_trending_pools(
+            now=NOW, pages=1
+        )
         first = pool.frame.row(0, named=True)
         listed = protocols.fetch_protocols(Host(http, market("api.llama.fi")), coins={}, now=NOW).fetched.frame
         single = listed.filter(~listed["protocol_id"].str.starts_with("parent#")).row(0, named=True)

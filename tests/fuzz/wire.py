@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,13 @@ RECORDED = Path(__file__).with_name("recorded")
 MOST_REQUESTS = 60
 """In one conversation; a damaged answer must not send an adapter round in circles."""
 
-ONCE = HttpLimits(attempts=1, failures_to_open=10_000, first_pause_seconds=0.0, rate_limited_pause_seconds=0.0, longest_pause_seconds=0.0)
+ONCE = HttpLimits(
+    attempts=1,
+    failures_to_open=10_000,
+    first_pause_seconds=0.0,
+    rate_limited_pause_seconds=0.0,
+    longest_pause_seconds=0.0,
+)
 Base = Callable[[str], str]
 
 
@@ -83,7 +89,7 @@ def _reddit(http: HttpClient, base: Base) -> Any:
     source = Reddit(
         http,
         key="a-key",
-        secret="a-secret",
+        secret="a-secret",  # noqa: S106 - nobody's
         base_url=base("oauth.reddit.com"),
         token_url=base("www.reddit.com/api/v1/access_token"),
     )
@@ -102,8 +108,11 @@ def places() -> dict[str, Any]:
     found: dict[str, Any] = json.loads((RECORDED / "places.json").read_text(encoding="utf-8"))
     return found
 
+
 WIRE: Mapping[str, Callable[[HttpClient, Base], Any]] = {
-    "alternative_me": lambda http, base: alternative_me.fetch_fear_greed(http, now=NOW, base_url=base("api.alternative.me")),
+    "alternative_me": lambda http, base: alternative_me.fetch_fear_greed(
+        http, now=NOW, base_url=base("api.alternative.me")
+    ),
     "coingecko_markets": lambda http, base: _gecko(http, base).fetch_markets(now=NOW, max_coins=5),
     "coingecko_chart": lambda http, base: _gecko(http, base).fetch_market_daily(
         places()["coin"], symbol="abc", start=START, end=LAST, now=NOW
@@ -114,7 +123,9 @@ WIRE: Mapping[str, Callable[[HttpClient, Base], Any]] = {
     "coingecko_global": lambda http, base: _gecko(http, base).fetch_global_daily(now=NOW),
     "coingecko_members": lambda http, base: _members(_gecko(http, base)),
     "coinmetrics": _coinmetrics,
-    "fred": lambda http, base: fred.fetch_series(http, "DGS10", start=START, now=NOW, base_url=base("fred.stlouisfed.org")),
+    "fred": lambda http, base: fred.fetch_series(
+        http, "DGS10", start=START, now=NOW, base_url=base("fred.stlouisfed.org")
+    ),
     "gdelt": lambda http, base: gdelt.fetch_tone(
         http, "bitcoin", start=START, end=LAST, now=NOW, base_url=base("api.gdeltproject.org/api/v2")
     ),

@@ -22,7 +22,7 @@ def cap_answers(client: Any, *, max_bytes: int) -> None:
     """
     open_session = client.open
 
-    def open_capped(lazy: bool = False) -> None:  # noqa: FBT001, FBT002 - ccxt's own signature
+    def open_capped(lazy: bool = False) -> None:
         is_new = client.own_session and client.session is None
         open_session(lazy)
         if is_new:

@@ -1,6 +1,5 @@
 """Answers that are small on the wire and huge or endless once read: refused within the cap, in memory as well."""
 
-import asyncio
 import gzip
 import json
 import random
@@ -83,7 +82,13 @@ def raw_deflate(body: bytes) -> bytes:
 
 @pytest.mark.parametrize(
     ("encoding", "pack"),
-    [("gzip", gzip.compress), ("x-gzip", gzip.compress), ("deflate", zlib.compress), ("deflate", raw_deflate), ("identity", bytes)],
+    [
+        ("gzip", gzip.compress),
+        ("x-gzip", gzip.compress),
+        ("deflate", zlib.compress),
+        ("deflate", raw_deflate),
+        ("identity", bytes),
+    ],
 )
 @pytest.mark.parametrize("size", [0, 1, 1000, PIECE_BYTES - 1, PIECE_BYTES, 2 * PIECE_BYTES + 7])
 @pytest.mark.parametrize("piece", [1, 65_536])
@@ -129,7 +134,7 @@ def test_brackets_in_words_are_no_depth():
 def test_depth_that_words_hide_ends_in_an_error_too():
     hidden = "".join(f'["{"]" * 180}",' * 180 for _ in range(20))
 
-    with pytest.raises(ValueError, match="nested|delimiter|Expecting"):
+    with pytest.raises(ValueError, match=r"nested|delimiter|Expecting"):
         read_json(hidden)
 
 
