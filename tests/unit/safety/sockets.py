@@ -1,7 +1,6 @@
 """Listening TCP sockets of a process, from the kernel's table."""
 
 import ipaddress
-import os
 import re
 import struct
 from pathlib import Path
@@ -14,7 +13,7 @@ def listening(pid: int) -> set[tuple[str, int]]:
     inodes = set()
     for link in Path(f"/proc/{pid}/fd").iterdir():
         try:
-            found = re.fullmatch(r"socket:\[(\d+)\]", os.readlink(link))
+            found = re.fullmatch(r"socket:\[(\d+)\]", str(link.readlink()))
         except OSError:  # closed meanwhile
             continue
         if found:
