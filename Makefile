@@ -8,6 +8,7 @@
 #   make rebuild FROM= [TO=]    make reproduce WEEK= TABLE= [VERSION=]    make verify
 #   make orders INDEX= CAPITAL= VENUE=    make index-new ID=
 #   make doctor [JSON=1] [ONLINE=1]    make alerts [DRY_RUN=1]    make compact [FORGET_LOST=1]    make replay [DATASET=source/name]    make docs
+#   make audit    make fuzz [SECONDS=60]
 #   make optimise INDEX= [GOAL=] [SEARCH=] [VARIANTS=] [COST_BPS=]
 #   make notebook [SOURCE=archive] [NOTEBOOK_PORT=]
 
@@ -20,7 +21,7 @@ DBT_SOURCES := $(shell find dbt_project/models dbt_project/macros dbt_project/se
 PORT ?= 3000
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
-.PHONY: run dev doctor test test-parts test-runs drills check bench evaluate rebuild reproduce verify compact replay clean setup lock fix docs fault-matrix request-budget source-reference feature-reference table-reference check-api index-new index-show index-schema orders optimise alerts notebook
+.PHONY: run dev doctor test test-parts test-runs drills check bench evaluate rebuild reproduce verify compact replay clean setup lock fix docs fault-matrix request-budget source-reference feature-reference table-reference check-api index-new index-show index-schema orders optimise alerts notebook audit fuzz
 
 # What the commands read from the environment.
 export TIDEMARK_SOURCE := $(or $(SOURCE),$(TIDEMARK_SOURCE),simulated)
@@ -96,7 +97,7 @@ test: setup
 	@$(MAKE) --no-print-directory -j2 --output-sync=target test-parts test-runs
 
 test-parts: setup
-	@$(BIN)/python -m pytest -m "not slow" tests/unit $(PARTS)
+	@$(BIN)/python -m pytest -m "not slow" tests/unit tests/fuzz $(PARTS)
 
 test-runs: setup
 	@$(BIN)/python -m pytest -m "not slow" tests/integration tests/faults tests/browser $(addprefix --ignore=,$(PARTS))
@@ -105,7 +106,7 @@ test-runs: setup
 # The tests of properties are repeated with more examples than the tests try (tests/examples.py).
 drills: setup
 	@$(BIN)/python -m pytest -m slow tests
-	@$(BIN)/python -m pytest -m "hypothesis and not slow" --hypothesis-profile=deep tests/unit
+	@$(BIN)/python -m pytest -m "hypothesis and not slow" --hypothesis-profile=deep tests/unit tests/fuzz
 
 check: setup
 	@$(BIN)/ruff format --check .
@@ -114,6 +115,17 @@ check: setup
 	@$(BIN)/sqlfluff lint --nofail --disable-progress-bar dbt_project/models >/dev/null && $(BIN)/sqlfluff lint --disable-progress-bar dbt_project/models
 	@cd dbt_project && ../$(BIN)/dbt --quiet parse --no-version-check --no-partial-parse >/dev/null
 	@$(BIN)/python -m orchestration.cli check-definitions
+
+# Known vulnerabilities of the pinned requirements; the tool lives in an environment of its own, as it is no part of the project.
+AUDIT := .venv/audit
+audit:
+	@test -x $(AUDIT)/bin/pip-audit || { $(PYTHON) -m venv $(AUDIT) && $(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1; } \
+		|| { echo "SKIPPED: requirements were not audited; pip-audit cannot be installed"; rm -rf $(AUDIT); exit 0; }; \
+	if test -x $(AUDIT)/bin/pip-audit; then $(AUDIT)/bin/python .ci/audit.py $(AUDIT)/bin/pip-audit; fi
+
+# Damaged answers and files for every parser, SECONDS of processor time a group and engine; counts are added to docs/results/fuzzing.md.
+fuzz: setup
+	@$(BIN)/python -m tests.fuzz $(SECONDS)
 
 fix: setup
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 import yaml
 from pydantic import ValidationError
 
+from models_ml.yaml_text import YamlTextError, compose_yaml
+
 Path = tuple[Any, ...]
 
 
@@ -45,15 +47,9 @@ class YamlSource:
     def parse(cls, text: str, *, name: str) -> "YamlSource":
         """Parse with the safe loader; syntax errors and repeated keys become `problems`."""
         try:
-            node = yaml.compose(text, Loader=yaml.SafeLoader)
-            content = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            mark = getattr(error, "problem_mark", None)
-            what = getattr(error, "problem", None) or str(error)
-            line = mark.line + 1 if mark else 1
-            return cls(name, None, {}, [f"{name}:{line}: not valid YAML ({what}); correct the syntax of this line"])
-        except ValueError as error:  # safe_load builds dates, and 2020-02-30 is none
-            return cls(name, None, {}, [f"{name}:1: not valid YAML ({error}); correct the value"])
+            node, content = compose_yaml(text)
+        except YamlTextError as error:
+            return cls(name, None, {}, [f"{name}:{error.line}: not valid YAML ({error}); correct this line"])
         if not isinstance(node, yaml.MappingNode):
             return cls(name, None, {}, [f"{name}:1: holds no keys; write `index_id: ...` and the other fields"])
         lines: dict[Path, int] = {(): 1}

@@ -11,12 +11,12 @@ from typing import Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from models_ml.indices.strict import Share, Strict
 from models_ml.optimiser.errors import SearchError
 from models_ml.optimiser.figures import Figures
+from models_ml.yaml_text import YamlTextError, load_yaml
 
 Floats = npt.NDArray[np.float64]
 
@@ -89,14 +89,14 @@ def parse_goal(text: str) -> Goal:
     if re.fullmatch(r"\w+=[^,{}]+(,\s*\w+=[^,{}]+)*", cleaned):
         cleaned = "{" + cleaned.replace("=", ": ") + "}"
     try:
-        content = yaml.safe_load(cleaned)
+        content = load_yaml(cleaned)
         if not isinstance(content, dict):
             raise SearchError(
                 f"GOAL={text} is no goal; write annual_return=0.15,max_drawdown=0.10 or one of {', '.join(PROFILES)}"
             )
         return Goal.model_validate(content)
-    except yaml.YAMLError as error:
-        raise SearchError(f"GOAL={text} is not valid YAML ({' '.join(str(error).split())})") from error
+    except YamlTextError as error:
+        raise SearchError(f"GOAL={text:.200} is not valid YAML ({error})") from None
     except ValidationError as error:
         told = "; ".join(
             f"{'.'.join(str(part) for part in item['loc']) or 'goal'}: {item['msg'].removeprefix('Value error, ')}"

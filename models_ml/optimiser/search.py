@@ -13,13 +13,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
 from pydantic import Field, ValidationError, field_validator
 
 from models_ml.indices.definition import IndexDefinition
 from models_ml.indices.sections import Rotation
 from models_ml.indices.strict import Strict
 from models_ml.optimiser.errors import SearchError
+from models_ml.yaml_text import YamlTextError, load_yaml
 
 CALLED = frozenset({"index_id", "name", "kind", "methodology", "twin"})
 """Fields that say what an index is called and not how it works."""
@@ -82,9 +82,9 @@ def parse_search(text: str, *, name: str) -> Search:
         SearchError: It is not valid YAML, or no search; with all that is wrong.
     """
     try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise SearchError(f"{name}: not valid YAML ({' '.join(str(error).split())}); correct the syntax") from error
+        content = load_yaml(text)
+    except YamlTextError as error:
+        raise SearchError(f"{name}:{error.line}: not valid YAML ({error}); correct this line") from None
     if not isinstance(content, dict):
         raise SearchError(f"{name}: holds no keys; write `vary:` and below it fields with lists of values")
     try:

@@ -6,6 +6,7 @@ Does not: which token a market trades (`matching.py`), what is ordered (`plan.py
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -21,6 +22,9 @@ DECIMAL_PLACES, SIGNIFICANT_DIGITS, TICK_SIZE = 2, 3, 4
 
 UNSTATED_FEE = 0.002
 """Fraction taken where a market states no fee: above what the large venues charge small accounts, so that cash suffices."""
+
+STEPS, DIGITS = (1e-30, 1e15), (-15.0, 30.0)
+"""What a step of amounts, and a count of places or digits, can be."""
 
 LEAST_NOTIONAL = Decimal("0.01")
 """A cent: no order is made for less, where a venue states no minimum either."""
@@ -141,11 +145,16 @@ def read_market_rules(table: Any, *, quote: str, precision_mode: int = TICK_SIZE
 
 
 def _read_entry(entry: Mapping[str, Any], precision_mode: int) -> MarketRules:
-    limits = entry.get("limits") or {}
-    amount, cost = limits.get("amount") or {}, limits.get("cost") or {}
     name = str(entry.get("symbol"))
-    precision = _number(name, "precision.amount", (entry.get("precision") or {}).get("amount"))
+    limits = _part(name, entry, "limits")
+    amount, cost = _part(name, limits, "amount"), _part(name, limits, "cost")
+    precision = _number(name, "precision.amount", _part(name, entry, "precision").get("amount"))
     is_step = precision is not None and (precision > 0 or precision_mode != TICK_SIZE)
+    least, most = STEPS if precision_mode == TICK_SIZE else DIGITS
+    if is_step and precision is not None and not least <= precision <= most:
+        raise MarketRulesError(
+            f"{name}: precision.amount is {precision:g}, beyond {least:g} to {most:g}; load the markets again"
+        )
     taker, maker = (_number(name, kind, entry.get(kind)) for kind in ("taker", "maker"))
     return MarketRules(
         market_id=name,
@@ -163,10 +172,20 @@ def _read_entry(entry: Mapping[str, Any], precision_mode: int) -> MarketRules:
     )
 
 
+def _part(market: str, entry: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    part = entry.get(name) or {}
+    if not isinstance(part, Mapping):
+        raise MarketRulesError(f"{market:.80}: {name} is {part!r:.80}, no object; load the markets again")
+    return part
+
+
 def _number(market: str, field: str, value: Any) -> float | None:
     if value is None:
         return None
     try:
-        return float(value)
-    except (TypeError, ValueError):
-        raise MarketRulesError(f"{market}: {field} is {value!r}, no number; load the markets again") from None
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise MarketRulesError(f"{market:.80}: {field} is {value!r:.80}, no number; load the markets again")
+    return number

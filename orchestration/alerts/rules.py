@@ -108,7 +108,12 @@ def load_setup(settings: Settings) -> AlertSetup:
     addresses = read_addresses(settings.alerts_urls)
     folder = settings.alerts_folder
     path = folder / FILE
-    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    try:
+        text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    except UnicodeDecodeError as error:
+        raise AlertsError(
+            f"{path}: is no UTF-8 text ({error.reason} at byte {error.start}); save it as UTF-8"
+        ) from None
     rules = read_rules(text, name=str(path))
     if addresses:
         _check_routes(rules, addresses, name=str(path))

@@ -12,16 +12,19 @@ live load has are left alone: the file is no news about them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Final
 
 import duckdb
+from pyarrow import ArrowException, parquet
 
 from orchestration.lib.bulk_staging import ImportResult, StagedFile, rows_sql, scan
+from orchestration.lib.fenced import fenced
 from orchestration.lib.import_mapping import ArchiveMapping, FileMapping, MappingError, load_mapping
-from orchestration.lib.landing import LandingStore, connect, find_lag, require_zone
+from orchestration.lib.landing import LandingStore, find_lag, require_zone
 
 __all__ = [
     "ArchiveMapping",
@@ -32,6 +35,9 @@ __all__ = [
     "load_mapping",
     "validate_archive",
 ]
+
+MOST_ROWS: Final = 200_000_000
+"""Of one file: 20,000 tokens for 27 years by day."""
 
 
 def import_archive(
@@ -74,7 +80,7 @@ def import_archive(
             results.append(ImportResult(entry.path, entry.dataset, skipped=_absence(entry, archive_dir)))
             continue
         landed = store.files(entry.target)
-        with _staged(entry, archive_dir, last_day=horizons[entry.dataset], landed=landed) as staged:
+        with _staged(entry, archive_dir, last_day=horizons[entry.dataset], landed=landed, also=[store.root]) as staged:
             lag_hours = find_lag(lags, entry.target)
             staged.land(store, loaded_at=loaded_at, lag_hours=lag_hours)
             staged.quarantine(store, loaded_at=loaded_at, partition=str(as_of.year))
@@ -114,14 +120,20 @@ def archive_span(mapping: ArchiveMapping, archive_dir: Path) -> tuple[date, date
             ["no dated file of the mapping is required; mark the one with daily prices `required: true`"]
         )
     spans = []
-    with connect() as connection:
+    with fenced([archive_dir]) as connection:
         for entry in present:
             day = entry.transforms()["market_date"]
             expression = day.to_sql() if day else "NULL"
-            span = connection.execute(
-                f"SELECT min(day), max(day) FROM (SELECT TRY_CAST({expression} AS DATE) AS day "
-                f"FROM ({rows_sql(entry, archive_dir)}) WHERE {entry.condition()})"
-            ).fetchone()
+            try:
+                span = connection.execute(
+                    f"SELECT min(day), max(day) FROM (SELECT TRY_CAST({expression} AS DATE) AS day "
+                    f"FROM ({rows_sql(entry, archive_dir)}) WHERE {entry.condition()})"
+                ).fetchone()
+            except duckdb.Error as error:
+                path = archive_dir / entry.path
+                raise MappingError(
+                    [f"{path}: cannot be read to its end ({_first_line(error)}); replace the file"]
+                ) from None
             if span is None or span[0] is None:
                 raise MappingError([f"{entry.path}: no row has a readable market_date; check the mapping's column"])
             spans.append(span)
@@ -136,7 +148,7 @@ def _check_files(mapping: ArchiveMapping, archive_dir: Path) -> list[FileMapping
         missing = _missing_files(entry, archive_dir)
         if not missing:
             present.append(entry)
-            problems += _column_problems(entry, archive_dir)
+            problems += _file_problems(entry, archive_dir) or _column_problems(entry, archive_dir)
         elif entry.required:
             path = archive_dir / missing[0]
             problems.append(f"{path}: is required for {entry.dataset} and absent; put it there or correct `path`")
@@ -155,9 +167,28 @@ def _absence(entry: FileMapping, archive_dir: Path) -> str:
     return f"needs {', '.join(beside)}, not in the archive" if beside else "not in the archive"
 
 
+def _file_problems(entry: FileMapping, archive_dir: Path) -> list[str]:
+    """Files that lead out of the archive, or claim more rows than any history has."""
+    problems = []
+    for path in (archive_dir / name for name in (entry.path, *entry.beside.values())):
+        if not path.resolve().is_relative_to(archive_dir.resolve()):
+            problems.append(f"{path}: is a link out of the archive, to {path.resolve()}; put the file itself there")
+        elif path.suffix == ".parquet" and (rows := _claimed_rows(path)) > MOST_ROWS:
+            problems.append(f"{path}: claims {rows:,} rows, {MOST_ROWS:,} are the most; split the file, or replace it")
+    return problems
+
+
+def _claimed_rows(path: Path) -> int:
+    """Rows of a Parquet file as its end says; a few kilobytes can hold any number of equal ones."""
+    try:
+        return int(parquet.read_metadata(path).num_rows)
+    except (OSError, ArrowException):
+        return 0  # that it cannot be read is said where its columns are looked for
+
+
 def _column_problems(entry: FileMapping, archive_dir: Path) -> list[str]:
     path = archive_dir / entry.path
-    with connect() as connection:
+    with fenced([archive_dir]) as connection:
         for each in (path, *(archive_dir / other for other in entry.beside.values())):
             try:
                 connection.sql(f"DESCRIBE SELECT * FROM {scan(each)}")
@@ -188,10 +219,17 @@ def _column_problems(entry: FileMapping, archive_dir: Path) -> list[str]:
 
 @contextmanager
 def _staged(
-    entry: FileMapping, archive_dir: Path, *, last_day: date | None, landed: list[Path]
+    entry: FileMapping, archive_dir: Path, *, last_day: date | None, landed: list[Path], also: Sequence[Path] = ()
 ) -> Iterator[StagedFile]:
-    with connect() as connection:
-        yield StagedFile(connection, entry, archive_dir, last_day=last_day, landed=landed)
+    with fenced([archive_dir, *also]) as connection:
+        try:
+            staged = StagedFile(connection, entry, archive_dir, last_day=last_day, landed=landed)
+        except duckdb.Error as error:  # a head that can be read says nothing of what follows
+            path = archive_dir / entry.path
+            raise MappingError(
+                [f"{path}: cannot be read to its end ({_first_line(error)}); replace the file"]
+            ) from None
+        yield staged
 
 
 def _first_line(error: Exception) -> str:

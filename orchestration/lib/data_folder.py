@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from orchestration.lib.errors import TidemarkError
+from orchestration.sources.json_text import read_json
 
 MARKER = "folder.json"
 
@@ -116,7 +117,7 @@ class DataFolder:
         if not self.marker.exists():
             return {}
         try:
-            content = json.loads(self.marker.read_text())
+            content = read_json(self.marker.read_text())
             return {str(name): str(value) for name, value in content.items()}
         except (ValueError, AttributeError):
             raise DataFolderError(

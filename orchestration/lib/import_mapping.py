@@ -42,9 +42,10 @@ from typing import Annotated, Any, Final, Literal, Self
 
 import polars as pl
 import pydantic
-import yaml
 
+from models_ml.yaml_text import YamlTextError, load_yaml
 from orchestration.lib.errors import TidemarkError
+from orchestration.lib.fenced import refuse_more_than_one_query
 from orchestration.sources.datasets import INSTANT, Dataset, Dtype, UnknownDatasetError, find_dataset
 
 Scalar = str | int | float | bool | date
@@ -58,6 +59,8 @@ SQL_TYPES: Final[tuple[tuple[Dtype, str], ...]] = (
     (INSTANT, "TIMESTAMPTZ"),
 )
 
+
+LONGEST_PATH: Final = 500
 
 FILE: Final = "file"
 """What `from_sql` calls the file of its entry."""
@@ -94,6 +97,12 @@ class Transform(Strict):
     date_format: str | None = None
     multiply: float | None = None
     zero_to_null: bool = False
+
+    @pydantic.field_validator("sql")
+    @classmethod
+    def sql_is_one_expression(cls, sql: str | None) -> str | None:
+        """Refuse SQL that goes on with another statement."""
+        return _checked(sql)
 
     @pydantic.model_validator(mode="after")
     def has_one_origin(self) -> Self:
@@ -147,6 +156,12 @@ class Preference(Strict):
     sql: str | None = None
     prefer: Literal["greatest", "least"] = "greatest"
 
+    @pydantic.field_validator("sql")
+    @classmethod
+    def sql_is_one_expression(cls, sql: str | None) -> str | None:
+        """Refuse SQL that goes on with another statement."""
+        return _checked(sql)
+
     @pydantic.model_validator(mode="after")
     def has_one_origin(self) -> Self:
         """Refuse none or both of column and sql."""
@@ -171,6 +186,12 @@ class FileMapping(Strict):
     where: str | None = None
     columns: Mapping[str, str | Transform]
     dedupe: tuple[Preference, ...] = ()
+
+    @pydantic.field_validator("from_sql", "where")
+    @classmethod
+    def sql_is_one_query(cls, sql: str | None) -> str | None:
+        """Refuse SQL that goes on with another statement."""
+        return _checked(sql)
 
     @pydantic.field_validator("path")
     @classmethod
@@ -237,8 +258,16 @@ class FileMapping(Strict):
         return {name for name in plain | filtered | preferred if name is not None}
 
 
+def _checked(sql: str | None) -> str | None:
+    if sql is not None:
+        refuse_more_than_one_query(sql)
+    return sql
+
+
 def _check_path(path: str) -> str:
     parts = PurePosixPath(path)
+    if "\x00" in path or len(path) > LONGEST_PATH:
+        raise ValueError(f"{path[:40]!r} is no path of a file; write the file's name, and folders before it")
     if parts.is_absolute() or ".." in parts.parts:
         raise ValueError(f"{path} leaves the archive's folder; give a path relative to it")
     if parts.suffix not in (".parquet", ".csv"):
@@ -260,13 +289,15 @@ def load_mapping(path: Path) -> ArchiveMapping:
         MappingError: It is no YAML or breaks the shape; all problems at once, each with file, key and remedy.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = load_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise MappingError([f"{path}: cannot be read ({error.strerror}); check the path"]) from None
-    except yaml.YAMLError as error:
+    except UnicodeDecodeError as error:
         raise MappingError(
-            [f"{path}: is no YAML: {' '.join(str(error).split())}; check indentation and quotes"]
+            [f"{path}: is no UTF-8 text ({error.reason} at byte {error.start}); save it as UTF-8"]
         ) from None
+    except YamlTextError as error:
+        raise MappingError([f"{path}, line {error.line}: is no YAML: {error}; check indentation and quotes"]) from None
     try:
         return ArchiveMapping.model_validate(content)
     except pydantic.ValidationError as error:

@@ -33,6 +33,9 @@ ORDER_COLUMNS: Final = (
 )
 SKIPPED_COLUMNS: Final = ("token_id", "symbol", "market", "difference_quote", "reason")
 HOLDING_COLUMNS: Final = ("token_id", "symbol", "amount")
+LARGEST_EXPONENT: Final = 30
+"""Powers of ten that an amount may have: exact arithmetic writes out all digits of `1e999999999`."""
+
 WEIGHT_COLUMNS: Final = ("token_id", "symbol", "amount", "value_quote", "target_weight", "weight", "difference")
 
 
@@ -341,7 +344,8 @@ def _amount(text: str | None) -> Decimal | None:
         amount = Decimal((text or "").strip())
     except InvalidOperation:
         return None
-    return amount if amount.is_finite() and amount >= 0 else None
+    is_usable = amount.is_finite() and amount >= 0 and -LARGEST_EXPONENT <= amount.adjusted() <= LARGEST_EXPONENT
+    return amount if is_usable else None
 
 
 def _by_symbol(tokens: Mapping[str, KnownToken], members: set[str]) -> dict[str, str]:

@@ -6,8 +6,9 @@ Belongs here: reading the seed file, and the refusal to guess. Does not: `availa
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TextIO
 
 from orchestration.lib.landing_files import LandingError
 from orchestration.sources.datasets import Dataset
@@ -21,7 +22,7 @@ def read_lags(path: Path) -> dict[tuple[str, str], float]:
     """
     lags: dict[tuple[str, str], float] = {}
     with path.open(newline="", encoding="utf-8") as file:
-        for number, row in enumerate(csv.DictReader(file), start=2):
+        for number, row in enumerate(_rows(file, path), start=2):
             try:
                 key, hours = (row["source"], row["dataset"]), float(row["lag_hours"])
             except (KeyError, TypeError, ValueError):
@@ -30,6 +31,13 @@ def read_lags(path: Path) -> dict[tuple[str, str], float]:
                 raise LandingError(f"{path}, line {number}: {key} is repeated or its lag {hours:g} is below 0")
             lags[key] = hours
     return lags
+
+
+def _rows(file: TextIO, path: Path) -> Iterator[dict[str, str]]:
+    try:
+        yield from csv.DictReader(file)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise LandingError(f"{path} is no CSV of UTF-8 text ({error})") from None
 
 
 def find_lag(lags: Mapping[tuple[str, str], float], dataset: Dataset) -> float:

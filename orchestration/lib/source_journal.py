@@ -19,6 +19,7 @@ from typing import Literal, Self
 
 from orchestration.lib.ingestion import Ingested
 from orchestration.sources.datasets import Dataset
+from orchestration.sources.json_text import read_json
 
 NAME = "source_journal.jsonl"
 LONGEST_REASON = 500
@@ -107,9 +108,9 @@ class SourceJournal:
         if not self.path.exists():
             return []
         found = []
-        for line in self.path.read_text(encoding="utf-8").splitlines():
+        for line in self.path.read_text(encoding="utf-8", errors="replace").splitlines():
             try:
-                found.append(Attempt(**json.loads(line)))
+                found.append(Attempt(**read_json(line)))
             except (ValueError, TypeError):
                 continue
         return found

@@ -8,7 +8,6 @@ spans here are never shorter than a month; the tone of a day without articles is
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
@@ -22,6 +21,7 @@ from orchestration.sources.errors import (
     UnexpectedBodyError,
 )
 from orchestration.sources.http import HttpClient, Query
+from orchestration.sources.json_text import read_json
 from orchestration.sources.validation import (
     Fetched,
     Rejected,
@@ -98,7 +98,7 @@ def read_answer(text: str) -> dict[str, Any]:
             raise RateLimitedError(f"gdelt: limit under HTTP 200: {said}")
         raise RequestRejectedError(f"gdelt: the query is refused: {said}; change it", status=200)
     try:
-        payload = json.loads(_CONTROL_CHARACTERS.sub(" ", stripped))
+        payload = read_json(_CONTROL_CHARACTERS.sub(" ", stripped))
     except ValueError as error:
         raise UnexpectedBodyError(f"gdelt: {len(text)} characters are no JSON ({error}): {stripped[:120]!r}") from None
     if not isinstance(payload, dict) or (payload and not isinstance(payload.get("timeline"), list)):

@@ -7,20 +7,22 @@ its own transport, `exchanges`), the errors of all sources (`errors.py`).
 
 from __future__ import annotations
 
+import base64
 import email.utils
-import json
 import logging
 import random
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
+from urllib.parse import quote, quote_plus
 
 import httpx
 import tenacity
 
+from orchestration.sources.decoding import UnreadableEncodingError, accepted_encodings, decoded_pieces
 from orchestration.sources.errors import (
     AccessRestrictedError,
     RateLimitedError,
@@ -30,6 +32,7 @@ from orchestration.sources.errors import (
     SourceUnavailableError,
     UnexpectedBodyError,
 )
+from orchestration.sources.json_text import read_json
 from orchestration.sources.pace import CircuitBreaker, Pace
 from orchestration.sources.redaction import redact
 
@@ -38,6 +41,9 @@ LOGGER = logging.getLogger(__name__)
 USER_AGENT: Final = "tidemark (self-hosted research pipeline)"
 MOST_REDIRECTS: Final = 5
 EXCERPT_CHARACTERS: Final = 200
+
+SHORTEST_IN_BODIES: Final = 12
+"""Characters of a secret that is taken out of bodies; shorter ones could be any word of an answer."""
 
 UNIX_TIME_FROM: Final = 1e9
 """A reset header beyond this is an instant in unix seconds (GitHub), below it the seconds to wait (Reddit)."""
@@ -150,6 +156,7 @@ class HttpClient:
         """Prepare the client; nothing is asked yet."""
         self.limits = limits or HttpLimits()
         self._secrets: tuple[str, ...] = ()
+        self._in_bodies: tuple[bytes, ...] = ()
         self.hide(secrets)
         self._sleep = sleep
         self._clock = clock
@@ -164,7 +171,12 @@ class HttpClient:
         timeout = httpx.Timeout(self.limits.read_seconds, connect=self.limits.connect_seconds)
         self._client = httpx.Client(
             timeout=timeout,
-            headers={"User-Agent": USER_AGENT, "Accept": "application/json, */*;q=0.5", **(headers or {})},
+            headers={
+                "User-Agent": USER_AGENT,
+                "Accept": "application/json, */*;q=0.5",
+                "Accept-Encoding": accepted_encodings(),
+                **(headers or {}),
+            },
             transport=transport,
             follow_redirects=False,  # `_follow` does, without giving keys to foreign hosts
         )
@@ -184,7 +196,7 @@ class HttpClient:
 
     def __repr__(self) -> str:
         """Limits, and how many secrets are hidden; never a secret."""
-        return f"HttpClient({self.limits!r}, secrets={len(self._secrets)} hidden)"
+        return f"HttpClient({self.limits!r}, secrets={len(self._secrets)} forms hidden)"
 
     def close(self) -> None:
         """Close all connections."""
@@ -193,12 +205,21 @@ class HttpClient:
 
     def hide(self, secrets: Iterable[str | None]) -> None:
         """Hide further secrets, for instance a token that a key was exchanged for."""
-        known = {*self._secrets, *(secret.strip() for secret in secrets if secret and secret.strip())}
+        plain = [secret.strip() for secret in secrets if secret and secret.strip()]
+        known = {*self._secrets, *plain, *(form for secret in plain for form in _encoded(secret))}
         self._secrets = tuple(sorted(known, key=len, reverse=True))  # a key that holds another one goes first
+        self._in_bodies = tuple(secret.encode() for secret in self._secrets if len(secret) >= SHORTEST_IN_BODIES)
 
     def redact(self, text: str) -> str:
         """Replace secrets, key-like query parameters and credentials in addresses by `***`."""
         return redact(text, self._secrets)
+
+    def _without_secrets(self, body: bytes) -> bytes:
+        """A body without our keys: what an answer echoes would land, or be quarantined as it came."""
+        for secret in self._in_bodies:
+            if secret in body:
+                body = body.replace(secret, b"***")
+        return body
 
     def get_json(
         self,
@@ -313,7 +334,7 @@ class HttpClient:
 
         def read(reply: _Reply, place: str) -> Any:
             try:
-                payload = json.loads(reply.body)
+                payload = read_json(reply.body.decode("utf-8", errors="replace"))
             except ValueError:
                 raise UnexpectedBodyError(f"{place}: body of {len(reply.body)} bytes is no JSON") from None
             if check is not None:
@@ -368,6 +389,8 @@ class HttpClient:
             self._pace.wait(key)
             reply, redirect = self._exchange(request, place)
             if redirect is None:
+                if ask.form is None:  # what answers a form may be a token, which is to be used
+                    reply = replace(reply, body=self._without_secrets(reply.body))
                 if not (200 <= reply.status < 300 or reply.status in ask.accept):
                     self._refuse_status(reply, place, key=key)
                 return read(reply, place)
@@ -381,7 +404,7 @@ class HttpClient:
             response = self._client.send(request, stream=True)
             try:
                 body = bytearray()
-                for piece in response.iter_bytes():
+                for piece in decoded_pieces(_raw_pieces(response), response.headers.get("content-encoding", "")):
                     body += piece
                     if len(body) > self.limits.max_bytes:
                         raise ResponseTooLargeError(
@@ -398,7 +421,7 @@ class HttpClient:
             # Such texts quote the offending header, so the cause is redacted and its chain cut.
             cause = self.redact(str(error))
             raise SourceError(f"{place}: request cannot be sent: {cause}; check base URL and key") from None
-        except httpx.DecodingError as error:
+        except UnreadableEncodingError as error:
             raise UnexpectedBodyError(f"{place}: body does not decompress: {self.redact(str(error))}") from None
         except httpx.TimeoutException as error:
             raise SourceUnavailableError(f"{place}: timed out ({type(error).__name__})") from None
@@ -433,7 +456,7 @@ class HttpClient:
                 "use another host or disable the source"
             )
         try:
-            payload = json.loads(self.redact(text))
+            payload = read_json(self.redact(text))
         except ValueError:
             payload = None
         raise RequestRejectedError(f"{place}: HTTP {status}: {said}", status=status, payload=payload)
@@ -472,7 +495,7 @@ class HttpClient:
         text = body.decode("utf-8", errors="replace")
         self._refuse_html(text, place)
         try:
-            return json.loads(text, parse_constant=_refuse_constant)
+            return read_json(text)
         except ValueError as error:
             said = self.redact(" ".join(text.split())[:EXCERPT_CHARACTERS])
             raise UnexpectedBodyError(f"{place}: body of {len(body)} bytes is no JSON ({error}): {said!r}") from None
@@ -481,6 +504,21 @@ class HttpClient:
         if _is_html(text):
             said = self.redact(" ".join(text.split())[:EXCERPT_CHARACTERS])
             raise UnexpectedBodyError(f"{place}: an HTML page came instead of data: {said!r}")
+
+
+def _encoded(secret: str) -> Iterator[str]:
+    """A secret as addresses and headers write it, where that differs from the secret itself."""
+    for form in (quote(secret, safe=""), quote_plus(secret), base64.b64encode(secret.encode()).decode()):
+        if form != secret:
+            yield form
+
+
+def _raw_pieces(response: httpx.Response) -> Iterator[bytes]:
+    """The body as it comes, not decompressed."""
+    stream = response.stream
+    if not isinstance(stream, httpx.SyncByteStream):
+        raise TypeError(f"the transport gave a {type(stream).__name__}; it must be one for threads")
+    yield from stream
 
 
 def pace_key(url: httpx.URL) -> str:
@@ -528,7 +566,3 @@ def _log_repetition(state: tenacity.RetryCallState) -> None:
 def _is_html(text: str) -> bool:
     start = text[:1000].lstrip("\ufeff \t\r\n").lower()
     return start.startswith(("<!doctype html", "<html", "<head", "<body", "<title"))
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is no JSON number")

@@ -42,7 +42,10 @@ class Rejected:
     @classmethod
     def of(cls, reason: str, record: object) -> Rejected:
         """Keep any record, whatever its type, as JSON text."""
-        return cls(reason, json.dumps(record, default=str, ensure_ascii=False, sort_keys=True))
+        try:
+            return cls(reason, json.dumps(record, default=str, ensure_ascii=False, sort_keys=True))
+        except RecursionError:  # deeper than what is read as JSON may be, so hidden from that limit on purpose
+            return cls(reason, json.dumps({"unreadable": "nested too deeply to be kept"}))
 
 
 @dataclass(frozen=True, slots=True)

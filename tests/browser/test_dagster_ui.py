@@ -21,6 +21,8 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from tests.unit.safety.sockets import listening, others
+
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright, which drives the browser, is not installed")
 expect = playwright.expect
 
@@ -84,6 +86,19 @@ def ui_of(tidemark: Any) -> Iterator[Ui]:
             assert time.monotonic() < end, f"no definitions after {START_SECONDS} s: {started.err.read_text()}"
             time.sleep(0.3)
         yield ui
+
+
+def pids_of(folder: Path) -> list[int]:
+    """Living processes that were started for a data folder."""
+    wanted = f"TIDEMARK_DATA_DIR={folder}".encode()
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if wanted in (process / "environ").read_bytes().split(b"\0"):
+                found.append(int(process.name))
+        except OSError:  # ended meanwhile, or somebody else's
+            continue
+    return found
 
 
 def processes_of(folder: Path) -> list[str]:
@@ -180,6 +195,13 @@ def ancestors(key: str, depends_on: dict[str, set[str]]) -> set[str]:
         found |= new
         waiting += new
     return found
+
+
+def test_the_ui_and_all_it_starts_listen_on_this_machine_only(ui: Ui) -> None:
+    opened = set().union(*(listening(pid) for pid in pids_of(ui.tidemark.folder)))
+
+    assert int(ui.url.rpartition(":")[2]) in {port for _, port in opened}
+    assert others(opened) == set()
 
 
 def test_a_materialisation_shows_row_count_schema_preview_and_plot(page: Any, ui: Ui) -> None:

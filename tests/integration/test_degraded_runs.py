@@ -4,7 +4,8 @@ import duckdb
 import pytest
 
 from orchestration.sources.datasets.exchanges import EXCHANGES
-from tests.conftest import NEXT_WEEK
+from tests.conftest import MARK, NEXT_WEEK
+from tests.integration.leaks import leaks, written_since
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +63,16 @@ def test_what_was_missed_comes_with_the_next_run(degraded, next_week):
     assert tidemark.query(rows)["rows"][0] == next_week.tidemark.query(rows)["rows"][0]
 
 
-def test_without_any_prices_nothing_is_published(first, new_folder):
+def test_a_run_whose_providers_fail_leaves_no_key_behind(first, degraded, canaries):
+    """Their answers, the traces of errors and what is told of them are in the records that the run added."""
+    tidemark, finished = degraded
+    began = (first.folder.parent / "first.out").stat().st_mtime
+
+    assert leaks([path for path in written_since(tidemark.folder, began) if path.suffix != ".duckdb"], MARK) == []
+    assert not any(key in finished.said for key in canaries)
+
+
+def test_without_any_prices_nothing_is_published(first, new_folder, canaries):
     # Blocked, which no load tries again: waiting for all of them to come back would take minutes.
     everybody = ",".join(f"{provider}:blocked:1.0" for provider in ("coingecko", *EXCHANGES))
     tidemark = first.copy(new_folder().folder).with_settings(
@@ -75,6 +85,10 @@ def test_without_any_prices_nothing_is_published(first, new_folder):
     assert finished.code == 1, finished.said
     assert "prices_are_there" in finished.said
     assert tidemark.manifests() == before
+    # A run that ends in a failed check keeps its traces, and none of its keys.
+    told = [path for path in tidemark.folder.rglob("*") if path.suffix in (".log", ".db", ".out", ".err", ".jsonl")]
+    assert leaks(told, MARK) == []
+    assert not any(key in finished.said for key in canaries)
     # The run that failed leaves its checks all the same, in the warehouse that it could write.
     with duckdb.connect(str(tidemark.folder / "warehouse.duckdb"), read_only=True) as connection:
         stopped = connection.execute(

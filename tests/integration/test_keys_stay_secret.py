@@ -1,8 +1,11 @@
 """Keys come from the environment and go to their provider, and nowhere else."""
 
+import base64
 import gzip
 import json
 import sqlite3
+import urllib.parse
+import zipfile
 import zlib
 from contextlib import closing
 
@@ -10,83 +13,80 @@ import duckdb
 import polars as pl
 import pytest
 
+from orchestration.settings import ProviderSettings, Settings
+from tests.conftest import MARK
+from tests.integration.leaks import contents_of, forms_of, leaks
 
-def texts_of(path):
-    """A file as bytes, and as text where it compresses what it holds."""
-    yield path.read_bytes()
-    if path.suffix == ".parquet":
-        columns = pl.read_parquet(path).select(~pl.selectors.numeric() & ~pl.selectors.temporal())
-        yield columns.write_json().encode()
-    if path.suffix == ".gz":
-        yield gzip.decompress(path.read_bytes())
-    if path.suffix == ".db":
-        yield from values_of(path)
+KEY = f"canary+x/api_key={MARK}"
 
 
-def values_of(path):
-    """Texts of an SQLite file; Dagster keeps snapshots of runs compressed, and those as text."""
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
-        tables = [name for (name,) in connection.execute("select name from sqlite_master where type = 'table'")]
-        for table in tables:
-            for row in connection.execute(f'select * from "{table}"'):
-                for value in row:
-                    if isinstance(value, bytes):
-                        yield decompressed(value)
-                    elif isinstance(value, str):
-                        yield value.encode()
-
-
-def decompressed(value):
-    try:
-        return zlib.decompress(value)
-    except zlib.error:
-        return value
-
-
-def test_a_key_in_a_compressed_snapshot_or_a_list_would_be_found(tmp_path):
-    with closing(sqlite3.connect(tmp_path / "runs.db")) as connection:
+def in_sqlite(path, text):
+    with closing(sqlite3.connect(path)) as connection:
         connection.execute("create table snapshots (body blob)")
-        connection.execute(
-            "insert into snapshots values (?)", [zlib.compress(json.dumps({"key": "canary-x"}).encode())]
-        )
+        connection.execute("insert into snapshots values (?)", [zlib.compress(json.dumps({"key": text}).encode())])
         connection.commit()
-    pl.DataFrame({"tags": [["canary-x"] * 3]}).write_parquet(tmp_path / "landed.parquet")
-
-    for name in ("runs.db", "landed.parquet"):
-        assert any(b"canary-x" in content for content in list(texts_of(tmp_path / name))[1:]), name
 
 
-def test_no_file_of_a_run_holds_a_key(first, canaries):
+def in_duckdb(path, text):
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("create table t as select [?, 'b'] as tags from range(5000)", [text])
+
+
+def in_zip(path, text):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("inner.json.gz", gzip.compress(text.encode() * 50))
+
+
+WRITERS = {
+    "runs.db": in_sqlite,
+    "warehouse.duckdb": in_duckdb,
+    "backup.zip": in_zip,
+    "landed.parquet": lambda path, text: pl.DataFrame({"tags": [[text] * 3]}).write_parquet(path),
+    "log.gz": lambda path, text: path.write_bytes(gzip.compress(text.encode() * 50)),
+    "run.log": lambda path, text: path.write_text(f"GET /list?a=b {text} 200"),
+}
+
+
+@pytest.mark.parametrize("form", ["plain", "url", "base64", "base64 behind a name"])
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_key_would_be_found_however_it_is_written_and_packed(tmp_path, name, form):
+    written = {
+        "plain": KEY,
+        "url": urllib.parse.quote(KEY, safe=""),
+        "base64": base64.b64encode(KEY.encode()).decode(),
+        "base64 behind a name": base64.b64encode(f"user:{KEY}".encode()).decode(),
+    }[form]
+    WRITERS[name](tmp_path / name, written)
+
+    assert leaks([tmp_path / name], MARK)
+    assert not leaks([tmp_path / name], "5e0c2b71a9d5")
+
+
+def test_every_provider_has_a_canary(canaries):
+    providers = [name for name, field in Settings.model_fields.items() if field.annotation is ProviderSettings]
+
+    assert len(providers) > 15
+    assert len(set(canaries)) == 2 * len(providers)
+    assert all(key.endswith(MARK) for key in canaries)
+    assert min(map(len, forms_of(MARK).values())) > 10
+
+
+def test_no_file_of_a_run_holds_a_key_in_any_form(first):
+    """Landed Parquet, warehouse and published copy, Dagster's records, logs of steps and of dbt, documents, journals, site."""
     files = [path for path in first.folder.rglob("*") if path.is_file()]
 
-    leaks = [
-        f"{path}: {key}" for path in files for content in texts_of(path) for key in canaries if key.encode() in content
-    ]
+    found = leaks(files, MARK)
 
     assert len(files) > 100
-    assert leaks == []
-
-
-@pytest.mark.parametrize("part", ["warehouse.duckdb", "published/warehouse.duckdb"])
-def test_no_table_holds_a_key(first, canaries, part):
-    """DuckDB compresses text, so its file alone would hide one."""
-    with duckdb.connect(str(first.folder / part), read_only=True) as connection:
-        columns = connection.execute(
-            """select table_schema, table_name, column_name from information_schema.columns
-            where (data_type in ('VARCHAR', 'JSON') or data_type like '%[]' or data_type like 'STRUCT%' or data_type like 'MAP%')
-            and table_schema not in ('information_schema', 'raw')"""
-        ).fetchall()
-        found = []
-        for schema, table, column in columns:
-            name = f'"{schema}"."{table}"'
-            hits = connection.execute(
-                f"select count(*) from {name} where contains(\"{column}\"::varchar, 'canary-')"
-            ).fetchone()
-            found += [f"{name}.{column}"] if hits and hits[0] else []
-
-    assert len(columns) > 50
+    assert {path.suffix for path in files} >= {".parquet", ".duckdb", ".db", ".json", ".html", ".log"}
     assert found == []
 
 
 def test_nothing_printed_holds_a_key(first_output, canaries):
     assert not any(key in first_output for key in canaries)
+
+
+def test_a_file_that_is_no_archive_is_looked_at_as_it_is(tmp_path):
+    (tmp_path / "a.txt").write_text("text")
+
+    assert list(contents_of(tmp_path / "a.txt")) == [b"text"]

@@ -121,11 +121,14 @@ def _as_table(payload: dict[str, Any], *, now: datetime) -> NDArray[np.float64] 
             return None
         if not set(map(type, chain.from_iterable(points))) <= {int, float, type(None)}:
             return None
-        series.append(np.array(points, dtype=np.float64).reshape(-1, 2))
+        try:
+            series.append(np.array(points, dtype=np.float64).reshape(-1, 2))
+        except OverflowError:  # a whole number of hundreds of digits
+            return None
     times = series[0][:, 0]
     if any(len(each) != len(times) or not np.array_equal(each[:, 0], times) for each in series):
         return None  # a null among the times lands here too, since it equals nothing
-    if len(times) and times.max() > 1000 * (now + CLOCK_SKEW).timestamp():
+    if not np.isfinite(times).all() or (len(times) and times.max() > 1000 * (now + CLOCK_SKEW).timestamp()):
         return None
     table = np.column_stack([times, *(each[:, 1] for each in series)])
     distinct = len(np.unique(times))

@@ -16,7 +16,6 @@ Traps:
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,6 +28,7 @@ from orchestration.sources.defillama.protocols import read_optional
 from orchestration.sources.defillama.unlock_rows import UNLOCK_EVENTS, UNLOCK_SCHEDULES, ScheduleRows
 from orchestration.sources.defillama.wire import Host
 from orchestration.sources.errors import UnexpectedBodyError
+from orchestration.sources.json_text import read_json
 from orchestration.sources.validation import (
     Fetched,
     UnreadableValueError,
@@ -165,7 +165,7 @@ def _unwrapped(payload: dict[str, Any], slug: str) -> dict[str, Any]:
     body = payload.get("body")
     if isinstance(body, str):
         try:
-            body = json.loads(body)
+            body = read_json(body)
         except ValueError as error:
             raise UnexpectedBodyError(
                 f"defillama: body of schedule {slug} is no JSON ({error}): {body[:200]}"

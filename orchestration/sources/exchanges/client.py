@@ -27,6 +27,7 @@ from orchestration.sources.errors import (
     SourceUnavailableError,
     UnexpectedBodyError,
 )
+from orchestration.sources.exchanges.capped import cap_answers
 from orchestration.sources.exchanges.errors import BannedError, NotAskedError, translate
 from orchestration.sources.exchanges.venues import VENUES, Venue
 from orchestration.sources.exchanges.wire import call_under_way, watch_answers
@@ -191,7 +192,7 @@ class VenueClient:
                 return read(await call(self.client))
             except UnexpectedBodyError as error:
                 raise UnexpectedBodyError(f"{place}: {error}") from None
-            except (TypeError, ValueError, LookupError, AttributeError) as error:
+            except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
                 # ccxt trusts the shape of an answer and stumbles over HTML or cut-off JSON with whatever comes first.
                 cause = f"{type(error).__name__}: {error}"
                 raise UnexpectedBodyError(f"{place}: the answer is not of the known shape ({cause})") from None
@@ -292,6 +293,7 @@ def open_client(venue: Venue, settings: VenueSettings) -> VenueClient:
     client.has["fetchCurrencies"] = False  # a request whose answer nobody needs
     client.timeout_on_exit = 0  # ccxt sleeps a quarter of a second after closing for the sake of older transports
     watch_answers(client)
+    cap_answers(client, max_bytes=limits.max_bytes)
     return VenueClient(venue, client, settings)
 
 

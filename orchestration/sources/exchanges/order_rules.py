@@ -23,10 +23,14 @@ from orchestration.lib.errors import TidemarkError
 from orchestration.sources.errors import UnexpectedBodyError
 from orchestration.sources.exchanges.client import VenueClient
 from orchestration.sources.exchanges.quotes import spare_bad_tickers
+from orchestration.sources.json_text import read_json
 
 KEPT_FIELDS: Final = (
     *("id", "symbol", "base", "quote", "spot", "active", "taker", "maker", "feeSide", "precision", "limits"),
 )
+
+LEAST_PRICE, LARGEST_PRICE = Decimal("1e-30"), Decimal("1e15")
+"""Beyond them a price is a mistake, and its exact arithmetic has no end."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,7 @@ class VenueState:
             TidemarkError: There is no such file, it is no JSON, it is of another venue, or prices in it are none.
         """
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = read_json(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise TidemarkError(
                 f"MARKETS={path} cannot be read ({error}); give a JSON file of load_markets()"
@@ -77,12 +81,10 @@ class VenueState:
             return cls(venue, None, TICK_SIZE, content, {})
         if content.get("venue") != venue:
             raise TidemarkError(
-                f"MARKETS={path} is of {content.get('venue')}, but VENUE={venue}; give the file of that venue"
+                f"MARKETS={path} is of {content.get('venue')!s:.80}, but VENUE={venue}; give the file of that venue"
             )
         try:
-            quotes = {
-                name: Quote(Decimal(bid), Decimal(ask)) for name, (bid, ask) in (content.get("quotes") or {}).items()
-            }
+            quotes = {name: _quote(name, *both) for name, both in (content.get("quotes") or {}).items()}
             asked_at = content.get("asked_at")
             return cls(
                 venue,
@@ -91,8 +93,8 @@ class VenueState:
                 content["markets"],
                 quotes,
             )
-        except (KeyError, TypeError, ValueError, InvalidOperation, AttributeError) as error:
-            raise TidemarkError(f"MARKETS={path} is damaged ({error!r}); save it again") from None
+        except (KeyError, TypeError, ValueError, InvalidOperation, AttributeError, OverflowError) as error:
+            raise TidemarkError(f"MARKETS={path} is damaged ({error!r:.200}); save it again") from None
 
 
 async def fetch_venue_state(client: VenueClient, *, now: datetime) -> VenueState:
@@ -146,4 +148,16 @@ def _price(value: Any) -> Decimal | None:
         price = Decimal(str(value))
     except InvalidOperation:
         return None
-    return price if price.is_finite() and price > 0 else None
+    return price if price.is_finite() and LEAST_PRICE <= price <= LARGEST_PRICE else None
+
+
+def _quote(name: str, bid: Any, ask: Any) -> Quote:
+    """Best prices of a file.
+
+    Raises:
+        ValueError: One is no price, or they are crossed.
+    """
+    lower, upper = _price(bid), _price(ask)
+    if lower is None or upper is None or lower > upper:
+        raise ValueError(f"the quotes of {name:.80} are {bid!r:.40} and {ask!r:.40}")
+    return Quote(lower, upper)

@@ -16,6 +16,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from orchestration.sources.json_text import read_json
+
 ENVELOPE: Final = re.compile(r'\{\s*"code":\s*"(0|200000)",\s*(?:"msg":\s*"",\s*)?"data":\s*(?=\[\s*\[)')
 """How a page of OKX or KuCoin begins where all went well and rows came."""
 
@@ -79,7 +81,10 @@ def watch_answers(client: Any) -> None:
         seen = _SEEN.get()
         if seen is not None and seen.wants_text and (page := as_text_page(body)) is not None:
             return page
-        answer = parse(body)
+        try:
+            answer = parse(body)
+        except ValueError:  # ccxt's reader is quicker, and refuses a list for the sake of half a character in one name
+            answer = read_json(body)
         if seen is not None:
             seen.records = max(seen.records, _longest(answer))
         return answer
@@ -123,4 +128,4 @@ def rows_as_objects(rows: Any) -> Any:
     Raises:
         ValueError: The text is no JSON.
     """
-    return json.loads(rows.text) if isinstance(rows, TextPage) else rows
+    return read_json(rows.text) if isinstance(rows, TextPage) else rows

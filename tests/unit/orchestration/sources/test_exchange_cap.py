@@ -1,0 +1,71 @@
+"""Answers of exchanges are read up to the cap, compressed or not, by the transport that ccxt brings along."""
+
+import asyncio
+import gzip
+import tracemalloc
+
+import pytest
+from aiohttp import web
+
+from orchestration.sources.errors import ResponseTooLargeError
+from orchestration.sources.exchanges.client import VenueSettings, open_client
+from orchestration.sources.exchanges.venues import VENUES
+from orchestration.sources.http import HttpLimits
+
+MIB = 1024 * 1024
+
+
+def ask_for(body: bytes, *, encoding: str | None = None, max_bytes: int = MIB):
+    """What a client of coinbase makes of a body, asked for in a request of its own."""
+
+    async def answer(_request: web.Request) -> web.Response:
+        headers = {"Content-Type": "application/json"} | ({} if encoding is None else {"Content-Encoding": encoding})
+        return web.Response(body=body, headers=headers)
+
+    async def run():
+        app = web.Application()
+        app.router.add_get("/{path:.*}", answer)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        port = site._server.sockets[0].getsockname()[1]
+        settings = VenueSettings(prefix=f"http://127.0.0.1:{port}", limits=HttpLimits(attempts=1, max_bytes=max_bytes))
+        client = open_client(VENUES["coinbase"], settings)
+        try:
+            return await client.ask(lambda ccxt: ccxt.publicGetProducts(), lambda answer: answer, what="products")
+        finally:
+            await client.close()
+            await runner.cleanup()
+
+    return asyncio.run(run())
+
+
+@pytest.mark.parametrize("encoding", [None, "gzip"])
+def test_a_body_within_the_cap_is_read(encoding):
+    body = b'[{"id": "BTC-USD"}]' + b" " * 300_000
+
+    products = ask_for(body if encoding is None else gzip.compress(body), encoding=encoding)
+
+    assert products == [{"id": "BTC-USD"}]
+
+
+def test_a_body_beyond_the_cap_is_refused():
+    with pytest.raises(ResponseTooLargeError, match="larger than 1048576 bytes"):
+        ask_for(b"[" + b" " * 2 * MIB + b"]")
+
+
+def test_a_bomb_is_refused_at_the_cap_and_never_held_whole():
+    body = gzip.compress(bytes(48 * MIB))
+    ask_for(b"[]")  # what is loaded once is no part of the peak
+
+    tracemalloc.start(1)
+    try:
+        with pytest.raises(ResponseTooLargeError):
+            ask_for(body, encoding="gzip")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert len(body) < 60_000
+    assert peak < 16 * MIB

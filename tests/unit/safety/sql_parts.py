@@ -1,0 +1,227 @@
+"""What is put into SQL besides constants and quoted names: by file, why it may be, and the parts themselves."""
+
+KNOWN_PARTS: dict[str, tuple[str, frozenset[str]]] = {
+    "docs/notebooks/five_questions.py": (
+        "one helper runs the questions written out in the notebook, their values as parameters",
+        frozenset(["sql"]),
+    ),
+    "orchestration/alerts/market_events.py": (
+        "one helper runs the constants above it, their values as parameters",
+        frozenset(["sql"]),
+    ),
+    "orchestration/alerts/own_events.py": (
+        "the user's own query, on a connection that reads the published copy only, with files and settings locked",
+        frozenset(["alert.sql"]),
+    ),
+    "orchestration/cleaning_report.py": (
+        "constants of the module",
+        frozenset(["TOTALS.format(rows=rows)", "sql"]),
+    ),
+    "orchestration/evaluation/calls.py": (
+        "columns and views named in the module",
+        frozenset(["names"]),
+    ),
+    "orchestration/evaluation/experiments.py": (
+        "columns and views named in the module",
+        frozenset(["names"]),
+    ),
+    "orchestration/evaluation/history.py": (
+        "one helper runs the constants of its module, their values as parameters",
+        frozenset(["sql"]),
+    ),
+    "orchestration/evaluation/price_share.py": (
+        "columns and views named in the module",
+        frozenset(["name"]),
+    ),
+    "orchestration/evaluation/ranking.py": (
+        "columns and views named in the module",
+        frozenset(["head.grade", "head.view"]),
+    ),
+    "orchestration/lib/api_contract.py": (
+        "names and examples of views from dbt's YAML, which tests run against the warehouse",
+        frozenset(["key", "newest", "view.example", "view.name"]),
+    ),
+    "orchestration/lib/bulk_import.py": (
+        "columns quoted by quote_name, constants by quote_value; SQL of a mapping is checked to be one SELECT and runs behind a fence",
+        frozenset(["entry.condition()", "expression", "rows", "scan(each)", "sql"]),
+    ),
+    "orchestration/lib/bulk_staging.py": (
+        "the same, and columns, keys and rules of the registry of datasets",
+        frozenset(
+            [
+                "', '.join(self._dataset.columns)",
+                "column",
+                "columns",
+                "condition",
+                "judged",
+                "kept",
+                "known",
+                "landed",
+                "listed",
+                "orders",
+                "partition",
+                "ranked",
+                "readable",
+                "reason",
+                "refused",
+                "repeated",
+                "rows",
+                "self._day",
+                "self._hash()",
+                "self._key",
+                "self._refused()",
+                "staged",
+                "table",
+                "tied",
+            ]
+        ),
+    ),
+    "orchestration/lib/calls.py": (
+        "columns and clauses named in the module",
+        frozenset(["score"]),
+    ),
+    "orchestration/lib/check_results.py": (
+        "columns and clauses named in the module",
+        frozenset(["', '.join(SCHEMA)", "column", "comment"]),
+    ),
+    "orchestration/lib/dbt_checks.py": (
+        "queries that dbt compiled from the project, names of its manifest",
+        frozenset(["node['name']", "node['schema']", "result['compiled_code']"]),
+    ),
+    "orchestration/lib/index_backtest.py": (
+        "statements written out in the module, one after the other",
+        frozenset(["statement"]),
+    ),
+    "orchestration/lib/index_kit.py": (
+        "statements written out in the module, one after the other",
+        frozenset(["statement"]),
+    ),
+    "orchestration/lib/index_prospects.py": (
+        "columns and clauses named in the module",
+        frozenset(["name"]),
+    ),
+    "orchestration/lib/index_weeks.py": (
+        "columns and clauses named in the module",
+        frozenset(["columns", "condition", "mart"]),
+    ),
+    "orchestration/lib/landing.py": (
+        "columns and keys of the registry of datasets, files quoted by read_parquet_sql",
+        frozenset(["', '.join(dataset.key)", "same", "sql"]),
+    ),
+    "orchestration/lib/landing_checks.py": (
+        "keys of the registry of datasets; an instant as isoformat writes it",
+        frozenset(["after", "as_of.isoformat()", "keys"]),
+    ),
+    "orchestration/lib/landing_maintenance.py": (
+        "columns and keys of the registry of datasets, files quoted by read_parquet_sql",
+        frozenset(["kept", "listed", "query", "rows"]),
+    ),
+    "orchestration/lib/ledger.py": (
+        "columns of the ledger's own layout",
+        frozenset(["columns", "current"]),
+    ),
+    "orchestration/lib/loads/exchange_lists.py": (
+        "a date as isoformat writes it",
+        frozenset(["day"]),
+    ),
+    "orchestration/lib/loads/market_list.py": (
+        "one helper runs the constants of its module, their values as parameters",
+        frozenset(["sql"]),
+    ),
+    "orchestration/lib/low_cap_inputs.py": (
+        "columns and clauses named in the module",
+        frozenset(["chosen", "features"]),
+    ),
+    "orchestration/lib/market_tables.py": (
+        "columns and clauses named in the module",
+        frozenset(["columns", "name"]),
+    ),
+    "orchestration/lib/metadata.py": (
+        "a table that _quoted has quoted, clauses of the callers' constants",
+        frozenset(["order", "shown", "where"]),
+    ),
+    "orchestration/lib/model_table.py": (
+        "tables and columns of declarations in the code",
+        frozenset(["', '.join(layout)", "name"]),
+    ),
+    "orchestration/lib/moonshot_outcomes.py": (
+        "tables and columns of declarations in the code",
+        frozenset(["layout", "name", "table"]),
+    ),
+    "orchestration/lib/order_sheets.py": (
+        "one helper runs the constants of its module, their values as parameters",
+        frozenset(["sql"]),
+    ),
+    "orchestration/lib/portable_views.py": (
+        "statements that DuckDB itself serialised",
+        frozenset(["sql"]),
+    ),
+    "orchestration/lib/published_checks.py": (
+        "columns and clauses named in the module",
+        frozenset(["columns", "table.window"]),
+    ),
+    "orchestration/lib/published_copy.py": (
+        "objects of the warehouse's catalogue, quoted",
+        frozenset(["columns", "names", "ordered", "portable.create_sql(view.sql_name)", "rows", "subject"]),
+    ),
+    "orchestration/lib/publishing.py": (
+        "a select over tables of the warehouse's catalogue, quoted",
+        frozenset(["query"]),
+    ),
+    "orchestration/lib/quarantine.py": (
+        "one helper runs the constants of its module, their values as parameters",
+        frozenset(["sql"]),
+    ),
+    "orchestration/lib/quarantine_replay.py": (
+        "columns and keys of the registry of datasets, files quoted by read_parquet_sql",
+        frozenset(["key", "same", "sql"]),
+    ),
+    "orchestration/lib/raw_views.py": (
+        "sources and datasets of the registry",
+        frozenset(["body", "dataset.name", "dataset.source", "shown"]),
+    ),
+    "orchestration/lib/reproduce.py": (
+        "tables of the catalogue of versioned tables",
+        frozenset(["columns", "current", "warehouse"]),
+    ),
+    "orchestration/lib/run_context.py": (
+        "columns and clauses named in the module",
+        frozenset(["chosen"]),
+    ),
+    "orchestration/lib/source_health.py": (
+        "sources and datasets of the registry",
+        frozenset(["dataset.name", "dataset.source", "thing"]),
+    ),
+    "orchestration/lib/summary.py": (
+        "one helper runs the constants of its module, their values as parameters",
+        frozenset(["sql"]),
+    ),
+    "orchestration/lib/table_comments.py": (
+        "tables and columns of dbt's manifest, the comment quoted by sql_text",
+        frozenset(["column", "table"]),
+    ),
+    "orchestration/lib/versioned_layout.py": (
+        "tables and columns of declarations in the code",
+        frozenset(["column", "columns", "kind", "lines", "schema", "view"]),
+    ),
+    "orchestration/lib/versions.py": (
+        "tables and columns of declarations in the code",
+        frozenset(["columns", "incoming", "names", "same_unit", "target", "where"]),
+    ),
+    "orchestration/lib/warehouse.py": (
+        "schemas and datasets of registries; an instant as isoformat writes it",
+        frozenset(["after", "as_of.isoformat()", "dataset.name", "dataset.source", "schema"]),
+    ),
+    "orchestration/lib/weekly_inputs.py": (
+        "columns and clauses named in the module",
+        frozenset(["chosen", "columns", "days", "features", "market", "mart"]),
+    ),
+    "orchestration/lib/written_anew.py": (
+        "tables and columns of declarations in the code",
+        frozenset(["table"]),
+    ),
+    "orchestration/site/reading.py": (
+        "one helper runs the constants of its module, their values as parameters",
+        frozenset(["sql"]),
+    ),
+}
