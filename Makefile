@@ -4,6 +4,7 @@
 # QUIET=1 makes every command say only what went wrong.
 #
 #   make run [SOURCE=simulated|archive|live] [ARCHIVE=folder] [AS_OF=YYYY-MM-DD]     the weekly job
+#   make serve [PORT=3000] [SOURCE=live]    make health    make backup TO=    make restore FROM=
 #   make dev | test | drills | check | bench | evaluate | clean
 #   make rebuild FROM= [TO=]    make reproduce WEEK= TABLE= [VERSION=]    make verify
 #   make orders INDEX= CAPITAL= VENUE=    make index-new ID=
@@ -20,7 +21,7 @@ DBT_SOURCES := $(shell find dbt_project/models dbt_project/macros dbt_project/se
 PORT ?= 3000
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
-.PHONY: run dev test test-parts test-runs drills check bench evaluate rebuild reproduce verify compact replay clean setup lock fix docs fault-matrix request-budget source-reference feature-reference table-reference check-api index-new index-show index-schema orders optimise alerts notebook
+.PHONY: run dev serve health backup restore test test-parts test-runs drills check bench evaluate rebuild reproduce verify compact replay clean setup lock fix docs fault-matrix request-budget source-reference feature-reference table-reference check-api index-new index-show index-schema orders optimise alerts notebook
 
 # What the commands read from the environment.
 export TIDEMARK_SOURCE := $(or $(SOURCE),$(TIDEMARK_SOURCE),simulated)
@@ -59,6 +60,13 @@ run: setup
 
 dev: setup
 	@TIDEMARK_UI_PORT=$(PORT) $(BIN)/python -m orchestration.cli dev
+
+# Daemon and UI in the foreground, schedules on: make serve [PORT=3000] [HOST=127.0.0.1] [SOURCE=live]; docs/how-to/serve.md
+serve: setup
+	@TIDEMARK_UI_PORT=$(PORT) $(if $(HOST),TIDEMARK_UI_HOST=$(HOST)) exec $(BIN)/python -m orchestration.cli serve
+
+health:
+	@$(BIN)/python -m orchestration.cli health
 
 # Five research questions on the published copy, to change and ask again: make notebook [SOURCE=archive] [NOTEBOOK_PORT=2718]
 NOTEBOOK_PORT ?= 2718

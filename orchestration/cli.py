@@ -50,6 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("run", help="run the weekly job up to AS_OF and say what was made")
     commands.add_parser("dev", help="start the Dagster UI on 127.0.0.1")
+    commands.add_parser("serve", help="the Dagster daemon and UI in the foreground, schedules on")
+    commands.add_parser("health", help="whether the service of the data folder works")
     commands.add_parser("check-definitions", help="load all definitions and say what there is")
     rebuild = commands.add_parser("rebuild", help="score weeks of the past again, as new versions")
     rebuild.add_argument("--from", dest="first", required=True, type=_day, help="first week")
@@ -195,6 +197,10 @@ def _execute(chosen: argparse.Namespace) -> int:
         return commands.reproduce(chosen.week, chosen.table, version=chosen.version)
     if chosen.command == "dev":
         return commands.dev()
+    if chosen.command in ("serve", "health"):
+        from orchestration import commands_service
+
+        return commands_service.serve() if chosen.command == "serve" else commands_service.health()
     if chosen.command == "check-definitions":
         return commands.check_definitions()
     return commands.verify()

@@ -1,0 +1,71 @@
+"""Processes of the service: started in sessions of their own, ended with all they started.
+
+Belongs here: starting, ending, finding what is left. Does not: when to do which (`supervisor.py`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+
+import psutil
+
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+IS_LINUX = sys.platform.startswith("linux")
+
+_LIBC = ctypes.CDLL(None, use_errno=True) if IS_LINUX else None
+
+
+def adopt_orphans() -> None:
+    """Become the parent of what our children leave behind, so that it is found (Linux; elsewhere the run lock tells what is left)."""
+    if _LIBC is not None:
+        _LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def start(arguments: Sequence[str]) -> subprocess.Popen[bytes]:
+    """Start a program in a session of its own: a Ctrl-C at the terminal is ours to pass on. It hears SIGTERM when we are killed."""
+    return subprocess.Popen(arguments, start_new_session=True, stdin=subprocess.DEVNULL, preexec_fn=_end_with_parent)  # noqa: S603, PLW1509 - our own programs; the function makes one system call
+
+
+def _end_with_parent() -> None:
+    if _LIBC is not None:
+        _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+
+
+def descendants(pid: int | None = None) -> list[psutil.Process]:
+    """All living processes below one, by default below this one."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        found = psutil.Process(pid).children(recursive=True)
+        return [process for process in found if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
+    return []
+
+
+def end(processes: Iterable[psutil.Process], *, seconds: float) -> list[psutil.Process]:
+    """Ask processes to end and wait; returns those that did not."""
+    asked = list(processes)
+    for process in asked:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.terminate()
+    _, alive = psutil.wait_procs(asked, timeout=seconds)
+    return alive
+
+
+def kill(processes: Iterable[psutil.Process]) -> None:
+    """SIGKILL, and wait until the system has taken them away."""
+    killed = list(processes)
+    for process in killed:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(killed, timeout=10)
+
+
+def reap() -> None:
+    """Take note of the end of adopted processes; Popen objects of our own children have theirs already."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
