@@ -20,7 +20,9 @@ from orchestration.settings import load_settings
 def backup(target: Path, *, wait_minutes: float) -> int:
     """Copy the data folder into an empty folder, then hold the copy against its own hashes and its chain of manifests."""
     folder, began = DataFolder(load_settings().folder), time.monotonic()
-    made = make_backup(folder, target.expanduser(), wait_seconds=wait_minutes * 60, say=lambda line: print(line, flush=True))
+    made = make_backup(
+        folder, target.expanduser(), wait_seconds=wait_minutes * 60, say=lambda line: print(line, flush=True)
+    )
     code = _verified(target.expanduser() / "data" / "published", made)
     print(f"{target}: {_said(made)}; {time.monotonic() - began:.0f} s")
     return code

@@ -36,7 +36,10 @@ def serve() -> int:
         os.environ[SERVING] = "1"
         print(f"tidemark: serving {folder.root} ({settings.source} data); stop it with Ctrl-C or SIGTERM", flush=True)
         if host != UI_HOST:
-            print(f"tidemark: the UI listens on {host} and asks nobody for a password; see docs/how-to/serve.md", flush=True)
+            print(
+                f"tidemark: the UI listens on {host} and asks nobody for a password; see docs/how-to/serve.md",
+                flush=True,
+            )
         from orchestration.service.supervisor import Supervisor
 
         return Supervisor(settings, host=host, port=port).run()

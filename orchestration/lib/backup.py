@@ -108,7 +108,9 @@ def make_backup(
         raise BackupError(f"{folder.root} is half restored; repeat make restore first")
     _refuse_filled(target)
     if folder.root.resolve() in (target.resolve(), *target.resolve().parents):
-        raise BackupError(f"{target} lies in the data folder {folder.root}; give a folder elsewhere, best on another disk")
+        raise BackupError(
+            f"{target} lies in the data folder {folder.root}; give a folder elsewhere, best on another disk"
+        )
     _refuse_full(target, sum(path.stat().st_size for path in _files(folder.root)))
     data = target / DATA_NAME
     data.mkdir(parents=True)
@@ -148,7 +150,9 @@ def read_backup(source: Path) -> Backup:
     try:
         backup = Backup.model_validate_json(path.read_bytes())
     except FileNotFoundError:
-        raise BackupError(f"{source} has no {BACKUP_NAME}, so it is no backup, or one that was cut short; give another") from None
+        raise BackupError(
+            f"{source} has no {BACKUP_NAME}, so it is no backup, or one that was cut short; give another"
+        ) from None
     except ValidationError:
         raise BackupError(f"{path} cannot be read; the backup is damaged, give another") from None
     for name in backup.files:
@@ -197,7 +201,9 @@ def _lock_of(root: Path, *, wait_seconds: float, say: Callable[[str], None], sle
             lock.acquire()
         except RunLockedError as error:
             if waited >= wait_seconds:
-                raise BackupError(f"{error}; the backup waited {waited / 60:.0f} minutes for it (WAIT=minutes)") from None
+                raise BackupError(
+                    f"{error}; the backup waited {waited / 60:.0f} minutes for it (WAIT=minutes)"
+                ) from None
             if not has_said:
                 say(f"a run is under way ({error.holder or 'not known yet'}); waiting for its end")
                 has_said = True
@@ -268,4 +274,6 @@ def _refuse_full(target: Path, needed: int) -> None:
     nearest = next(path for path in (target, *target.absolute().parents) if path.exists())
     free = shutil.disk_usage(nearest).free
     if free < needed * 1.05:
-        raise BackupError(f"{target} needs {needed / 2**20:,.0f} MB and its disk has {free / 2**20:,.0f} MB left; give another disk")
+        raise BackupError(
+            f"{target} needs {needed / 2**20:,.0f} MB and its disk has {free / 2**20:,.0f} MB left; give another disk"
+        )

@@ -82,7 +82,9 @@ def is_turn_of_schedule(settings: Settings, week: date, *, now: datetime) -> boo
     return moves_with_calendar(settings, now=now) and now <= instant_of(week) + WEEKLY_RUN_AFTER + ON_TIME
 
 
-def decide(week: date, *, published: date | None, attempts: Sequence[Attempt], is_busy: bool, now: datetime) -> Decision:
+def decide(
+    week: date, *, published: date | None, attempts: Sequence[Attempt], is_busy: bool, now: datetime
+) -> Decision:
     """Whether the run of a due week is to be started, again or for the first time.
 
     Args:

@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import os
+import re
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterable, Sequence
+from typing import IO, Final, TextIO
 
 import psutil
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 IS_LINUX = sys.platform.startswith("linux")
+
+COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
 
 _LIBC = ctypes.CDLL(None, use_errno=True) if IS_LINUX else None
 
@@ -27,9 +31,33 @@ def adopt_orphans() -> None:
         _LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def start(arguments: Sequence[str]) -> subprocess.Popen[bytes]:
-    """Start a program in a session of its own: a Ctrl-C at the terminal is ours to pass on. It hears SIGTERM when we are killed."""
-    return subprocess.Popen(arguments, start_new_session=True, stdin=subprocess.DEVNULL, preexec_fn=_end_with_parent)  # noqa: S603, PLW1509 - our own programs; the function makes one system call
+def start(arguments: Sequence[str], *, name: str) -> subprocess.Popen[bytes]:
+    """Start a program in a session of its own: a Ctrl-C at the terminal is ours to pass on. It hears SIGTERM when we are killed.
+
+    Args:
+        arguments: Its command.
+        name: What stands before each line it says.
+    """
+    process = subprocess.Popen(  # noqa: S603 - our own programs
+        arguments,
+        start_new_session=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        preexec_fn=_end_with_parent,  # one system call
+    )
+    assert process.stdout is not None  # noqa: S101 - it is a pipe
+    threading.Thread(target=_relay, args=(name, process.stdout, sys.stdout), daemon=True, name=f"log of {name}").start()
+    return process
+
+
+def _relay(name: str, stream: IO[bytes], to: TextIO) -> None:
+    """Pass lines on whole, so that those of several programs do not mix; colours are for terminals."""
+    is_terminal = to.isatty()
+    for line in stream:
+        text = line.decode(errors="replace").rstrip("\n")
+        to.write(f"{name}: {text if is_terminal else COLOUR.sub('', text)}\n")
+        to.flush()
 
 
 def _end_with_parent() -> None:
@@ -62,10 +90,3 @@ def kill(processes: Iterable[psutil.Process]) -> None:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
     psutil.wait_procs(killed, timeout=10)
-
-
-def reap() -> None:
-    """Take note of the end of adopted processes; Popen objects of our own children have theirs already."""
-    with contextlib.suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass

@@ -53,7 +53,7 @@ class Health:
 
 def ask_health(port: int, *, seconds: float = ANSWER_SECONDS) -> Health:
     """How the service is whose UI has a port of this machine."""
-    request = urllib.request.Request(  # noqa: S310 - loopback
+    request = urllib.request.Request(
         f"http://127.0.0.1:{port}/graphql",
         data=json.dumps({"query": ASKED}).encode(),
         headers={"Content-Type": "application/json"},
@@ -83,7 +83,11 @@ def judge(data: dict[str, Any]) -> Health:
         if daemon["required"] and not daemon["healthy"]:
             problems.append(f"the daemon {daemon['daemonType'].lower()} does not beat")
     runs = data["runsOrError"].get("results") or []
-    since = f" since {datetime.fromtimestamp(runs[0]['startTime'], UTC):%a %H:%M} UTC" if runs and runs[0]["startTime"] else ""
+    since = (
+        f" since {datetime.fromtimestamp(runs[0]['startTime'], UTC):%a %H:%M} UTC"
+        if runs and runs[0]["startTime"]
+        else ""
+    )
     return Health(
         problems=tuple(problems),
         off=tuple(name for name in off if name in SWITCHED_ON),

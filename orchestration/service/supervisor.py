@@ -34,15 +34,19 @@ from orchestration.settings import Settings
 LOOK_SECONDS: Final = 1.0
 ASK_SECONDS: Final = 30.0
 SAY_SECONDS: Final = 3600.0
+UNWELL_SAY_SECONDS: Final = 120.0
 UNWELL_SECONDS: Final = 900.0
-START_SECONDS: Final = 300.0
-"""For the definitions to load and the daemons to beat; on a busy machine the code alone takes half a minute."""
+START_SECONDS: Final = 720.0
+"""For the definitions to load and the daemons to beat: half a minute on an idle machine, ten minutes were seen on a very busy one."""
 
 DEATHS: Final = 5
 DEATHS_WITHIN_SECONDS: Final = 600.0
 RUN_END_SECONDS: Final = 25.0
 CHILD_END_SECONDS: Final = 20.0
 """Both together stay below the 90 s after which systemd's default would kill us, and ours of 120 s."""
+
+CODE_SERVER: Final = "code server"
+NOT_ASKED: Final = Health(problems=("its programs are being started",))
 
 
 @dataclass
@@ -52,6 +56,7 @@ class Child:
     Attributes:
         name: What it is called in the log.
         arguments: Its command.
+        needs: File that must be there before it is started; the socket of the code server appears once the definitions are loaded.
         process: It, once started.
         deaths: When it died, seconds of a clock that only rises.
         start_at: When to start it (again), on the same clock; None while it lives.
@@ -59,9 +64,14 @@ class Child:
 
     name: str
     arguments: Sequence[str]
+    needs: Path | None = None
     process: subprocess.Popen[bytes] | None = None
     deaths: list[float] = field(default_factory=list)
     start_at: float | None = 0.0
+
+    def is_due(self, now: float) -> bool:
+        """Whether it is time to start it."""
+        return self.start_at is not None and now >= self.start_at and (self.needs is None or self.needs.exists())
 
     def back_off(self, now: float) -> float | None:
         """Note a death; seconds until the next start, or None when it has died too often."""
@@ -114,28 +124,29 @@ class Supervisor:
     def _watch(self) -> int:
         """The loop: start what is to be started, see what died, say how it is."""
         began = time.monotonic()
-        well_at, said_at, is_ready = began, 0.0, False
+        well_at, said_at, is_ready = began, -SAY_SECONDS, False
         while not self._stop.wait(LOOK_SECONDS):
             now = time.monotonic()
             for child in self._children:
-                if child.start_at is not None and now >= child.start_at:
-                    child.process, child.start_at = children.start(child.arguments), None
+                if child.is_due(now):
+                    child.process, child.start_at = children.start(child.arguments, name=child.name), None
                 elif child.process is not None and child.start_at is None and child.process.poll() is not None:
                     wait = self._bury(child, now)
                     if wait is None:
-                        _say(f"the {child.name} died {DEATHS} times in {DEATHS_WITHIN_SECONDS / 60:.0f} minutes; giving up")
+                        _say(
+                            f"the {child.name} died {DEATHS} times in {DEATHS_WITHIN_SECONDS / 60:.0f} minutes; giving up"
+                        )
                         return 1
                     child.start_at = now + wait
-            health = self._health
-            if health is None:
-                continue
+            health = self._health or NOT_ASKED
             if health.is_well:
                 well_at = now
                 if not is_ready:
                     is_ready = True
                     notify(READY="1")
                     _say(f"ready after {now - began:.0f} s: UI on http://{self._host}:{self._port}")
-            if (health.is_well and now - said_at >= SAY_SECONDS) or (is_ready and not health.is_well and now - said_at >= ASK_SECONDS * 4):
+            is_time = now - said_at >= (SAY_SECONDS if health.is_well else UNWELL_SAY_SECONDS)
+            if is_ready and is_time:
                 said_at = now
                 line = health_line(health, self._settings, now=datetime.now(UTC))
                 _say(line)
@@ -152,7 +163,11 @@ class Supervisor:
         ended = "" if wait is None else f"; it is started again in {wait:.0f} s"
         _say(f"the {child.name} (process {child.process.pid}) died with exit code {child.process.returncode}{ended}")
         own = {each.process.pid for each in self._children if each.process is not None and each is not child}
-        alive = set().union(*({pid, *(process.pid for process in children.descendants(pid))} for pid in own)) if own else set()
+        alive = (
+            set().union(*({pid, *(process.pid for process in children.descendants(pid))} for pid in own))
+            if own
+            else set()
+        )
         children.kill(process for process in children.descendants() if process.pid not in alive)
         if child.name == CODE_SERVER:
             self._fail_dead_runs()
@@ -182,9 +197,13 @@ class Supervisor:
         if workers:
             holder = RunLock(self._folder.root).holder()
             if holder is not None and holder.pid in {process.pid for process in workers}:
-                _say(f"ending {holder.command}: what was published before stays, and it is started again when the service is")
+                _say(
+                    f"ending {holder.command}: what was published before stays, and it is started again when the service is"
+                )
             children.kill(children.end(workers, seconds=RUN_END_SECONDS))
-        programs = [child.process for child in self._children if child.process is not None and child.process.poll() is None]
+        programs = [
+            child.process for child in self._children if child.process is not None and child.process.poll() is None
+        ]
         for program in programs:
             program.terminate()
         deadline = time.monotonic() + CHILD_END_SECONDS
@@ -223,9 +242,6 @@ class Supervisor:
             _say(f"runs are left as they are, for {error}")
 
 
-CODE_SERVER: Final = "code server"
-
-
 def _programs(sockets: Path, folder: DataFolder, *, host: str, port: int) -> list[Child]:
     """The three programs. Daemon and UI reach the code over a socket that only this user can open."""
     socket, workspace = sockets / "code.sock", folder.dagster / "serve-workspace.yaml"
@@ -234,11 +250,16 @@ def _programs(sockets: Path, folder: DataFolder, *, host: str, port: int) -> lis
     plain = ["--log-level", "warning"]
     return [
         Child(CODE_SERVER, [sys.executable, "-m", "dagster", "api", "grpc", "-s", str(socket), *module, *plain]),
-        Child("daemon", [sys.executable, "-m", "dagster._daemon", "run", "-w", str(workspace), "--log-level", "info"]),
-        Child("UI", [sys.executable, "-m", "dagster_webserver", "-w", str(workspace), "-h", host, "-p", str(port)]),
+        Child(
+            "daemon",
+            [sys.executable, "-m", "dagster._daemon", "run", "-w", str(workspace), "--log-level", "info"],
+            socket,
+        ),
+        Child(
+            "UI", [sys.executable, "-m", "dagster_webserver", "-w", str(workspace), "-h", host, "-p", str(port)], socket
+        ),
     ]
 
 
 def _say(line: str) -> None:
     print(f"tidemark: {line}", flush=True)
-

@@ -18,7 +18,13 @@ PARTS = {
 }
 """Measured parts of a data folder."""
 
-NAMES = {"landing_mb": "landing", "warehouse_mb": "warehouse", "published_mb": "published", "models_mb": "models", "dagster_mb": "Dagster"}
+NAMES = {
+    "landing_mb": "landing",
+    "warehouse_mb": "warehouse",
+    "published_mb": "published",
+    "models_mb": "models",
+    "dagster_mb": "Dagster",
+}
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,7 @@ class Service:
 
     def ask(self, query: str) -> dict[str, Any]:
         """The answer of its UI."""
-        request = urllib.request.Request(  # noqa: S310 - our own server on loopback
+        request = urllib.request.Request(
             f"http://127.0.0.1:{self.port}/graphql",
             data=json.dumps({"query": query}).encode(),
             headers={"Content-Type": "application/json"},
@@ -93,7 +93,9 @@ class Service:
     def runs(self, job: str) -> list[dict[str, Any]]:
         """Runs of a job, newest first."""
         asked = "runId status startTime endTime tags {key value} stats {... on RunStatsSnapshot {stepsFailed stepsSucceeded}}"
-        query = f'{{runsOrError(filter: {{pipelineName: "{job}"}}, limit: 100) {{... on Runs {{results {{{asked}}}}}}}}}'
+        query = (
+            f'{{runsOrError(filter: {{pipelineName: "{job}"}}, limit: 100) {{... on Runs {{results {{{asked}}}}}}}}}'
+        )
         return self.ask(query)["runsOrError"]["results"]
 
     def wait_until(self, is_so: Any, *, what: str, seconds: float = LONGEST_WEEK_SECONDS) -> None:
@@ -167,7 +169,9 @@ def go_through(service: Service, clock: Clock, folder: Path, week: date, *, is_d
         for day in range(1, 7):
             clock.set(at(week - timedelta(days=7), timedelta(days=day) + DAILY - LEAD))
             wanted = ingested + day
-            service.wait_until(lambda wanted=wanted: count_ended(service, "ingest_daily") >= wanted, what=f"day {day} before {week}")
+            service.wait_until(
+                lambda wanted=wanted: count_ended(service, "ingest_daily") >= wanted, what=f"day {day} before {week}"
+            )
     clock.set(at(week, SCHEDULE - LEAD))
     service.wait_until(lambda: is_over(service, folder, week), what=f"week {week}")
     return measure(service, folder, week, ingested=len(service.runs("ingest_daily")) - ingested)
@@ -188,10 +192,12 @@ def measure(service: Service, folder: Path, week: date, *, ingested: int) -> Wee
     runs = [run for run in service.runs("weekly") if {"key": "tidemark/week", "value": str(week)} in run["tags"]]
     with duckdb.connect(str(folder / "warehouse.duckdb"), read_only=True) as connection:
         versions, repeated = connection.execute(
-            "select count(*), count(*) filter (where version > 1) from quality.unit_versions where as_of_week = ?", [week]
+            "select count(*), count(*) filter (where version > 1) from quality.unit_versions where as_of_week = ?",
+            [week],
         ).fetchone() or (0, 0)
         origins = connection.execute(
-            "select list(distinct origin order by origin) from quality.unit_versions where as_of_week = ? and version = 1", [week]
+            "select list(distinct origin order by origin) from quality.unit_versions where as_of_week = ? and version = 1",
+            [week],
         ).fetchone()
     try:
         verify_chain(folder / "published")
@@ -243,10 +249,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--weeks", type=int, default=13)
     parser.add_argument("--folder", type=Path, required=True, help="empty, or that of a drill to go on with")
-    parser.add_argument("--daily-weeks", type=int, default=0, help="weeks, from the first, with their daily runs as well")
+    parser.add_argument(
+        "--daily-weeks", type=int, default=0, help="weeks, from the first, with their daily runs as well"
+    )
     chosen = parser.parse_args()
     if not sys.platform.startswith("linux") or shutil.which("cc") is None:
-        print("the drill needs Linux and a C compiler (cc), with which it sets the clock of the service", file=sys.stderr)
+        print(
+            "the drill needs Linux and a C compiler (cc), with which it sets the clock of the service", file=sys.stderr
+        )
         return 2
     chosen.folder.mkdir(parents=True, exist_ok=True)
     folder, kept = chosen.folder / "data", chosen.folder / "weeks.jsonl"
@@ -254,7 +264,9 @@ def main() -> int:
     clock = Clock(chosen.folder)
     first_run(folder, clock)
     known = {field.name for field in fields(Week)}
-    weeks = [Week(**{name: value for name, value in json.loads(line).items() if name in known}) for line in read_lines(kept)]
+    weeks = [
+        Week(**{name: value for name, value in json.loads(line).items() if name in known}) for line in read_lines(kept)
+    ]
     clock.set(at(FIRST_WEEK + timedelta(days=7 * len(weeks)), SCHEDULE + timedelta(hours=1)))
     with serving(folder, clock) as service:
         service.wait_until(lambda: service.ask("{assetNodes {id}}")["assetNodes"], what="the UI with its definitions")

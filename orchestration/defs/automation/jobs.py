@@ -76,7 +76,9 @@ def defs() -> dg.Definitions:
         if not moves_with_calendar(settings, now=at):
             yield dg.SkipReason(NOT_LIVE.format(source=settings.source))
         elif now.date() > at.date():
-            yield dg.SkipReason("a later run lands this day too")  # the machine was off; providers serve the days since in one go
+            yield dg.SkipReason(
+                "a later run lands this day too"
+            )  # the machine was off; providers serve the days since in one go
         elif is_busy(context.instance, settings):
             yield dg.SkipReason("a run is under way; the next one lands this day too")
         else:
@@ -121,9 +123,7 @@ def weekly_request(instance: dg.DagsterInstance, settings: Settings, week: date,
 
 def missing_days(instance: dg.DagsterInstance, settings: Settings, *, last: date) -> tuple[date, date]:
     """First and last day a scheduled run has to land."""
-    return days_to_cover(
-        instance, map(key_of, DATASETS.values()), start=first_ingestion_day(settings), last=last
-    )
+    return days_to_cover(instance, map(key_of, DATASETS.values()), start=first_ingestion_day(settings), last=last)
 
 
 def is_busy(instance: dg.DagsterInstance, settings: Settings) -> bool:
