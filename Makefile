@@ -61,9 +61,9 @@ run: setup
 dev: setup
 	@TIDEMARK_UI_PORT=$(PORT) $(BIN)/python -m orchestration.cli dev
 
-# Daemon and UI in the foreground, schedules on: make serve [PORT=3000] [HOST=127.0.0.1] [SOURCE=live]; docs/how-to/serve.md
+# Daemon and UI in the foreground, schedules on: make serve [PORT=3000] [LISTEN=127.0.0.1] [SOURCE=live]; docs/how-to/serve.md
 serve: setup
-	@TIDEMARK_UI_PORT=$(PORT) $(if $(HOST),TIDEMARK_UI_HOST=$(HOST)) exec $(BIN)/python -m orchestration.cli serve
+	@TIDEMARK_UI_PORT=$(PORT) $(if $(LISTEN),TIDEMARK_UI_HOST=$(LISTEN)) exec $(BIN)/python -m orchestration.cli serve
 
 health:
 	@$(BIN)/python -m orchestration.cli health

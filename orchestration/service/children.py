@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import os
 import re
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import IO, Final, TextIO
 
 import psutil
@@ -90,3 +91,15 @@ def kill(processes: Iterable[psutil.Process]) -> None:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
     psutil.wait_procs(killed, timeout=10)
+
+
+def reap(own: Collection[int]) -> None:
+    """Take leave of adopted processes that have ended; otherwise they would stay in the process table for good.
+
+    Args:
+        own: Processes whose end somebody else waits for.
+    """
+    for process in psutil.Process().children():
+        with contextlib.suppress(psutil.NoSuchProcess, ChildProcessError):
+            if process.pid not in own and process.status() == psutil.STATUS_ZOMBIE:
+                os.waitpid(process.pid, os.WNOHANG)

@@ -32,6 +32,7 @@ from orchestration.service.notify import notify
 from orchestration.settings import Settings
 
 LOOK_SECONDS: Final = 1.0
+REAP_SECONDS: Final = 30.0
 ASK_SECONDS: Final = 30.0
 SAY_SECONDS: Final = 3600.0
 UNWELL_SAY_SECONDS: Final = 120.0
@@ -124,7 +125,7 @@ class Supervisor:
     def _watch(self) -> int:
         """The loop: start what is to be started, see what died, say how it is."""
         began = time.monotonic()
-        well_at, said_at, is_ready = began, -SAY_SECONDS, False
+        well_at, said_at, reaped_at, is_ready = began, -SAY_SECONDS, began, False
         while not self._stop.wait(LOOK_SECONDS):
             now = time.monotonic()
             for child in self._children:
@@ -138,6 +139,9 @@ class Supervisor:
                         )
                         return 1
                     child.start_at = now + wait
+            if now - reaped_at >= REAP_SECONDS:
+                reaped_at = now
+                children.reap({child.process.pid for child in self._children if child.process is not None})
             health = self._health or NOT_ASKED
             if health.is_well:
                 well_at = now

@@ -3,6 +3,7 @@
 Belongs here: what must hold of a week, docs/results/three-months.md and its picture. Does not: making weeks (`three_months.py`).
 """
 
+import os
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -124,31 +125,42 @@ def page_of(weeks: Sequence[Week]) -> str:
         for week in weeks
     ]
     grown = ", ".join(f"{name} {slope:+.2f}" for name, slope in slopes.items())
-    files = growth([week.landing_files for week in weeks])
-    return "\n".join(
-        [
-            "# Three months of scheduled weeks",
-            "",
-            "Written by `make soak`: `make serve` on the simulated market of 130 tokens, unattended, its clock set to ten seconds before the",
-            "schedule of the next Monday as soon as a week was published and its run had ended. Dagster's daemon started every run.",
-            "",
-            f"**{once} of {len(weeks)} weeks published, each by one run and once; {len(problems)} problems.** Of every week it is held that one",
-            "run was started, no step failed, its units were recorded once and as `published` (within 48 hours of their Monday), the report",
-            "names the week and links no page that is missing, and the chain of manifests holds.",
-            *([""] + [f"- {problem}" for problem in problems] if problems else []),
-            "",
-            "![Run time and disk by week](../images/three-months.png)",
-            "",
-            f"Growth in MB a week (least squares): {grown}; {files:+.0f} files of landing a week. Run time: median {median(seconds):.0f} s, first third",
-            f"{median(seconds[:third]):.0f} s, last third {median(seconds[-third:]):.0f} s. Memory of the service between runs: first {weeks[0].memory_mb:.0f} MB, last",
-            f"{weeks[-1].memory_mb:.0f} MB. {platform.machine()}, Python {platform.python_version()}, two cores shared with other work, so seconds are no benchmark.",
-            "",
-            "| week | run s | steps | failed | daily runs | versions | origin | landing MB | warehouse MB | published MB | models MB | Dagster MB | memory MB | log MB |",
-            "| --- | ---: | ---: | ---: | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
-            *rows,
-            "",
-        ]
+    return PAGE.format(
+        once=once,
+        count=len(weeks),
+        problem_count=len(problems),
+        problems="".join(f"\n- {problem}" for problem in problems) + ("\n" if problems else ""),
+        grown=grown,
+        files=growth([week.landing_files for week in weeks]),
+        middle=median(seconds),
+        early=median(seconds[:third]),
+        late=median(seconds[-third:]),
+        first_memory=weeks[0].memory_mb,
+        last_memory=weeks[-1].memory_mb,
+        machine=f"{platform.machine()}, Python {platform.python_version()}, {os.cpu_count()} cores",
+        rows="\n".join(rows),
     )
+
+
+PAGE = """# Three months of scheduled weeks
+
+Written by `make soak`: `make serve` on the simulated market of 130 tokens, unattended. Its clock is set to ten seconds before the schedule
+of the next Monday as soon as a week is published and its run has ended; Dagster's daemon starts every run.
+
+**{once} of {count} weeks published, each by one run and once; {problem_count} problems.** Of every week it is held that one run was started,
+no step failed, its units were recorded once and as `published` (within 48 hours of their Monday), the report names the week and links no
+page that is missing, and the chain of manifests holds.
+{problems}
+![Run time and disk by week](../images/three-months.png)
+
+Growth in MB a week (least squares): {grown}; {files:+.0f} files of landing a week. Run time: median {middle:.0f} s, first third
+{early:.0f} s, last third {late:.0f} s. Memory of the service between runs: {first_memory:.0f} MB after the first week, {last_memory:.0f} MB
+after the last. {machine}, shared with other work, so seconds are no benchmark.
+
+| week | run s | steps | failed | daily runs | versions | origin | landing MB | warehouse MB | published MB | models MB | Dagster MB | memory MB | log MB |
+| --- | ---: | ---: | ---: | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+{rows}
+"""  # noqa: E501 - the header of a table is one line
 
 
 def draw(weeks: Sequence[Week], path: Path) -> None:
