@@ -4,6 +4,7 @@
 # QUIET=1 makes every command say only what went wrong.
 #
 #   make run [SOURCE=simulated|archive|live] [ARCHIVE=folder] [AS_OF=YYYY-MM-DD]     the weekly job
+#   make serve [PORT=3000] [SOURCE=live]    make health    make backup TO=    make restore FROM=
 #   make dev | test | drills | check | bench | evaluate | clean
 #   make rebuild FROM= [TO=]    make reproduce WEEK= TABLE= [VERSION=]    make verify
 #   make orders INDEX= CAPITAL= VENUE=    make index-new ID=
@@ -21,7 +22,7 @@ DBT_SOURCES := $(shell find dbt_project/models dbt_project/macros dbt_project/se
 PORT ?= 3000
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
-.PHONY: run dev doctor test test-parts test-runs drills check bench evaluate rebuild reproduce verify compact replay clean setup lock fix docs fault-matrix request-budget source-reference feature-reference table-reference check-api index-new index-show index-schema orders optimise alerts notebook audit fuzz
+.PHONY: run dev doctor test test-parts test-runs drills check bench evaluate rebuild reproduce verify compact replay clean setup lock fix docs fault-matrix request-budget source-reference feature-reference table-reference check-api index-new index-show index-schema orders optimise alerts notebook audit fuzz serve health backup restore soak
 
 # What the commands read from the environment.
 export TIDEMARK_SOURCE := $(or $(SOURCE),$(TIDEMARK_SOURCE),simulated)
@@ -60,6 +61,22 @@ run: setup
 
 dev: setup
 	@TIDEMARK_UI_PORT=$(PORT) $(BIN)/python -m orchestration.cli dev
+
+# Daemon and UI in the foreground, schedules on: make serve [PORT=3000] [LISTEN=127.0.0.1] [SOURCE=live]; docs/how-to/serve.md
+serve: setup
+	@TIDEMARK_UI_PORT=$(PORT) $(if $(LISTEN),TIDEMARK_UI_HOST=$(LISTEN)) exec $(BIN)/python -m orchestration.cli serve
+
+health:
+	@$(BIN)/python -m orchestration.cli health
+
+# A consistent copy of the data folder, and back into an empty one: make backup TO=/mnt/backup/2025-01-06 [WAIT=180], make restore FROM=...
+backup: setup
+	@test -n "$(TO)" || { echo "make: say where to: make backup TO=folder" >&2; exit 2; }
+	@$(BIN)/python -m orchestration.cli backup --to "$(TO)" $(if $(WAIT),--wait "$(WAIT)")
+
+restore: setup
+	@test -n "$(FROM)" || { echo "make: say which backup: make restore FROM=folder" >&2; exit 2; }
+	@$(BIN)/python -m orchestration.cli restore --from "$(FROM)"
 
 # Five research questions on the published copy, to change and ask again: make notebook [SOURCE=archive] [NOTEBOOK_PORT=2718]
 NOTEBOOK_PORT ?= 2718
@@ -107,6 +124,12 @@ test-runs: setup
 drills: setup
 	@$(BIN)/python -m pytest -m slow tests
 	@$(BIN)/python -m pytest -m "hypothesis and not slow" --hypothesis-profile=deep tests/unit tests/fuzz
+
+# Weeks of scheduled runs through the real service, its clock set forward: make soak [WEEKS=13] [DAILY_WEEKS=0] FOLDER=folder. Goes on
+# where an interrupted one stopped; writes docs/results/three-months.md. An hour for 13 weeks on two idle cores.
+soak: setup
+	@test -n "$(FOLDER)" || { echo "make: say where it may write: make soak FOLDER=folder [WEEKS=13]" >&2; exit 2; }
+	@$(BIN)/python -m tests.soak.three_months --folder "$(FOLDER)" $(if $(WEEKS),--weeks "$(WEEKS)") $(if $(DAILY_WEEKS),--daily-weeks "$(DAILY_WEEKS)")
 
 check: setup
 	@$(BIN)/ruff format --check .

@@ -51,6 +51,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("run", help="run the weekly job up to AS_OF and say what was made")
     commands.add_parser("dev", help="start the Dagster UI on 127.0.0.1")
+    commands.add_parser("serve", help="the Dagster daemon and UI in the foreground, schedules on")
+    commands.add_parser("health", help="whether the service of the data folder works")
+    backup = commands.add_parser("backup", help="a consistent copy of the data folder, beside a run too")
+    backup.add_argument("--to", dest="target", required=True, type=Path, help="an empty folder, or a new one")
+    backup.add_argument("--wait", type=float, default=180.0, metavar="MINUTES", help="for the end of a run under way")
+    restore = commands.add_parser("restore", help="bring a backup back into an empty data folder")
+    restore.add_argument("--from", dest="backup", required=True, type=Path, help="folder that backup wrote")
     commands.add_parser("check-definitions", help="load all definitions and say what there is")
     rebuild = commands.add_parser("rebuild", help="score weeks of the past again, as new versions")
     rebuild.add_argument("--from", dest="first", required=True, type=_day, help="first week")
@@ -206,6 +213,16 @@ def _execute(chosen: argparse.Namespace) -> int:
         return commands.reproduce(chosen.week, chosen.table, version=chosen.version)
     if chosen.command == "dev":
         return commands.dev()
+    if chosen.command in ("backup", "restore"):
+        from orchestration import commands_backup
+
+        if chosen.command == "backup":
+            return commands_backup.backup(chosen.target, wait_minutes=chosen.wait)
+        return commands_backup.restore(chosen.backup)
+    if chosen.command in ("serve", "health"):
+        from orchestration import commands_service
+
+        return commands_service.serve() if chosen.command == "serve" else commands_service.health()
     if chosen.command == "check-definitions":
         return commands.check_definitions()
     return commands.verify()

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from orchestration.lib.data_folder import DataFolder
 from orchestration.lib.errors import TidemarkError
 from orchestration.lib.run_lock import RunLock
+from orchestration.lib.serve_lock import refuse_served
 from orchestration.lib.week_choice import WeekChoice, choose_week
 from orchestration.lib.weeks import monday_of
 from orchestration.settings import REPOSITORY_ROOT, Settings, load_settings
@@ -28,19 +29,20 @@ if TYPE_CHECKING:
     from dagster import ExecuteInProcessResult
 
 UI_HOST = "127.0.0.1"
+UI_PORT = "3000"
 SHOWN_UNDER = {".dagster/repository": "__repository__@tidemark"}
 """Tag by which the UI's job pages and timeline find a run; Dagster sets it on runs it launches, not on those executed here."""
 
 
 def run(*, is_quiet: bool = False) -> int:
     """Run the weekly job up to AS_OF and say what was made."""
-    settings, folder, choice = _checked()
+    settings, folder, choice = checked()
     return _run_weekly(settings, folder, choice, rebuild=None, reason="", is_quiet=is_quiet)
 
 
 def rebuild(first: date, last: date, *, reason: str, is_quiet: bool = False) -> int:
     """Score past weeks again with the recorded models and today's code and data, as new versions with a reason."""
-    settings, folder, choice = _checked()
+    settings, folder, choice = checked()
     span = (monday_of(first), monday_of(last))
     if span[0] > span[1]:
         raise TidemarkError(f"FROM={first} lies after TO={last}; give the earlier week first")
@@ -91,21 +93,10 @@ def verify() -> int:
 
 def dev() -> int:
     """Start the Dagster UI; the port is refused where it is in use, the folder where it holds the other kind of data."""
-    settings, folder, choice = _checked()
-    port = _ui_port(os.environ.get("TIDEMARK_UI_PORT", "3000"))
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((UI_HOST, port))
-        except OSError:
-            raise TidemarkError(
-                f"port {port} of {UI_HOST} is in use; stop the program that has it, or run make dev PORT={port + 1}"
-            ) from None
-    if not folder.marker.exists():
-        folder.claim(settings.kind, start_date=choice.week - timedelta(days=1))
-    folder.dagster.mkdir(parents=True, exist_ok=True)
-    prepare_environment(folder)
-    _live_in(folder, settings)
+    settings, folder, choice = checked()
+    refuse_served(folder.root)
+    port = free_port(UI_HOST, command="dev")
+    live_in(folder, settings, choice)
     os.environ.setdefault("PYTHONWARNINGS", "ignore:Function `dev_command` is superseded")
     print(
         f"Dagster UI on http://{UI_HOST}:{port} ({settings.source} data, {folder.root}); stop it with Ctrl-C",
@@ -116,12 +107,34 @@ def dev() -> int:
     os.execv(dagster, [str(dagster), *arguments])  # noqa: S606 - our own program, no shell
 
 
-def _live_in(folder: DataFolder, settings: Settings) -> None:
+def free_port(host: str, *, command: str) -> int:
+    """The port that TIDEMARK_UI_PORT names.
+
+    Raises:
+        TidemarkError: It is no port, or in use.
+    """
+    port = _ui_port(os.environ.get("TIDEMARK_UI_PORT", UI_PORT))
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            raise TidemarkError(
+                f"port {port} of {host} is in use; stop the program that has it, or run make {command} PORT={port + 1}"
+            ) from None
+    return port
+
+
+def live_in(folder: DataFolder, settings: Settings, choice: WeekChoice) -> None:
     """Make the data folder the home of the UI and the daemon.
 
     They make folders for telemetry there, switched off or not, which do not belong into the project; and they warn of a
     dagster.yaml beside them that is not the one of their home. Paths given relative to the project are made absolute before.
     """
+    if not folder.marker.exists():
+        folder.claim(settings.kind, start_date=choice.week - timedelta(days=1))
+    folder.dagster.mkdir(parents=True, exist_ok=True)
+    prepare_environment(folder)
     shutil.copyfile(REPOSITORY_ROOT / "dagster.yaml", folder.dagster / "dagster.yaml")
     paths = {
         "TIDEMARK_DATA_DIR": folder.root,
@@ -159,7 +172,7 @@ def check_definitions() -> int:
     return 0
 
 
-def _checked() -> tuple[Settings, DataFolder, WeekChoice]:
+def checked() -> tuple[Settings, DataFolder, WeekChoice]:
     """Settings, folder and week, with everything refused that cannot work; nothing is written."""
     from models_ml.indices.definition import load_definitions
     from models_ml.indices.errors import IndicesError

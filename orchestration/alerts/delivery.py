@@ -28,6 +28,7 @@ from orchestration.alerts.rules import AlertSetup, load_setup
 from orchestration.alerts.run_events import failed_runs, late_week
 from orchestration.alerts.sending import AppriseSender
 from orchestration.lib.data_folder import DataFolder
+from orchestration.lib.due_weeks import moves_with_calendar
 from orchestration.lib.manifest import MANIFEST_NAME, WAREHOUSE_NAME, read_manifest, sha256_of_file
 from orchestration.lib.weeks import WEEK
 from orchestration.settings import Settings
@@ -189,7 +190,7 @@ class _Telling:
             self._note(
                 failed_runs(instance, now=self._now, is_known=self._journal.knows, secrets=self._settings.secrets())
             )
-        if self._settings.source == "live":
+        if moves_with_calendar(self._settings, now=self._now):
             late = late_week(self._folder, published, now=self._now, after_hours=self._setup.rules.late_after_hours)
             self._note([late] if late else [])
         self._journal.age(now=self._now)

@@ -18,13 +18,11 @@ from dagster import DagsterEventType, DagsterRunStatus, RunsFilter
 from orchestration.alerts.events import Event, event, key_of
 from orchestration.lib.check_results import rows_of_run
 from orchestration.lib.data_folder import DataFolder
+from orchestration.lib.due_weeks import WEEKLY_RUN_AFTER
 from orchestration.lib.weeks import instant_of, monday_of
 
 LOOKED_BACK: Final = timedelta(days=7)
 """A run that failed longer ago is no news."""
-
-WEEKLY_RUN_AFTER: Final = timedelta(hours=1, minutes=15)
-"""From Monday 00:00 UTC to the start of the weekly run (`weekly_schedule`)."""
 
 MOST_CHECKS: Final = 50
 

@@ -19,6 +19,9 @@ from orchestration.sources.json_text import read_json
 
 MARKER = "folder.json"
 
+RESTORING = ".restoring"
+"""What a restore has copied so far; gone once it is done."""
+
 
 class DataFolderError(TidemarkError):
     """The data folder cannot be used for this run."""
@@ -79,6 +82,8 @@ class DataFolder:
         Raises:
             DataFolderError: The folder holds the other kind of data, or cannot be written.
         """
+        if (self.root / RESTORING).exists():
+            raise DataFolderError(f"{self.root} is half restored, for a restore was cut short; repeat make restore")
         present = self.kind()
         if present is not None and present != kind:
             raise DataFolderError(

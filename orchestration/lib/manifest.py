@@ -186,6 +186,16 @@ def read_manifest(path: Path) -> Manifest:
         raise ManifestError(f"{path}: not a manifest ({where}: {first['msg']}); restore it from a backup") from error
 
 
+def published_week(published: Path) -> date | None:
+    """The newest week of a published copy, None before its first.
+
+    Raises:
+        ManifestError: Its manifest is damaged.
+    """
+    path = published / MANIFEST_NAME
+    return read_manifest(path).as_of_week if path.is_file() else None
+
+
 def sha256_of_file(path: Path) -> str:
     """Hexadecimal sha256 of a file's bytes."""
     with path.open("rb") as stream:

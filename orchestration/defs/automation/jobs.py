@@ -1,21 +1,27 @@
-"""Jobs and schedules: daily ingestion, the build of a week, and both together every Monday."""
+"""Jobs and schedules: daily ingestion, the build of a week, and both together every Monday.
+
+The schedules are on by themselves under `make serve`, off under `make dev`. What they miss is caught up with by `catch_up.py`.
+"""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
+from dagster import RunsFilter
 
+from orchestration.lib.dead_runs import RUNNING
+from orchestration.lib.due_weeks import WEEK_TAG, is_turn_of_schedule, moves_with_calendar
 from orchestration.lib.landing_checks import key_of
 from orchestration.lib.partitions import days_to_cover, first_ingestion_day, ingestion_days, range_tags
+from orchestration.lib.run_lock import RunLock
+from orchestration.lib.serve_lock import is_serving
 from orchestration.lib.weeks import monday_of
-from orchestration.settings import load_settings
+from orchestration.settings import Settings, load_settings
 from orchestration.sources.datasets import DATASETS
 
 INGESTION = dg.AssetSelection.groups("ingestion").materializable()
 NOT_LIVE = "{source} data do not move with the calendar; run the job by hand (make run AS_OF=...)"
-LIVE_ONLY = (
-    "Switch it on for live data; on simulated data and archives, which do not move with the calendar, it does nothing."
-)
+LIVE_ONLY = "Only for live data: on simulated data and archives, which do not move with the calendar, it does nothing."
 EVERYTHING = dg.AssetSelection.all().materializable()
 
 
@@ -23,6 +29,7 @@ EVERYTHING = dg.AssetSelection.all().materializable()
 def defs() -> dg.Definitions:
     """Three jobs, and schedules for the sources that move by themselves."""
     settings = load_settings()
+    status = dg.DefaultScheduleStatus.RUNNING if is_serving() else dg.DefaultScheduleStatus.STOPPED
     is_partitioned = settings.source != "archive"
     days = ingestion_days(settings) if is_partitioned else None
     ingest_daily = dg.define_asset_job(
@@ -60,36 +67,69 @@ def defs() -> dg.Definitions:
         cron_schedule="45 0 * * 2-7",
         execution_timezone="UTC",
         name="ingest_daily_schedule",
+        default_status=status,
         description=f"Lands yesterday, when its close is out everywhere; Monday's part is in `weekly`. {LIVE_ONLY}",
     )
     def every_day(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
         """Tuesday to Sunday 00:45 UTC: the providers show a day's close 10 to 35 minutes after midnight."""
-        if settings.source != "live":
+        at, now = scheduled_at(context), datetime.now(UTC)
+        if not moves_with_calendar(settings, now=at):
             yield dg.SkipReason(NOT_LIVE.format(source=settings.source))
-            return
-        yesterday = scheduled_at(context).date() - timedelta(days=1)
-        yield dg.RunRequest(run_key=f"ingest-{yesterday}", tags=range_tags(yesterday, yesterday))
+        elif now.date() > at.date():
+            yield dg.SkipReason(
+                "a later run lands this day too"
+            )  # the machine was off; providers serve the days since in one go
+        elif is_busy(context.instance, settings):
+            yield dg.SkipReason("a run is under way; the next one lands this day too")
+        else:
+            yesterday = at.date() - timedelta(days=1)
+            days = missing_days(context.instance, settings, last=yesterday)
+            yield dg.RunRequest(run_key=f"ingest-{yesterday}", tags=range_tags(*days))
 
     @dg.schedule(
         job=weekly,
         cron_schedule="15 1 * * 1",
         execution_timezone="UTC",
         name="weekly_schedule",
+        default_status=status,
         description=f"Lands all days since the last run, then builds, grades and publishes the new week. {LIVE_ONLY}",
     )
     def every_monday(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
         """Monday 01:15 UTC, after Sunday's close has landed: days since the last run, then the week."""
-        if settings.source != "live":
+        at, now = scheduled_at(context), datetime.now(UTC)
+        monday = monday_of(at.date())
+        if not moves_with_calendar(settings, now=at):
             yield dg.SkipReason(NOT_LIVE.format(source=settings.source))
-            return
-        monday = monday_of(scheduled_at(context).date())
-        sunday = monday - timedelta(days=1)
-        first, last = days_to_cover(
-            context.instance, map(key_of, DATASETS.values()), start=first_ingestion_day(settings), last=sunday
-        )
-        yield dg.RunRequest(run_key=f"weekly-{monday}", tags=range_tags(first, last))
+        elif not is_turn_of_schedule(settings, monday, now=now):
+            yield dg.SkipReason("missed: weekly_catch_up runs the newest week, and with it those before")
+        elif is_busy(context.instance, settings):
+            yield dg.SkipReason("a run is under way; weekly_catch_up runs the week when it has ended")
+        else:
+            yield weekly_request(context.instance, settings, monday, run_key=f"weekly-{monday}")
 
     return dg.Definitions(jobs=[ingest_daily, build_week, weekly], schedules=[every_day, every_monday])
+
+
+def weekly_request(instance: dg.DagsterInstance, settings: Settings, week: date, *, run_key: str) -> dg.RunRequest:
+    """A run of `weekly` for a week: over the days since the last one where days land by themselves, else for the week as such."""
+    tags = {WEEK_TAG: week.isoformat()}
+    if settings.source == "archive":
+        return dg.RunRequest(
+            run_key=run_key, tags=tags, run_config={"resources": {"week": {"config": {"as_of": week.isoformat()}}}}
+        )
+    days = missing_days(instance, settings, last=week - timedelta(days=1))
+    return dg.RunRequest(run_key=run_key, tags={**range_tags(*days), **tags})
+
+
+def missing_days(instance: dg.DagsterInstance, settings: Settings, *, last: date) -> tuple[date, date]:
+    """First and last day a scheduled run has to land."""
+    return days_to_cover(instance, map(key_of, DATASETS.values()), start=first_ingestion_day(settings), last=last)
+
+
+def is_busy(instance: dg.DagsterInstance, settings: Settings) -> bool:
+    """Whether a run is under way in the data folder, started by Dagster or by hand."""
+    holder = RunLock(settings.folder).holder()
+    return (holder is not None and holder.is_running) or bool(instance.get_runs(RunsFilter(statuses=RUNNING), limit=1))
 
 
 def scheduled_at(context: dg.ScheduleEvaluationContext) -> datetime:
