@@ -5,7 +5,7 @@
 #
 #   make run [SOURCE=simulated|archive|live] [ARCHIVE=folder] [AS_OF=YYYY-MM-DD]     the weekly job
 #   make dev | test | drills | check | bench | evaluate | clean
-#   make rebuild FROM= [TO=]    make reproduce WEEK= TABLE= [VERSION=]    make verify
+#   make rebuild FROM= [TO=]    make rebuild-warehouse    make reproduce WEEK= TABLE= [VERSION=]    make verify
 #   make orders INDEX= CAPITAL= VENUE=    make index-new ID=
 #   make alerts [DRY_RUN=1]    make compact [FORGET_LOST=1]    make replay [DATASET=source/name]    make docs
 #   make optimise INDEX= [GOAL=] [SEARCH=] [VARIANTS=] [COST_BPS=]
@@ -20,7 +20,7 @@ DBT_SOURCES := $(shell find dbt_project/models dbt_project/macros dbt_project/se
 PORT ?= 3000
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
-.PHONY: run dev test test-parts test-runs drills check bench evaluate rebuild reproduce verify compact replay clean setup lock fix docs fault-matrix request-budget source-reference feature-reference table-reference check-api index-new index-show index-schema orders optimise alerts notebook
+.PHONY: run dev test test-parts test-runs drills check bench evaluate rebuild rebuild-warehouse reproduce verify compact replay clean setup lock fix docs fault-matrix request-budget source-reference feature-reference table-reference check-api index-new index-show index-schema orders optimise alerts notebook
 
 # What the commands read from the environment.
 export TIDEMARK_SOURCE := $(or $(SOURCE),$(TIDEMARK_SOURCE),simulated)
@@ -68,6 +68,10 @@ notebook: setup
 rebuild: setup
 	@test -n "$(FROM)" || { echo "make: say which weeks: make rebuild FROM=YYYY-MM-DD [TO=YYYY-MM-DD]" >&2; exit 2; }
 	@$(BIN)/python -m orchestration.cli rebuild --from "$(FROM)" $(if $(TO),--to "$(TO)") $(if $(REASON),--reason "$(REASON)")
+
+# A lost or damaged warehouse.duckdb: recorded versions come back from the published copy, all else from landing.
+rebuild-warehouse: setup
+	@$(BIN)/python -m orchestration.cli rebuild-warehouse
 
 reproduce: setup
 	@test -n "$(WEEK)" -a -n "$(TABLE)" || { echo "make: say what: make reproduce WEEK=YYYY-MM-DD TABLE=learning.trader_grades [VERSION=n]" >&2; exit 2; }

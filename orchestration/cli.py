@@ -55,6 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rebuild.add_argument("--from", dest="first", required=True, type=_day, help="first week")
     rebuild.add_argument("--to", dest="last", type=_day, help="last week, by default the first")
     rebuild.add_argument("--reason", default="rebuild by hand", help="reason that the new versions carry")
+    commands.add_parser("rebuild-warehouse", help="make a lost or damaged warehouse again; recorded versions stay")
     reproduce = commands.add_parser("reproduce", help="rebuild one unit from landed inputs and compare hashes")
     reproduce.add_argument("--week", required=True, type=_day)
     reproduce.add_argument("--table", required=True)
@@ -191,6 +192,8 @@ def _execute(chosen: argparse.Namespace) -> int:
         return commands.rebuild(
             chosen.first, chosen.last or chosen.first, reason=chosen.reason, is_quiet=chosen.is_quiet
         )
+    if chosen.command == "rebuild-warehouse":
+        return commands.rebuild_warehouse(is_quiet=chosen.is_quiet)
     if chosen.command == "reproduce":
         return commands.reproduce(chosen.week, chosen.table, version=chosen.version)
     if chosen.command == "dev":

@@ -57,6 +57,22 @@ def rebuild(first: date, last: date, *, reason: str, is_quiet: bool = False) -> 
         return _run_weekly(settings, folder, week, rebuild=span, reason=reason, is_quiet=is_quiet)
 
 
+def rebuild_warehouse(*, is_quiet: bool = False) -> int:
+    """Make a lost or damaged warehouse again: recorded versions from the published copy, all else from landing."""
+    from datetime import UTC, datetime
+
+    from orchestration.lib.warehouse_restore import restore_warehouse
+
+    settings, folder, choice = _checked()
+    with RunLock(folder.root):
+        restored = restore_warehouse(folder, now=datetime.now(UTC))
+        print(f"tidemark: {restored}", flush=True)
+        if restored.set_aside is not None:
+            print(f"tidemark: the warehouse that was there lies in {restored.set_aside}; remove it when all is well")
+        week = WeekChoice(restored.manifest.as_of_week, choice.first_day)
+        return _run_weekly(settings, folder, week, rebuild=None, reason="", is_quiet=is_quiet, job="build_week")
+
+
 def reproduce(week: date, table: str, *, version: int | None) -> int:
     """Rebuild a unit from landed inputs and compare hashes."""
     from orchestration.lib.reproduce import reproduce_units
@@ -236,8 +252,9 @@ def _run_weekly(
     rebuild: tuple[date, date] | None,
     reason: str,
     is_quiet: bool,
+    job: str = "weekly",
 ) -> int:
-    """Take the lock, run the job, print the summary."""
+    """Take the lock, run the job (`build_week` for a rebuild), print the summary."""
     from orchestration.lib.summary import print_steps, print_summary
 
     started = time.monotonic()
@@ -256,7 +273,8 @@ def _run_weekly(
             print_summary(folder, choice.week, seconds=time.monotonic() - started)
             return 0
         print(f"tidemark: {settings.source} data, week {choice.week}, folder {folder.root}", flush=True)
-        result = _execute_job(folder, choice, rebuild=rebuild, reason=reason, is_quiet=is_quiet)
+        chosen = "build_week" if rebuild else job
+        result = _execute_job(folder, choice, job_name=chosen, rebuild=rebuild, reason=reason, is_quiet=is_quiet)
     if not result.success:
         print(
             f"tidemark: the run failed; what was published before stays. Log: {_log_of(folder)}; the steps, checks and rows that "
@@ -274,9 +292,15 @@ def _run_weekly(
 
 
 def _execute_job(
-    folder: DataFolder, choice: WeekChoice, *, rebuild: tuple[date, date] | None, reason: str, is_quiet: bool
+    folder: DataFolder,
+    choice: WeekChoice,
+    *,
+    job_name: str,
+    rebuild: tuple[date, date] | None,
+    reason: str,
+    is_quiet: bool,
 ) -> ExecuteInProcessResult:
-    """Execute the job `weekly` (or `build_week` for a rebuild) in this process."""
+    """Execute the job `weekly` or `build_week` in this process."""
     import dagster as dg
 
     from orchestration.definitions import defs
@@ -287,7 +311,7 @@ def _execute_job(
     from orchestration.sources.datasets import DATASETS
 
     assembled = defs()
-    job = assembled.resolve_job_def("build_week" if rebuild else "weekly")
+    job = assembled.resolve_job_def(job_name)
     sunday = choice.week - timedelta(days=1)
     week = {"as_of": choice.week.isoformat(), "reason": reason}
     if rebuild:
