@@ -4,7 +4,7 @@
 # QUIET=1 makes every command say only what went wrong.
 #
 #   make run [SOURCE=simulated|archive|live] [ARCHIVE=folder] [AS_OF=YYYY-MM-DD]     the weekly job
-#   make dev | test | drills | check | bench | evaluate | clean
+#   make dev | test | drills [DRILL=] | check | bench | evaluate | clean
 #   make rebuild FROM= [TO=]    make rebuild-warehouse    make reproduce WEEK= TABLE= [VERSION=]    make verify
 #   make orders INDEX= CAPITAL= VENUE=    make index-new ID=
 #   make alerts [DRY_RUN=1]    make compact [FORGET_LOST=1]    make replay [DATASET=source/name]    make docs
@@ -103,9 +103,14 @@ test-runs: setup
 
 # What make test leaves out because something cheaper holds most of it; each drill says what, and what it costs.
 # The tests of properties are repeated with more examples than the tests try (tests/examples.py).
+# First the faults on real runs (tests/faults/drills), which write docs/results/drills.md and go on where they were stopped; by name with
+# DRILL="kills warehouse" they alone, DRILL_ROOT= says where their folders lie.
 drills: setup
+	@$(BIN)/python -m tests.faults.drills $(if $(DRILL_ROOT),--root "$(DRILL_ROOT)") $(DRILL)
+ifeq ($(DRILL),)
 	@$(BIN)/python -m pytest -m slow tests
 	@$(BIN)/python -m pytest -m "hypothesis and not slow" --hypothesis-profile=deep tests/unit
+endif
 
 check: setup
 	@$(BIN)/ruff format --check .

@@ -227,7 +227,11 @@ class LandingStore:
         where = "" if since is None else f"WHERE market_date >= DATE '{since}'"
 
         def read(connection: duckdb.DuckDBPyConnection, files: list[Path]) -> pl.DataFrame:
-            return connection.sql(f"{newest_sql(dataset, files, where=where)} ORDER BY {', '.join(dataset.key)}").pl().cast(schema)
+            return (
+                connection.sql(f"{newest_sql(dataset, files, where=where)} ORDER BY {', '.join(dataset.key)}")
+                .pl()
+                .cast(schema)
+            )
 
         return self._read(dataset, read, empty=pl.DataFrame(schema=schema))
 

@@ -14,6 +14,7 @@ from dataclasses import fields, replace
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from orchestration.sandbox.candles import Panel, Slice
 from orchestration.sandbox.faults import FaultKind
@@ -49,6 +50,8 @@ class _LyingPanel(Panel):
         """Tell of a true panel; nothing is read before it is asked for."""
         self.__dict__.update(truth.__dict__)
         self._truth, self._first_day = truth, first_day
+        if kind is FaultKind.YESTERDAY_AS_TODAY:  # an exchange gives out yesterday's candle in its own quote
+            self.usdt_rate = truth.usdt_rate[self._days_told()]
         tokens, days = {
             FaultKind.PRICES_TENFOLD: (self._tenfold_token, self._tenfold_day),
             FaultKind.YESTERDAY_AS_TODAY: (self._late_token, self._late_day),
@@ -68,9 +71,13 @@ class _LyingPanel(Panel):
             true if day < self._first_day else replace(true, **{name: getattr(true, name) * 10.0 for name in _TENFOLD})
         )
 
-    def _late_token(self, index: int) -> Slice:
+    def _days_told(self) -> NDArray[np.int64]:
+        """By day, the day whose data are given out as its own."""
         days = np.arange(self.day_count)
-        return _taken(self._truth.token(index), np.where(days >= self._first_day, np.maximum(days - 1, 0), days))
+        return np.where(days >= self._first_day, np.maximum(days - 1, 0), days)
+
+    def _late_token(self, index: int) -> Slice:
+        return _taken(self._truth.token(index), self._days_told())
 
     def _late_day(self, day: int) -> Slice:
         return self._truth.day(day - 1 if day >= self._first_day and day > 0 else day)
@@ -100,7 +107,7 @@ class _LyingPanel(Panel):
         return min(index ^ 1, self.token_count - 1)
 
 
-def _taken(known: Slice, places: np.ndarray) -> Slice:
+def _taken(known: Slice, places: NDArray[np.int64]) -> Slice:
     return Slice(**{each.name: getattr(known, each.name)[places] for each in fields(Slice)})
 
 

@@ -18,7 +18,10 @@ BEFORE_THE_HOUR_IS_MISSING = "2027-03-14 01:59:40"
 
 def clock(ground: Ground) -> Result:
     """Run the week on a clock three days back, then on one ahead on a host that changes to summer time meanwhile."""
-    must = "A clock that went back is refused before anything is recorded; a clock that jumps ahead, and a local hour that is missing, change nothing"
+    must = (
+        "A clock that went back is refused before anything is recorded; a clock that jumps ahead, and a local hour "
+        "that is missing, change nothing"
+    )
     faketime = shutil.which("faketime")
     if faketime is None:
         return Result(

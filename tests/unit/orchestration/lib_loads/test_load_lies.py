@@ -31,13 +31,13 @@ def load(ingestion, opened, new_process):
     return attempt
 
 
-@pytest.mark.parametrize("kind", LIES)
+COINGECKO = ("coingecko_market_daily", "api.coingecko.com", "price_usd")
+BINANCE = ("binance_candles_daily", "api.binance.com", "close_quote")
+
+
 @pytest.mark.parametrize(
-    ("step", "host", "price"),
-    [
-        ("coingecko_market_daily", "api.coingecko.com", "price_usd"),
-        ("binance_candles_daily", "api.binance.com", "close_quote"),
-    ],
+    ("kind", "step", "host", "price"),
+    [*((kind, *COINGECKO) for kind in LIES), (FaultKind.YESTERDAY_AS_TODAY, *BINANCE)],
 )
 def test_a_week_of_lies_does_not_land_and_is_filled_by_the_truth(
     load, ingestion, opened, sandbox, kind, step, host, price
