@@ -13,7 +13,7 @@ import shutil
 import socket
 import sys
 import time
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,8 +59,6 @@ def rebuild(first: date, last: date, *, reason: str, is_quiet: bool = False) -> 
 
 def rebuild_warehouse(*, is_quiet: bool = False) -> int:
     """Make a lost or damaged warehouse again: recorded versions from the published copy, all else from landing."""
-    from datetime import UTC, datetime
-
     from orchestration.lib.warehouse_restore import restore_warehouse
 
     settings, folder, choice = _checked()
@@ -255,11 +253,13 @@ def _run_weekly(
     job: str = "weekly",
 ) -> int:
     """Take the lock, run the job (`build_week` for a rebuild), print the summary."""
+    from orchestration.lib.clock_check import check_clock
     from orchestration.lib.summary import print_steps, print_summary
 
     started = time.monotonic()
     is_claimed = folder.marker.exists()
     with RunLock(folder.root):
+        check_clock(folder, now=datetime.now(UTC))
         folder.dagster.mkdir(parents=True, exist_ok=True)
         if not is_claimed:
             folder.claim(settings.kind, start_date=choice.week - timedelta(days=1))

@@ -6,13 +6,14 @@ Belongs here: what an asset is handed. Does not: what it does with it.
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 import duckdb
 from pydantic import Field, PrivateAttr
 
 from orchestration.lib.check_results import record_checks
+from orchestration.lib.clock_check import check_clock
 from orchestration.lib.connections import Connections, open_connections
 from orchestration.lib.data_docs import write_data_docs
 from orchestration.lib.data_folder import DataFolder
@@ -50,6 +51,7 @@ class RunLease(dg.ConfigurableResource):
                 fail_dead_runs(instance, current_run_id=run_id)
 
         with RunLock(folder.root, command=f"run {run_id}", on_acquired=clean_up):
+            check_clock(folder, now=datetime.now(UTC))
             yield self
             if instance is not None and run_id is not None:
                 _write_down_checks(folder, instance, run_id, context.log)

@@ -9,7 +9,7 @@ import json
 import subprocess
 import sys
 
-from tests.faults.drills.ground import WEEK, DrillError, Ground, Result, refusal, timed, wait_for_step
+from tests.faults.drills.ground import WEEK, DrillError, Ground, Result, finish, refusal, timed, wait_for_step
 
 READER = """
 import json, sys, time
@@ -62,7 +62,7 @@ def crowd(ground: Ground) -> list[Result]:
                         second = tidemark.call("run", **WEEK)
                         refusal(second, names="run.lock is held by process ")
                         refused.append(f"in {step} after {second.seconds:.0f} s")
-                finished = running.wait()
+                finished = finish(running)
         finally:
             stop.touch()
             reader.wait(timeout=120)

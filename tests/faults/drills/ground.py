@@ -73,7 +73,7 @@ class Ground:
         if not self._is_ready("first"):
             self.say("first run (once)")
             shutil.rmtree(tidemark.folder, ignore_errors=True)
-            self._make("first", tidemark.run)
+            self._make("first", tidemark, {})
         return tidemark
 
     @cached_property
@@ -84,7 +84,7 @@ class Ground:
             self.say("undisturbed week (once)")
             shutil.rmtree(tidemark.folder, ignore_errors=True)
             copied = self.first.copy(tidemark.folder)
-            self._make("undisturbed", lambda: copied.run(**WEEK))
+            self._make("undisturbed", copied, WEEK)
         return tidemark
 
     @cached_property
@@ -108,13 +108,28 @@ class Ground:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def call(self, tidemark: Tidemark, *prefix: str, command: str = "run", **settings: str) -> Finished:
-        """Run a command to its end under another program (`prlimit`, `faketime`), for the week unless settings say else."""
+    def call(
+        self,
+        tidemark: Tidemark,
+        *prefix: str,
+        command: str = "run",
+        week: dict[str, str] | None = None,
+        **settings: str,
+    ) -> Finished:
+        """Run a command to its end, however long it takes: a busy machine is no fault.
+
+        Args:
+            tidemark: The folder.
+            prefix: A program that runs it, with its arguments (`prlimit`, `faketime`).
+            command: Which.
+            week: Settings of the week, by default `WEEK`.
+            settings: Further settings.
+        """
         began = time.monotonic()
         done = subprocess.run(
             [*prefix, sys.executable, "-m", "orchestration.cli", command],
             cwd=REPOSITORY,
-            env=tidemark.environment(**(WEEK | settings)),
+            env=tidemark.environment(**((WEEK if week is None else week) | settings)),
             capture_output=True,
             text=True,
             check=False,
@@ -148,7 +163,7 @@ class Ground:
         Raises:
             DrillError: It failed.
         """
-        finished = tidemark.call("run", **(WEEK | settings))
+        finished = self.call(tidemark, **settings)
         if finished.code != 0:
             raise DrillError(f"the run after it failed: {finished.said[-1500:]}")
         return finished
@@ -169,9 +184,11 @@ class Ground:
     def _is_ready(self, name: str) -> bool:
         return (self.root / f"{name}.ready.json").exists()
 
-    def _make(self, name: str, run: Callable[[], Finished]) -> None:
+    def _make(self, name: str, tidemark: Tidemark, settings: dict[str, str]) -> None:
         before = _children_cpu_seconds()
-        finished = run()
+        finished = self.call(tidemark, week=settings)
+        if finished.code != 0:
+            raise DrillError(f"the {name} run failed, so nothing can be drilled: {finished.said[-1500:]}")
         measured = {"seconds": finished.seconds, "cpu_seconds": _children_cpu_seconds() - before}
         (self.root / f"{name}.ready.json").write_text(json.dumps(measured))
         self.say(f"{name}: {measured}")
@@ -202,6 +219,12 @@ def timed() -> Iterator[Callable[[], float]]:
     yield lambda: time.monotonic() - began
 
 
+def finish(running: Started) -> Finished:
+    """Wait for a run to end, however long it takes."""
+    code = running.process.wait()
+    return Finished(code, running.out.read_text(), running.err.read_text(), time.monotonic() - running.began)
+
+
 def wait_for_step(tidemark: Tidemark, running: Started, step: str) -> None:
     """Wait until a run has begun a step.
 
@@ -211,7 +234,7 @@ def wait_for_step(tidemark: Tidemark, running: Started, step: str) -> None:
     log = tidemark.folder / "run.log"
     while not (log.exists() and f"{step} - STEP_START" in log.read_text()):
         if running.process.poll() is not None:
-            raise DrillError(f"the run ended before {step}: {running.wait().said[-1500:]}")
+            raise DrillError(f"the run ended before {step}: {finish(running).said[-1500:]}")
         time.sleep(0.05)
 
 

@@ -9,7 +9,7 @@ import random
 import signal
 import time
 
-from tests.faults.drills.ground import WEEK, Ground, Result, timed, tree_cpu_seconds, wait_for_step
+from tests.faults.drills.ground import WEEK, Ground, Result, finish, timed, tree_cpu_seconds, wait_for_step
 
 KILLS = 50
 CHAIN = 10
@@ -81,7 +81,7 @@ def terminated_while_publishing(ground: Ground, *, times: int = 2) -> Result:
                 wait_for_step(tidemark, running, "published__warehouse")
                 time.sleep(chance.uniform(0.0, 4.0))
                 running.process.send_signal(signal.SIGTERM)
-                finished = running.wait()
+                finished = finish(running)
             state = ground.hold_readable(tidemark)
             ended.append(f"exit {finished.code}, readers see the week {state}")
             ground.say(f"SIGTERM: {ended[-1]}")

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tests.faults.drills.ground import WEEK, DrillError, Ground, Result, refusal, timed, wait_for_step
+from tests.faults.drills.ground import WEEK, DrillError, Ground, Result, finish, refusal, timed, wait_for_step
 
 ROOM_MB = 24
 """Megabytes of address space that training may still take: less than one fit of the least market needs."""
@@ -31,7 +31,7 @@ def out_of_memory(ground: Ground) -> Result:
                 raise DrillError(f"process {pid} has no VmSize")
             limit = (int(found[1]) + ROOM_MB * 1024) * 1024
             subprocess.run(["prlimit", "--pid", str(pid), f"--as={limit}"], check=True)
-            finished = running.wait()
+            finished = finish(running)
         line = refusal(finished, names="memory")
         ground.hold_untouched(tidemark)
         half = [str(path) for path in (tidemark.folder / "models").rglob("*.tmp")]

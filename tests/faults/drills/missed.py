@@ -18,7 +18,7 @@ LAST = WEEK + timedelta(weeks=MISSED)
 def five_weeks(ground: Ground) -> Result:
     """Run once, five weeks after the first run: every week and every day in between must be there."""
     with timed() as seconds, ground.copy("missed") as tidemark:
-        finished = tidemark.call("run", TIDEMARK_AS_OF=LAST.isoformat())
+        finished = ground.call(tidemark, week={"TIDEMARK_AS_OF": LAST.isoformat()})
         if finished.code != 0:
             raise DrillError(f"the run failed: {finished.said[-1500:]}")
         if problems := chain_problems(tidemark.folder):
