@@ -5,8 +5,8 @@
 #
 #   make run [SOURCE=simulated|archive|live] [ARCHIVE=folder] [AS_OF=YYYY-MM-DD]     the weekly job
 #   make serve [PORT=3000] [SOURCE=live]    make health    make backup TO=    make restore FROM=
-#   make dev | test | drills | check | bench | evaluate | clean
-#   make rebuild FROM= [TO=]    make reproduce WEEK= TABLE= [VERSION=]    make verify
+#   make dev | test | drills [DRILL=] | check | bench | evaluate | clean
+#   make rebuild FROM= [TO=]    make rebuild-warehouse    make reproduce WEEK= TABLE= [VERSION=]    make verify
 #   make orders INDEX= CAPITAL= VENUE=    make index-new ID=
 #   make doctor [JSON=1] [ONLINE=1]    make alerts [DRY_RUN=1]    make compact [FORGET_LOST=1]    make replay [DATASET=source/name]    make docs
 #   make audit    make fuzz [SECONDS=60]
@@ -22,7 +22,7 @@ DBT_SOURCES := $(shell find dbt_project/models dbt_project/macros dbt_project/se
 PORT ?= 3000
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
-.PHONY: run dev doctor test test-parts test-runs drills check bench evaluate rebuild reproduce verify compact replay clean setup lock fix docs fault-matrix request-budget source-reference feature-reference table-reference check-api index-new index-show index-schema orders optimise alerts notebook audit fuzz serve health backup restore soak
+.PHONY: run dev doctor test test-parts test-runs drills check bench evaluate rebuild reproduce verify compact replay clean setup lock fix docs fault-matrix request-budget source-reference feature-reference table-reference check-api index-new index-show index-schema orders optimise alerts notebook audit fuzz serve health backup restore soak rebuild-warehouse
 
 # What the commands read from the environment.
 export TIDEMARK_SOURCE := $(or $(SOURCE),$(TIDEMARK_SOURCE),simulated)
@@ -87,6 +87,10 @@ rebuild: setup
 	@test -n "$(FROM)" || { echo "make: say which weeks: make rebuild FROM=YYYY-MM-DD [TO=YYYY-MM-DD]" >&2; exit 2; }
 	@$(BIN)/python -m orchestration.cli rebuild --from "$(FROM)" $(if $(TO),--to "$(TO)") $(if $(REASON),--reason "$(REASON)")
 
+# A lost or damaged warehouse.duckdb: recorded versions come back from the published copy, all else from landing.
+rebuild-warehouse: setup
+	@$(BIN)/python -m orchestration.cli rebuild-warehouse
+
 reproduce: setup
 	@test -n "$(WEEK)" -a -n "$(TABLE)" || { echo "make: say what: make reproduce WEEK=YYYY-MM-DD TABLE=learning.trader_grades [VERSION=n]" >&2; exit 2; }
 	@$(BIN)/python -m orchestration.cli reproduce --week "$(WEEK)" --table "$(TABLE)" $(if $(VERSION),--version "$(VERSION)")
@@ -121,9 +125,14 @@ test-runs: setup
 
 # What make test leaves out because something cheaper holds most of it; each drill says what, and what it costs.
 # The tests of properties are repeated with more examples than the tests try (tests/examples.py).
+# First the faults on real runs (tests/faults/drills), which write docs/results/drills.md and go on where they were stopped; by name with
+# DRILL="kills warehouse" they alone, DRILL_ROOT= says where their folders lie.
 drills: setup
+	@$(BIN)/python -m tests.faults.drills $(if $(DRILL_ROOT),--root "$(DRILL_ROOT)") $(DRILL)
+ifeq ($(DRILL),)
 	@$(BIN)/python -m pytest -m slow tests
 	@$(BIN)/python -m pytest -m "hypothesis and not slow" --hypothesis-profile=deep tests/unit tests/fuzz
+endif
 
 # Weeks of scheduled runs through the real service, its clock set forward: make soak [WEEKS=13] [DAILY_WEEKS=0] FOLDER=folder. Goes on
 # where an interrupted one stopped; writes docs/results/three-months.md. An hour for 13 weeks on two idle cores.

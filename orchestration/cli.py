@@ -29,6 +29,14 @@ DONE, FAILED, REFUSED, STOPPED = 0, 1, 2, 130
 OUT_OF_OUR_HANDS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
 """What the system refuses and a user can mend: no room left, no right to write."""
 
+REFUSALS_IN_WORDS = {
+    "database or disk is full": "No space left on device",
+    "No space left on device": "No space left on device",
+    "attempt to write a readonly database": "Read-only file system",
+    "Read-only file system": "Read-only file system",
+}
+"""The same as SQLite and DuckDB say it."""
+
 
 class OneLineParser(argparse.ArgumentParser):
     """A parser that says what is wrong in one line, as every other refusal does; `--help` has the usage."""
@@ -63,6 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rebuild.add_argument("--from", dest="first", required=True, type=_day, help="first week")
     rebuild.add_argument("--to", dest="last", type=_day, help="last week, by default the first")
     rebuild.add_argument("--reason", default="rebuild by hand", help="reason that the new versions carry")
+    commands.add_parser("rebuild-warehouse", help="make a lost or damaged warehouse again; recorded versions stay")
     reproduce = commands.add_parser("reproduce", help="rebuild one unit from landed inputs and compare hashes")
     reproduce.add_argument("--week", required=True, type=_day)
     reproduce.add_argument("--table", required=True)
@@ -130,11 +139,29 @@ def guarded(work: Callable[[], int]) -> int:
         return _said(f"{error}; more: {help_for(error)}", REFUSED)
     except KeyboardInterrupt:
         return _said("stopped; what was published before stays, and the next run goes on from here", STOPPED)
-    except OSError as error:
-        if error.errno not in OUT_OF_OUR_HANDS:
+    except Exception as error:
+        why = out_of_our_hands(error)
+        if why is None:
             raise
-        place = error.filename or "the data folder"
-        return _said(f"{error.strerror}: {place}; mend that and run again; more: {help_for(error)}", FAILED)
+        return _said(
+            f"{why}; mend that and run again, what was published before stays; more: {help_for(error)}", FAILED
+        )
+
+
+def out_of_our_hands(error: BaseException | None) -> str | None:
+    """What the system refused, from the error or those behind it, in words; None where it was something else.
+
+    Databases turn the system's refusal into errors of their own: SQLite, which holds Dagster's records, knows no errno.
+    """
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in OUT_OF_OUR_HANDS:
+            return f"{error.strerror}: {error.filename or 'the data folder'}"
+        said = str(error)
+        for sign, why in REFUSALS_IN_WORDS.items():
+            if sign in said:
+                return f"{why}: the data folder"
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _said(message: str, code: int) -> int:
@@ -209,6 +236,8 @@ def _execute(chosen: argparse.Namespace) -> int:
         return commands.rebuild(
             chosen.first, chosen.last or chosen.first, reason=chosen.reason, is_quiet=chosen.is_quiet
         )
+    if chosen.command == "rebuild-warehouse":
+        return commands.rebuild_warehouse(is_quiet=chosen.is_quiet)
     if chosen.command == "reproduce":
         return commands.reproduce(chosen.week, chosen.table, version=chosen.version)
     if chosen.command == "dev":

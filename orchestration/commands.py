@@ -13,7 +13,7 @@ import shutil
 import socket
 import sys
 import time
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,6 +57,20 @@ def rebuild(first: date, last: date, *, reason: str, is_quiet: bool = False) -> 
         # A rebuild lands nothing, so it ends with the newest recorded week: a later one would rest on days nobody asked for.
         week = WeekChoice(newest, choice.first_day)
         return _run_weekly(settings, folder, week, rebuild=span, reason=reason, is_quiet=is_quiet)
+
+
+def rebuild_warehouse(*, is_quiet: bool = False) -> int:
+    """Make a lost or damaged warehouse again: recorded versions from the published copy, all else from landing."""
+    from orchestration.lib.warehouse_restore import restore_warehouse
+
+    settings, folder, choice = checked()
+    with RunLock(folder.root):
+        restored = restore_warehouse(folder, now=datetime.now(UTC))
+        print(f"tidemark: {restored}", flush=True)
+        if restored.set_aside is not None:
+            print(f"tidemark: the warehouse that was there lies in {restored.set_aside}; remove it when all is well")
+        week = WeekChoice(restored.manifest.as_of_week, choice.first_day)
+        return _run_weekly(settings, folder, week, rebuild=None, reason="", is_quiet=is_quiet, job="build_week")
 
 
 def reproduce(week: date, table: str, *, version: int | None) -> int:
@@ -251,14 +265,17 @@ def _run_weekly(
     rebuild: tuple[date, date] | None,
     reason: str,
     is_quiet: bool,
+    job: str = "weekly",
 ) -> int:
-    """Take the lock, run the job, print the summary."""
+    """Take the lock, run the job (`build_week` for a rebuild), print the summary."""
+    from orchestration.lib.clock_check import check_clock
     from orchestration.lib.failures import help_for_failures
     from orchestration.lib.summary import print_steps, print_summary
 
     started = time.monotonic()
     is_claimed = folder.marker.exists()
     with RunLock(folder.root):
+        check_clock(folder, now=datetime.now(UTC))
         folder.dagster.mkdir(parents=True, exist_ok=True)
         if not is_claimed:
             folder.claim(settings.kind, start_date=choice.week - timedelta(days=1))
@@ -272,7 +289,8 @@ def _run_weekly(
             print_summary(folder, choice.week, seconds=time.monotonic() - started)
             return 0
         print(f"tidemark: {settings.source} data, week {choice.week}, folder {folder.root}", flush=True)
-        result = _execute_job(folder, choice, rebuild=rebuild, reason=reason, is_quiet=is_quiet)
+        chosen = "build_week" if rebuild else job
+        result = _execute_job(folder, choice, job_name=chosen, rebuild=rebuild, reason=reason, is_quiet=is_quiet)
     if not result.success:
         print(
             f"tidemark: the run failed; what was published before stays. Log: {_log_of(folder)}; the steps, checks and rows that "
@@ -290,9 +308,15 @@ def _run_weekly(
 
 
 def _execute_job(
-    folder: DataFolder, choice: WeekChoice, *, rebuild: tuple[date, date] | None, reason: str, is_quiet: bool
+    folder: DataFolder,
+    choice: WeekChoice,
+    *,
+    job_name: str,
+    rebuild: tuple[date, date] | None,
+    reason: str,
+    is_quiet: bool,
 ) -> ExecuteInProcessResult:
-    """Execute the job `weekly` (or `build_week` for a rebuild) in this process."""
+    """Execute the job `weekly` or `build_week` in this process."""
     import dagster as dg
 
     from orchestration.definitions import defs
@@ -303,7 +327,7 @@ def _execute_job(
     from orchestration.sources.datasets import DATASETS
 
     assembled = defs()
-    job = assembled.resolve_job_def("build_week" if rebuild else "weekly")
+    job = assembled.resolve_job_def(job_name)
     sunday = choice.week - timedelta(days=1)
     week = {"as_of": choice.week.isoformat(), "reason": reason}
     if rebuild:

@@ -29,10 +29,12 @@ from orchestration.lib.index_weeks import IndexWeeks, state_after
 from orchestration.lib.run_context import RunContext
 from orchestration.lib.written_anew import write_anew
 
-CREATE_TABLES = (
-    """create table if not exists indices.definition_versions
+DEFINITION_VERSIONS = """create table if not exists indices.definition_versions
     (index_id varchar, version varchar, first_week date, recorded_at timestamptz, run_id varchar, code_version varchar,
-    content_hash varchar, definition_yaml varchar, values_json varchar, changes varchar, primary key (index_id, version))""",
+    content_hash varchar, definition_yaml varchar, values_json varchar, changes varchar, primary key (index_id, version))"""
+
+CREATE_TABLES = (
+    DEFINITION_VERSIONS,
     """create table if not exists indices.methodologies
     (index_id varchar primary key, version varchar, twin varchar, base_level double, undated_inputs varchar, document varchar)""",
     """create table if not exists indices.pro_forma

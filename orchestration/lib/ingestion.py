@@ -1,18 +1,20 @@
 """Landing what a provider gave: which rows are new, where they lie, what is counted.
 
-Belongs here: the time a load is for, landing of changed rows, quarantine, counts.
-Does not: which dataset asks what (`loads`), wire formats (`orchestration/sources`), files (`landing.py`), Dagster.
+Belongs here: the time a load is for, landing of changed rows, quarantine, counts, rows in doubt that wait for the end of their load.
+Does not: which dataset asks what (`loads`), wire formats (`orchestration/sources`), files (`landing.py`), what is in doubt
+(`contradictions.py`), Dagster.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal
 
 import polars as pl
 
+from orchestration.lib.contradictions import LOOK_BACK, PRICE_COLUMNS, doubt, verdict
 from orchestration.lib.landing import LandingStore, find_lag
 from orchestration.lib.quarantine import unseen
 from orchestration.sources.datasets import Dataset
@@ -95,6 +97,14 @@ class Ingested:
         return Ingested(self.dataset, self.received, self.landed, self.quarantined, {**self.failures, **dict(failures)})
 
 
+@dataclass
+class _Doubts:
+    """What a load holds back until its end: how much of it contradicts what had landed is known only then."""
+
+    rows: list[pl.DataFrame] = field(default_factory=list)
+    compared: set[str] = field(default_factory=set)
+
+
 class Ingestion:
     """Landing for one run.
 
@@ -118,9 +128,12 @@ class Ingestion:
         self.report = report
         self._data_source = data_source
         self._lags = lags
+        self._doubts: dict[str, _Doubts] = {}
 
     def land(self, fetched: Fetched, reach: Reach, *, is_all_news: bool = False) -> Ingested:
         """Land the changed rows of an answer; quarantine what was refused, and what contradicts its neighbours.
+
+        Prices of a daily load that contradict what has landed wait for `settle`.
 
         Args:
             fetched: The answer.
@@ -128,10 +141,64 @@ class Ingestion:
             is_all_news: Whether none of its keys can have landed before, so that nothing needs to be compared.
         """
         dataset = fetched.dataset
-        changed = fetched.frame if is_all_news else self.store.changed_rows(dataset, fetched.frame)
+        frame = fetched.frame if is_all_news else self._undoubted(dataset, fetched.frame, reach)
+        changed = frame if is_all_news else self.store.changed_rows(dataset, frame)
         loaded_at = datetime.now(UTC)
         # Refused records first: a load that is killed in between asks again only from its newest landed day on.
-        refused = unseen(self.store, dataset, (*fetched.rejected, *_contradictions(dataset, fetched.frame, changed)))
+        findings = _contradictions(dataset, frame, changed)
+        refused = self._refuse(dataset, (*fetched.rejected, *findings), reach, loaded_at=loaded_at)
+        self._write(dataset, changed, reach, loaded_at=loaded_at)
+        return Ingested(dataset, fetched.frame.height, changed.height, refused)
+
+    def settle(self, dataset: Dataset, reach: Reach) -> Ingested:
+        """Judge what a load held back, now that all of it is here: quarantine it, or land it after all.
+
+        Args:
+            dataset: A dataset of the load that has ended, well or not.
+            reach: The time the load was for.
+
+        Returns:
+            What became of the rows; they were counted as received before.
+        """
+        doubts = self._doubts.pop(dataset.label, None)
+        if doubts is None or not doubts.rows:
+            return Ingested(dataset)
+        judged = verdict(dataset, pl.concat(doubts.rows), compared=len(doubts.compared))
+        names, loaded_at = list(dataset.columns), datetime.now(UTC)
+        refuted = judged.filter(pl.col("__reason").is_not_null())
+        rejected = [Rejected.of(row.pop("__reason"), row) for row in refuted.select(*names, "__reason").to_dicts()]
+        refused = self._refuse(dataset, rejected, reach, loaded_at=loaded_at)
+        changed = self.store.changed_rows(dataset, judged.filter(pl.col("__reason").is_null()).select(names))
+        self._write(dataset, changed, reach, loaded_at=loaded_at)
+        entity = PRICE_COLUMNS[dataset.name].entity
+        failures = {
+            f"{number} of {len(doubts.compared)} from {first} on": f"{reason}; kept in quarantine, asked again by the next run"
+            for reason, number, first in refuted.group_by("__reason", maintain_order=True)
+            .agg(pl.col(entity).n_unique().alias("number"), pl.col("market_date").min())
+            .iter_rows()
+        }
+        return Ingested(dataset, 0, changed.height, refused, failures)
+
+    def _undoubted(self, dataset: Dataset, frame: pl.DataFrame, reach: Reach) -> pl.DataFrame:
+        """The rows that do not contradict what has landed; the others are held back. Backfills have nothing to contradict."""
+        if dataset.name not in PRICE_COLUMNS or reach.partition != "day" or frame.is_empty():
+            return frame
+        first = frame.select(pl.col("market_date").min()).item()
+        entity = PRICE_COLUMNS[dataset.name].entity
+        known = self.store.newest(dataset, since=first - LOOK_BACK).join(
+            frame.select(entity).unique(), on=entity, how="semi"
+        )
+        parted = doubt(dataset, with_columns_of(dataset, frame), known)
+        doubts = self._doubts.setdefault(dataset.label, _Doubts())
+        doubts.compared |= parted.compared
+        if parted.doubted.is_empty():
+            return frame
+        doubts.rows.append(parted.doubted)
+        return parted.sure
+
+    def _refuse(self, dataset: Dataset, rejected: Sequence[Rejected], reach: Reach, *, loaded_at: datetime) -> int:
+        """Quarantine the records that are not there yet; returns how many."""
+        refused = unseen(self.store, dataset, rejected)
         if refused:
             self.store.write_quarantine(
                 dataset,
@@ -140,6 +207,9 @@ class Ingestion:
                 partition=reach.last.isoformat(),
                 loaded_at=loaded_at,
             )
+        return len(refused)
+
+    def _write(self, dataset: Dataset, changed: pl.DataFrame, reach: Reach, *, loaded_at: datetime) -> None:
         for partition, rows in _partitions(dataset, changed, reach):
             self.store.write(
                 dataset,
@@ -149,7 +219,6 @@ class Ingestion:
                 loaded_at=loaded_at,
                 lag_hours=find_lag(self._lags, dataset),
             )
-        return Ingested(dataset, fetched.frame.height, changed.height, len(refused))
 
 
 PRICES = {

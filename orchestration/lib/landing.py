@@ -218,15 +218,20 @@ class LandingStore:
             self._query_dates(dataset, f"SELECT {by}, max(market_date) FROM landed GROUP BY {by} ORDER BY {by}")
         )
 
-    def newest(self, dataset: Dataset) -> pl.DataFrame:
+    def newest(self, dataset: Dataset, *, since: date | None = None) -> pl.DataFrame:
         """Of every key the newest load, own and common columns, ordered by key.
 
-        This reads the whole dataset; pipelines read the warehouse's `raw` schema instead.
+        This reads the whole dataset, or that of a dated one from a day on; pipelines read the warehouse's `raw` schema instead.
         """
         schema = pl.Schema(dataset.landed_columns)
+        where = "" if since is None else f"WHERE market_date >= DATE '{since}'"
 
         def read(connection: duckdb.DuckDBPyConnection, files: list[Path]) -> pl.DataFrame:
-            return connection.sql(f"{newest_sql(dataset, files)} ORDER BY {', '.join(dataset.key)}").pl().cast(schema)
+            return (
+                connection.sql(f"{newest_sql(dataset, files, where=where)} ORDER BY {', '.join(dataset.key)}")
+                .pl()
+                .cast(schema)
+            )
 
         return self._read(dataset, read, empty=pl.DataFrame(schema=schema))
 

@@ -29,6 +29,8 @@ from orchestration.lib.versioned_tables import VERSIONED_TABLES, VersionedTable
 from orchestration.lib.warehouse import connect, table_exists
 
 SCHEMA_VERSIONS = "quality.schema_versions"
+SCHEMA_VERSIONS_TABLE = f"""create table if not exists {SCHEMA_VERSIONS} (number integer not null, name varchar not null,
+    applied_at timestamptz not null, code_version varchar not null, columns_added varchar[] not null)"""
 COMMENTS = {
     "number": "Number of the migration; the highest is the version of the schema.",
     "name": "What it changed, in words.",
@@ -150,10 +152,7 @@ def migrate(
     applied_at = now or datetime.now(UTC)
     with transaction(connection):
         connection.execute("create schema if not exists quality")
-        connection.execute(
-            f"""create table if not exists {SCHEMA_VERSIONS} (number integer not null, name varchar not null,
-            applied_at timestamptz not null, code_version varchar not null, columns_added varchar[] not null)"""
-        )
+        connection.execute(SCHEMA_VERSIONS_TABLE)
         for column, text in COMMENTS.items():
             connection.execute(f"comment on column {SCHEMA_VERSIONS}.{column} is {sql_text(text)}")
         for each in pending:

@@ -1,5 +1,8 @@
 """Publishing: a copy of the warehouse for readers, Parquet of the versioned tables, and a manifest that signs them.
 
+Beside the versioned tables the ledger and the histories that only grow are written as Parquet: together they are what a lost warehouse
+cannot compute again (`warehouse_restore.py`).
+
 Order of a publication: everything is written under temporary names (`.publishing-*`) and synced; the Parquet files and
 the warehouse are renamed into place; the numbered manifest is written; `manifest.json` comes last. Killed anywhere,
 readers have a complete warehouse, the old one or the new one, and the next call of `publish` repairs: it removes
@@ -18,11 +21,14 @@ manifest's layout (`manifest.py`), checking a published folder (`verification.py
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
+from types import MappingProxyType
 
+from orchestration.lib.index_kit import DEFINITION_VERSIONS
+from orchestration.lib.ledger import LEDGER_NAME, LEDGER_SCHEMA, LEDGER_SQL_NAME
 from orchestration.lib.manifest import (
     MANIFEST_NAME,
     MANIFESTS_FOLDER,
@@ -40,8 +46,10 @@ from orchestration.lib.manifest import (
     read_manifest,
     sha256_of_file,
 )
-from orchestration.lib.published_copy import PublishError, attached, build_copy, versioned_order
+from orchestration.lib.migrations import SCHEMA_VERSIONS, SCHEMA_VERSIONS_TABLE
+from orchestration.lib.published_copy import PublishError, attached, build_copy, count_rows, quoted, versioned_order
 from orchestration.lib.redistribution import LeftOut, left_out
+from orchestration.lib.source_health import COVERAGE, HEALTH
 from orchestration.lib.source_state import SourceState, read_source_state
 from orchestration.lib.verification import VerificationError, VerifyReport, inspect_chain, verify_chain
 from orchestration.lib.versioned_layout import sql_text
@@ -60,6 +68,17 @@ __all__ = [
 ]
 
 TEMPORARY_PREFIX = ".publishing-"
+
+HISTORIES: Mapping[str, str] = MappingProxyType(
+    {
+        "indices.definition_versions": DEFINITION_VERSIONS,
+        "quality.source_coverage": COVERAGE,
+        "quality.source_health": HEALTH,
+        # Which columns older versions were hashed with.
+        SCHEMA_VERSIONS: SCHEMA_VERSIONS_TABLE,
+    }
+)
+"""Tables besides the versioned ones whose older rows follow from nothing that is kept, and what makes them."""
 
 
 @dataclass(frozen=True)
@@ -206,8 +225,11 @@ def _write_files(
     objects = build_copy(copy, warehouse_path, alias=warehouse_path.stem, tables=tables, left_out=without)
     report_step("warehouse built")
     temporary = {WAREHOUSE_NAME: copy, **_write_parquet(copy, published_dir, tables)}
+    records = _write_records(warehouse_path, published_dir)
+    temporary |= {name: path for name, (path, _) in records.items()}
     report_step("parquet built")
     rows = {f"{PARQUET_FOLDER}/{name}.parquet": count for name, count in source.rows.items()}
+    rows |= {name: count for name, (_, count) in records.items()}
     rows[WAREHOUSE_NAME] = sum(entry.rows or 0 for entry in objects.values())
     files = {}
     for name, path in temporary.items():
@@ -231,6 +253,29 @@ def _write_parquet(copy: Path, published_dir: Path, tables: Sequence[VersionedTa
             query = f"select * from {table.sql_name} order by {versioned_order(table)}"
             connection.execute(f"copy ({query}) to {sql_text(str(path))} (format parquet, compression zstd)")
             written[f"{PARQUET_FOLDER}/{table.full_name}.parquet"] = path
+    return written
+
+
+def _write_records(warehouse_path: Path, published_dir: Path) -> dict[str, tuple[Path, int]]:
+    """The ledger and the histories as Parquet, of the working warehouse; those that it does not have are left out."""
+    written = {}
+    with attached(warehouse_path, alias=warehouse_path.stem) as connection:
+        found = {
+            f"{schema}.{name}"
+            for schema, name in connection.execute(
+                "select schema_name, table_name from duckdb_tables() where database_name = current_database()"
+            ).fetchall()
+        }
+        wanted = {f"{LEDGER_SCHEMA}.{LEDGER_NAME}": LEDGER_SQL_NAME}
+        wanted |= {name: ".".join(map(quoted, name.split("."))) for name in HISTORIES}
+        for name, sql_name in wanted.items():
+            if name not in found:
+                continue
+            path = published_dir / PARQUET_FOLDER / f"{TEMPORARY_PREFIX}{name}.parquet"
+            connection.execute(
+                f"copy (select * from {sql_name} order by all) to {sql_text(str(path))} (format parquet, compression zstd)"
+            )
+            written[f"{PARQUET_FOLDER}/{name}.parquet"] = (path, count_rows(connection, sql_name))
     return written
 
 

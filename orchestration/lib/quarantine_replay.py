@@ -21,6 +21,7 @@ from typing import Any, Final
 
 import polars as pl
 
+from orchestration.lib.contradictions import REFUTED
 from orchestration.lib.landing import LandingStore, connect
 from orchestration.lib.landing_files import COMPRESSION, UNDATED, loaded_at_of
 from orchestration.lib.landing_rows import landed_sql
@@ -143,7 +144,8 @@ def _read(dataset: Dataset, record: _Record, parser: Parser | None, *, now: date
     """
     if record.data_source == ARCHIVE:
         raise UnreadableValueError(WAITS_FOR_IMPORT)
-    if record.reason == REVERTING_JUMP:  # a finding about a row that landed as delivered
+    # A finding about a row that landed as delivered, or a row that no rule on itself refused.
+    if record.reason == REVERTING_JUMP or record.reason in REFUTED:
         raise UnreadableValueError(record.reason)
     try:
         payload = json.loads(record.payload)

@@ -8,13 +8,14 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 import duckdb
 from pydantic import Field, PrivateAttr
 
 from orchestration.lib.check_results import record_checks
+from orchestration.lib.clock_check import check_clock
 from orchestration.lib.connections import Connections, open_connections
 from orchestration.lib.data_docs import write_data_docs
 from orchestration.lib.data_folder import DataFolder
@@ -56,6 +57,7 @@ class RunLease(dg.ConfigurableResource):
                 fail_dead_runs(instance, current_run_id=run_id)
 
         with RunLock(folder.root, command=f"run {run_id}", on_acquired=clean_up), _logged(folder, instance, run_id):
+            check_clock(folder, now=datetime.now(UTC))
             for each in migrate_file(folder.warehouse):
                 if context.log is not None:
                     context.log.info("migration %d: %s", each.number, each.name)

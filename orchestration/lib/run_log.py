@@ -108,6 +108,21 @@ class TerminalHandler(logging.Handler):
         self._stream.flush()
 
 
+class RunLogFile(logging.FileHandler):
+    """The log of a run; where it cannot be written it says so once, and not with a stack trace at every event."""
+
+    _has_failed = False
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - a method of logging
+        """Say that the file cannot be written."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+        elif not self._has_failed:
+            self._has_failed = True
+            sys.stderr.write(f"  {self.baseFilename} cannot be written: {error.strerror}\n")
+
+
 def start_ticking(handler: TerminalHandler) -> None:
     """Redraw the last line every second from now on, until the process ends.
 
@@ -151,7 +166,7 @@ def terminal_logger(context: dg.InitLoggerContext) -> logging.Logger:
     path = Path(context.logger_config["path"])
     path.write_text("")
     # Dagster configures logging after this, which closes every handler; one in mode "w" would not open its file again.
-    written = logging.FileHandler(path, mode="a", encoding="utf-8")
+    written = RunLogFile(path, mode="a", encoding="utf-8")
     written.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     # Steps report their end at debug level; the terminal picks what it shows.
     logger.setLevel(logging.DEBUG)

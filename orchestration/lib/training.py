@@ -6,8 +6,9 @@ Does not: formulas (`models_ml.learning`), files of models (`registry.py`), scor
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
 from threading import Event
@@ -30,6 +31,10 @@ from orchestration.lib.registry import ModelRegistry
 from orchestration.lib.weekly_inputs import daily_closes, weekly_features
 
 Train = Callable[[pl.DataFrame, pl.DataFrame, date], FrozenModel]
+
+
+class OutOfMemoryError(TidemarkError):
+    """Training got no more memory from the system."""
 
 
 class TooLittleHistoryError(TidemarkError):
@@ -69,6 +74,9 @@ HEADS: tuple[Head, ...] = (
 )
 
 
+MEMORY_SIGNS = ("bad_alloc", "can't start new thread", "Cannot allocate memory", "out of memory", "Unable to allocate")
+"""What libraries say when an allocation failed, without an error type of its own."""
+
 HEADS_AT_ONCE = 2
 """Heads that are trained side by side, each on one thread."""
 
@@ -107,6 +115,7 @@ def ensure_models(
 
     Raises:
         TooLittleHistoryError: No refit date has 52 weeks of trader labels from 50 eligible tokens before it.
+        OutOfMemoryError: The system gave no more memory. Models that were frozen before stay; none is half-written.
     """
     weekly = weekly_features(connection, until=until)
     frame = model_frame(weekly)
@@ -117,12 +126,12 @@ def ensure_models(
 
     stopped = Event()
 
+    def train_one(head: Head, refit: date) -> FrozenModel:
+        with out_of_memory_said(f"training {head.name}, refit {refit}"):
+            return _train_and_freeze(head, refit, registry, weekly, frame, labels, trials=trials, report=report)
+
     def train(head: Head) -> list[FrozenModel]:
-        return [
-            _train_and_freeze(head, refit, registry, weekly, frame, labels, trials=trials, report=report)
-            for refit in due[head.name]
-            if not stopped.is_set()
-        ]
+        return [train_one(head, refit) for refit in due[head.name] if not stopped.is_set()]
 
     # A head's refits one after the other: those of a year share their parameters, and the oldest has the scores to compare with.
     with ThreadPoolExecutor(HEADS_AT_ONCE) as pool:
@@ -132,6 +141,28 @@ def ensure_models(
             return [model for head in HEADS for model in trained[head.name].result()]
         finally:
             stopped.set()  # where a head failed or the run is told to stop, the others end with the refit they are at
+
+
+@contextmanager
+def out_of_memory_said(what: str) -> Iterator[None]:
+    """Give the many faces of an allocation that failed one: Python's own, LightGBM's, a thread without room for its stack.
+
+    Args:
+        what: What is being done, for the message.
+
+    Raises:
+        OutOfMemoryError: In the place of any of them; every other error passes.
+    """
+    try:
+        yield
+    except Exception as error:
+        said = str(error)
+        if not isinstance(error, MemoryError) and not any(sign in said for sign in MEMORY_SIGNS):
+            raise
+        raise OutOfMemoryError(
+            f"{what} ran out of memory ({type(error).__name__}: {said or 'no more pages'}); free memory or raise the limit of this "
+            "process, then run again: models that are frozen stay, and training goes on with this one"
+        ) from error
 
 
 def _missing_refits(head: Head, registry: ModelRegistry, frame: pl.DataFrame, until: date) -> list[date]:

@@ -137,6 +137,13 @@ def inspect_chain(published_dir: Path, *, tables: Sequence[VersionedTable] = VER
     )
 
 
+def record_problems(
+    connection: duckdb.DuckDBPyConnection, manifests: Sequence[Manifest], *, tables: Sequence[VersionedTable]
+) -> list[str]:
+    """What is wrong with versioned tables and their ledger, wherever they are, by the manifests that signed them."""
+    return [problem for table in tables for problem in _table_problems(connection, table, manifests)[1]]
+
+
 def _read_manifests(published_dir: Path) -> tuple[list[Manifest], list[str]]:
     """All manifests that can be read, oldest first, and what is wrong with the chain."""
     manifests: list[Manifest] = []

@@ -51,7 +51,7 @@ def connect(path: Path, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyC
     except duckdb.Error as error:
         raise WarehouseError(
             f"{path} cannot be opened ({str(error).splitlines()[0]}). If another program has it open, close it; if it is "
-            "damaged, move it away and run again: it is rebuilt from landing."
+            "damaged, make rebuild-warehouse builds it again from landing and the published versions."
         ) from error
     try:
         connection.execute("set TimeZone = 'UTC'")

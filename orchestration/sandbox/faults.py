@@ -21,7 +21,8 @@ class FaultKind(StrEnum):
     or 403 that providers give to countries they do not serve. `HTML_PAGE`, `ERROR_UNDER_200` and `EMPTY_BODY` carry
     status 200. `TRUNCATED` ends the body in the middle under a correct length; `DISCONNECTED` cuts the connection there;
     `DRIP` sends a good answer slowly. `WRONG_TYPES`, `IMPOSSIBLE_VALUES` and `FUTURE_TIMESTAMPS` damage some records of
-    a good answer (`damage.py`).
+    a good answer (`damage.py`). `PRICES_TENFOLD`, `YESTERDAY_AS_TODAY` and `SYMBOLS_SWAPPED` are good answers that lie about
+    the newest days (`lies.py`).
     """
 
     RATE_LIMITED = "rate_limited"
@@ -39,6 +40,9 @@ class FaultKind(StrEnum):
     FUTURE_TIMESTAMPS = "future_timestamps"
     EMPTY_BODY = "empty_body"
     DRIP = "drip"
+    PRICES_TENFOLD = "prices_tenfold"
+    YESTERDAY_AS_TODAY = "yesterday_as_today"
+    SYMBOLS_SWAPPED = "symbols_swapped"
 
 
 class FaultSettingError(ValueError):

@@ -24,6 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from orchestration.sandbox.clock import SandboxClock
 from orchestration.sandbox.damage import damage_times, damage_types, damage_values
 from orchestration.sandbox.faults import FaultKind, FaultPlan, FaultRule
+from orchestration.sandbox.lies import LIES, lying_market
 from orchestration.sandbox.limits import HostLimiter, Refusal, busiest
 from orchestration.sandbox.market import SimulatedMarket
 from orchestration.sandbox.providers import PROVIDERS
@@ -100,11 +101,9 @@ class SandboxApp:
         self.requests: list[LoggedRequest] = []
         self._arrived = 0
         self._limiters = _make_limiters() if enforce_limits else {}
-        served = ServedMarket(market, clock, full_history=full_history)
-        routes = {provider: provider.make_routes(served) for provider in PROVIDERS.values()}
-        self._router: ASGIApp = Starlette(
-            routes=[Mount(f"/{host}", routes=routes[provider]) for host, provider in PROVIDERS.items()]
-        )
+        self._served = ServedMarket(market, clock, full_history=full_history)
+        self._router = _router_of(self._served)
+        self._liars: dict[tuple[FaultKind, int], ASGIApp] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, with the fault that strikes it if any."""
@@ -167,8 +166,18 @@ class SandboxApp:
             case FaultKind.TIMEOUT:
                 await asyncio.sleep(rule.delay_seconds)
                 await self._router(scope, receive, send)
+            case kind if kind in LIES:
+                await self._liar(kind)(scope, receive, send)
             case _:
                 await self._spoil(rule, scope, receive, send)
+
+    def _liar(self, kind: FaultKind) -> ASGIApp:
+        """What answers from a market that lies about the newest days of now."""
+        today = self._served.today()
+        if (kind, today) not in self._liars:
+            lie = lying_market(self.market, kind, today=today)
+            self._liars[kind, today] = _router_of(ServedMarket(lie, self.clock, full_history=self._served.full_history))
+        return self._liars[kind, today]
 
     async def _wait(self) -> None:
         number, self._arrived = self._arrived, self._arrived + 1
@@ -250,6 +259,12 @@ def create_app(
         enforce_limits=enforce_limits,
         latency_seconds=latency_seconds,
     )
+
+
+def _router_of(served: ServedMarket) -> ASGIApp:
+    """All providers, each below its host, telling of one market."""
+    routes = {provider: provider.make_routes(served) for provider in PROVIDERS.values()}
+    return Starlette(routes=[Mount(f"/{host}", routes=routes[provider]) for host, provider in PROVIDERS.items()])
 
 
 def _make_limiters() -> dict[str, HostLimiter]:

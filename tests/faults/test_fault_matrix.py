@@ -8,7 +8,7 @@ import pytest
 
 from orchestration.lib.loads import STEPS
 from orchestration.sandbox.faults import FaultKind
-from tests.faults.fault_matrix import DATA_PATHS, LIES, LONGEST_CELL_SECONDS, STRUCK_TIMES, open_lab
+from tests.faults.fault_matrix import DATA_PATHS, KINDS, LIES, LONGEST_CELL_SECONDS, STRUCK_TIMES, open_lab
 
 TELLING = (FaultKind.RATE_LIMITED, FaultKind.HTML_PAGE, FaultKind.TRUNCATED, FaultKind.WRONG_TYPES)
 
@@ -56,7 +56,7 @@ def test_damaged_data_of_an_exchange_are_refused_or_an_error_and_never_a_number(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", list(FaultKind), ids=str)
+@pytest.mark.parametrize("kind", KINDS, ids=str)
 @pytest.mark.parametrize("name", VENUE_STEPS)
 def test_an_exchange_gets_through_every_fault_of_its_data(lab, name, kind):
     """A drill: the tests strike with the kind that reads most like data."""
@@ -67,7 +67,7 @@ def test_an_exchange_gets_through_every_fault_of_its_data(lab, name, kind):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("times", [STRUCK_TIMES, None], ids=["a few times", "always"])
-@pytest.mark.parametrize("kind", list(FaultKind), ids=str)
+@pytest.mark.parametrize("kind", KINDS, ids=str)
 @pytest.mark.parametrize("name", [step.name for step in STEPS])
 def test_every_step_gets_through_every_fault(lab, name, kind, times):
     """A drill: the whole matrix; the tests strike with the few kinds that fail in the most different ways."""

@@ -73,7 +73,12 @@ def known_settings(model, prefix=""):
 
 def test_settings_that_the_docs_name_exist():
     named = {(page.name, setting) for page in PAGES for setting in SETTING.findall(page.read_text(encoding="utf-8"))}
-    known = {*known_settings(Settings), "QUIET", "UI_HOST", "UI_PORT"}  # the command line's own, known before any setting is read
+    known = {
+        *known_settings(Settings),
+        "QUIET",
+        "UI_HOST",
+        "UI_PORT",
+    }  # the command line's own, known before any setting is read
 
     assert ("commands-and-settings.md", "DATA_DIR") in named
     assert {(page, setting) for page, setting in named if setting not in known} == set()

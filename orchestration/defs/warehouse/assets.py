@@ -34,6 +34,7 @@ from orchestration.lib.suites_marts import mart_tables
 from orchestration.lib.table_comments import view_descriptions
 from orchestration.lib.versions import create_versioned_tables
 from orchestration.lib.warehouse import create_raw_views, create_schemas, first_changes, table_exists
+from orchestration.lib.warehouse_restore import restore_if_missing
 from orchestration.lib.warehouse_tables import create_written_tables
 from orchestration.lib.weeks import WEEK, instant_of
 from orchestration.sources.datasets import DATASETS
@@ -48,6 +49,7 @@ def prepare_build(warehouse: Warehouse, week: Week, run_id: str) -> tuple[RunCon
     """Open the warehouse for a build: schemas, raw views, the build's row; and which days are to be computed."""
     folder, as_of_week = warehouse.folder, week.choose()
     cutoff = datetime.now(UTC)
+    restore_if_missing(folder, now=cutoff)
     oldest_correction = as_of_week - WEEK * warehouse.settings.correction_weeks
     with warehouse.connect() as connection:
         create_schemas(connection)

@@ -62,9 +62,12 @@ class Step:
         try:
             results = list(self.load(ingestion, connections, reach))
         except SourceError as error:
+            for each in self.datasets:
+                ingestion.settle(each, reach)
             at = datetime.now(UTC)
             journal.add(Attempt.failed_whole(each, error, run_id=run_id, at=at) for each in self.datasets)
             return Outcome([Ingested(each) for each in self.datasets], down=" ".join(str(error).split()))
+        results = [result + ingestion.settle(result.dataset, reach) for result in results]
         at = datetime.now(UTC)
         journal.add(Attempt.of(result, run_id=run_id, at=at) for result in results)
         return Outcome(results)

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import sqlite3
 
 import pytest
 
@@ -152,3 +153,26 @@ def test_a_run_is_told_to_be_quiet(folder, monkeypatch):
     cli.main(["--quiet", "run"])
 
     assert told == [False, True]
+
+
+def test_a_full_disk_that_sqlite_meets_is_one_line(capsys):
+    """Dagster's records lie in SQLite, whose error has no errno; found by the drill of the full disk."""
+
+    def work():
+        try:
+            raise sqlite3.OperationalError("database or disk is full")
+        except sqlite3.OperationalError as error:
+            raise RuntimeError("(sqlite3.OperationalError) something") from error
+
+    assert cli.guarded(work) == cli.FAILED
+    assert capsys.readouterr().err == (
+        "tidemark: No space left on device: the data folder; mend that and run again, what was published before stays\n"
+    )
+
+
+def test_an_error_of_our_own_keeps_its_stack_trace():
+    def work():
+        raise RuntimeError("a mistake")
+
+    with pytest.raises(RuntimeError, match="a mistake"):
+        cli.guarded(work)

@@ -1,5 +1,6 @@
 """What the terminal says of a run: steps, warnings, failures, and how far it is."""
 
+import errno
 import io
 import logging
 from types import SimpleNamespace
@@ -7,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from orchestration.lib.failures import WHY
-from orchestration.lib.run_log import TerminalHandler
+from orchestration.lib.run_log import RunLogFile, TerminalHandler
 
 ERROR = SimpleNamespace(
     message="dagster.Error: the step failed",
@@ -138,4 +139,23 @@ def test_a_quiet_run_says_only_warnings_and_failures_and_on_stderr(capsys):
     assert heard.err.splitlines() == [
         "  dbt_api                      FAILED: SourceError: binance: no answer for 30 s",
         "  x: slow",
+    ]
+
+
+def test_a_log_that_cannot_be_written_says_so_once(tmp_path, capsys):
+    handler = RunLogFile(tmp_path / "run.log", delay=True)
+
+    class Full:
+        def write(self, _text):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        def flush(self):
+            """Nothing is buffered."""
+
+    handler.setStream(Full())
+    for number in range(3):
+        handler.handle(logging.LogRecord("run", logging.INFO, "", 0, f"event {number}", None, None))
+
+    assert capsys.readouterr().err.splitlines() == [
+        f"  {tmp_path / 'run.log'} cannot be written: No space left on device"
     ]

@@ -207,3 +207,8 @@ def three_publications(built: Path, tmp_path_factory: pytest.TempPathFactory) ->
 @pytest.fixture
 def record() -> Callable[..., None]:
     return record_week
+
+
+@pytest.fixture(name="publish_into")
+def publish_into_any() -> Callable[..., Publication]:
+    return publish_into
