@@ -22,10 +22,10 @@ from orchestration.lib.errors import TidemarkError
 from orchestration.lib.run_lock import RunLock
 from orchestration.lib.week_choice import WeekChoice, choose_week
 from orchestration.lib.weeks import monday_of
-from orchestration.settings import REPOSITORY_ROOT, Settings, load_settings
+from orchestration.settings import REPOSITORY_ROOT, Settings, is_set, load_settings
 
 if TYPE_CHECKING:
-    from dagster import ExecuteInProcessResult
+    from dagster import ExecuteInProcessResult, JobExecutionResult
 
 UI_HOST = "127.0.0.1"
 SHOWN_UNDER = {".dagster/repository": "__repository__@tidemark"}
@@ -122,7 +122,7 @@ def _live_in(folder: DataFolder, settings: Settings) -> None:
     They make folders for telemetry there, switched off or not, which do not belong into the project; and they warn of a
     dagster.yaml beside them that is not the one of their home. Paths given relative to the project are made absolute before.
     """
-    shutil.copyfile(REPOSITORY_ROOT / "dagster.yaml", folder.dagster / "dagster.yaml")
+    shutil.copyfile(_instance_folder() / "dagster.yaml", folder.dagster / "dagster.yaml")
     paths = {
         "TIDEMARK_DATA_DIR": folder.root,
         "TIDEMARK_ARCHIVE": settings.archive,
@@ -219,9 +219,14 @@ def _recorded_weeks(folder: DataFolder) -> tuple[date, date]:
     raise TidemarkError(f"{folder.warehouse} has no recorded week yet; run make run first")
 
 
+def _instance_folder() -> Path:
+    """Folder of the dagster.yaml that fits the settings."""
+    return REPOSITORY_ROOT / "orchestration" / "distributed" if is_set("DAGSTER_POSTGRES_URL") else REPOSITORY_ROOT
+
+
 def prepare_environment(folder: DataFolder) -> None:
     """Where Dagster keeps its records: below the data folder, with the project's dagster.yaml."""
-    os.environ["DAGSTER_HOME"] = str(REPOSITORY_ROOT)
+    os.environ["DAGSTER_HOME"] = str(_instance_folder())
     os.environ["TIDEMARK_DAGSTER_DIR"] = str(folder.dagster)
     os.environ["DBT_PROFILES_DIR"] = str(REPOSITORY_ROOT / "dbt_project")
     # Threads that spin while they wait make training fifteen times slower as soon as anything else runs on the machine.
@@ -275,19 +280,21 @@ def _run_weekly(
 
 def _execute_job(
     folder: DataFolder, choice: WeekChoice, *, rebuild: tuple[date, date] | None, reason: str, is_quiet: bool
-) -> ExecuteInProcessResult:
-    """Execute the job `weekly` (or `build_week` for a rebuild) in this process."""
+) -> ExecuteInProcessResult | JobExecutionResult:
+    """Execute the job `weekly` (or `build_week` for a rebuild), in this process unless the settings name several."""
     import dagster as dg
 
     from orchestration.definitions import defs
-    from orchestration.lib.dead_runs import fail_dead_runs
+    from orchestration.lib.dead_runs import LOCKED, fail_dead_runs, refuse_second_run
     from orchestration.lib.landing_checks import key_of
     from orchestration.lib.partitions import days_to_cover, range_tags
     from orchestration.lib.run_log import LOGGER_NAME
     from orchestration.sources.datasets import DATASETS
 
     assembled = defs()
-    job = assembled.resolve_job_def("build_week" if rebuild else "weekly")
+    name = "build_week" if rebuild else "weekly"
+    job = assembled.resolve_job_def(name)
+    has_processes = load_settings().processes > 1
     sunday = choice.week - timedelta(days=1)
     week = {"as_of": choice.week.isoformat(), "reason": reason}
     if rebuild:
@@ -295,16 +302,29 @@ def _execute_job(
     config = {
         "resources": {"week": {"config": week}},
         "loggers": {
-            LOGGER_NAME: {"config": {"path": str(_log_of(folder)), "steps": len(job.nodes), "is_quiet": is_quiet}}
+            LOGGER_NAME: {
+                # Each of several processes has a logger, and none of them counts the steps of the others.
+                "config": {
+                    "path": str(_log_of(folder)),
+                    "steps": 0 if has_processes else len(job.nodes),
+                    "is_quiet": is_quiet,
+                }
+            }
         },
     }
     with dg.DagsterInstance.get() as instance:
-        fail_dead_runs(instance, current_run_id=None)
-        tags = dict(SHOWN_UNDER)
+        fail_dead_runs(instance, current_run_id=None, tags=LOCKED if has_processes else None)
+        tags = SHOWN_UNDER | LOCKED
         if job.partitions_def:
             landed = [key_of(dataset) for dataset in DATASETS.values()]
             start = folder.start_date() or sunday
             tags |= range_tags(*days_to_cover(instance, landed, start=start, last=sunday))
+        _log_of(folder).write_text("")
+        if has_processes:
+            from orchestration.distributed.jobs import execute
+
+            refuse_second_run(instance, None)
+            return execute(name, instance=instance, tags=tags, run_config=config)
         return job.execute_in_process(instance=instance, tags=tags, run_config=config, raise_on_error=False)
 
 

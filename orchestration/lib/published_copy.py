@@ -20,6 +20,7 @@ from typing import Literal
 
 import duckdb
 
+from orchestration.lib.lake import attach_lake, is_lake_path
 from orchestration.lib.ledger import LEDGER_COLUMNS, LEDGER_NAME, LEDGER_SCHEMA, LEDGER_SQL_NAME
 from orchestration.lib.manifest import ObjectEntry
 from orchestration.lib.portable_views import PortableView, portable_view
@@ -92,7 +93,10 @@ def attach(connection: duckdb.DuckDBPyConnection, path: Path, *, alias: str) -> 
         PublishError: The file cannot be opened.
     """
     try:
-        connection.execute(f"attach {sql_text(str(path))} as {quoted(alias)} (read_only)")
+        if is_lake_path(path):
+            attach_lake(connection, alias=alias, read_only=True)
+        else:
+            connection.execute(f"attach {sql_text(str(path))} as {quoted(alias)} (read_only)")
     except duckdb.Error as error:
         reason = str(error).splitlines()[0]
         raise PublishError(

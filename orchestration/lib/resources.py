@@ -16,8 +16,9 @@ from orchestration.lib.check_results import record_checks
 from orchestration.lib.connections import Connections, open_connections
 from orchestration.lib.data_docs import write_data_docs
 from orchestration.lib.data_folder import DataFolder
-from orchestration.lib.dead_runs import fail_dead_runs
+from orchestration.lib.dead_runs import fail_dead_runs, refuse_second_run
 from orchestration.lib.failures import why_failed
+from orchestration.lib.lake import dbt_variables
 from orchestration.lib.landing import LandingStore
 from orchestration.lib.partitions import LANDING_JOBS, last_day_of
 from orchestration.lib.registry import ModelRegistry
@@ -44,6 +45,12 @@ class RunLease(dg.ConfigurableResource):
         folder = DataFolder(load_settings().folder)
         run_id = context.run_id
         instance = context.instance
+        if load_settings().processes > 1:
+            # One process of several of the run: whoever launched it holds the lock, or Dagster's queue lets one run start at a time.
+            if instance is not None and run_id is not None:
+                refuse_second_run(instance, run_id)
+            yield self
+            return
 
         def clean_up(_holder: object) -> None:
             if instance is not None:
@@ -52,12 +59,12 @@ class RunLease(dg.ConfigurableResource):
         with RunLock(folder.root, command=f"run {run_id}", on_acquired=clean_up):
             yield self
             if instance is not None and run_id is not None:
-                _write_down_checks(folder, instance, run_id, context.log)
+                write_down_checks(folder, instance, run_id, context.log)
                 if context.log is not None and (why := why_failed(instance, run_id)):
                     context.log.error(why)
 
 
-def _write_down_checks(
+def write_down_checks(
     folder: DataFolder, instance: dg.DagsterInstance, run_id: str, log: dg.DagsterLogManager | None
 ) -> None:
     """The run's rows of `quality.check_results`, and Data Docs where it failed: those of a good run came with its publication.
@@ -97,7 +104,7 @@ class Warehouse(dg.ConfigurableResource):
 
     def store(self) -> LandingStore:
         """The landing store."""
-        return LandingStore(self.folder.root)
+        return LandingStore(self.folder.landing, beside=self.folder.root)
 
     def registry(self) -> ModelRegistry:
         """The frozen models."""
@@ -193,6 +200,7 @@ def dbt_environment(folder: DataFolder, *, as_of: datetime, rebuilt_from: date) 
     """Environment that a dbt subprocess inherits: the warehouse, the instant, the first day to compute, and our packages."""
     values = {
         "TIDEMARK_WAREHOUSE": str(folder.warehouse),
+        **dbt_variables(folder.warehouse),
         "TIDEMARK_AS_OF_INSTANT": as_of.isoformat(),
         "TIDEMARK_REBUILT_FROM": rebuilt_from.isoformat(),
         "PYTHONPATH": os.pathsep.join([str(REPOSITORY_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]),

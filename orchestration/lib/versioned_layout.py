@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import duckdb
 
 from orchestration.lib.incoming_rows import VersionError
+from orchestration.lib.lake import is_lake
 from orchestration.lib.ledger import (
     LEDGER_COLUMNS,
     LEDGER_DESCRIPTION,
@@ -61,8 +62,12 @@ def create_versioned_tables(
 
 @contextmanager
 def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """All or nothing: commit at the end of the block, roll back when it raises."""
-    connection.begin()
+    """All or nothing: commit at the end of the block, roll back when it raises; within another such block it is part of that one."""
+    try:
+        connection.begin()
+    except duckdb.TransactionException:  # there is one already
+        yield
+        return
     try:
         yield
     except BaseException:
@@ -90,6 +95,8 @@ def _comment(
     connection: duckdb.DuckDBPyConnection, kind: str, sql_name: str, description: str, columns: Mapping[str, str]
 ) -> None:
     connection.execute(f"comment on {kind} {sql_name} is {sql_text(description)}")
+    if kind == "view" and is_lake(connection):
+        return  # it keeps no comments on columns of views
     for column, text in columns.items():
         connection.execute(f'comment on column {sql_name}."{column}" is {sql_text(text)}')
 
