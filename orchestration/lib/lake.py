@@ -36,6 +36,9 @@ EXTENSIONS: Final = ("ducklake", "postgres_scanner", "httpfs")
 MOST_ATTEMPTS: Final = 40
 """Times something contested is tried. Three writers of one table needed at most 6 (tests/distributed)."""
 
+TURNS: Final = "raw.turns"
+"""One row, changed by every transaction that records versions."""
+
 CONTESTED: Final = re.compile(r"conflict", re.IGNORECASE)
 KEY_CLAUSE: Final = re.compile(r",?\s*\bprimary\s+key(\s*\([^)]*\))?", re.IGNORECASE)
 
@@ -176,6 +179,23 @@ def uncontested(connection: duckdb.DuckDBPyConnection, work: Callable[[], Result
                 raise
             time.sleep(random.uniform(0, 0.05 * min(attempt, 10)))
     return work()
+
+
+def create_turns(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make what `take_turn` changes, in a lake; a warehouse file needs none."""
+    if is_lake(connection):
+        connection.execute("create schema if not exists raw")
+        connection.execute(f"create table if not exists {TURNS} (turns bigint)")
+        connection.execute(f"insert into {TURNS} select 0 where not exists (from {TURNS})")
+
+
+def take_turn(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let the current transaction fail where another that took a turn has committed since it began: nothing it read is stale.
+
+    A lake notices when two transactions change one row, but not when both add the first version of one unit.
+    """
+    if is_lake(connection):
+        connection.execute(f"update {TURNS} set turns = turns + 1")
 
 
 def name_snapshot(connection: duckdb.DuckDBPyConnection, *, run_id: str, message: str) -> None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import duckdb
 
 from orchestration.lib.incoming_rows import VersionError
-from orchestration.lib.lake import is_lake
+from orchestration.lib.lake import create_turns, is_lake
 from orchestration.lib.ledger import (
     LEDGER_COLUMNS,
     LEDGER_DESCRIPTION,
@@ -44,6 +44,7 @@ def create_versioned_tables(
     """
     descriptions = dict(VERSION_DESCRIPTIONS) | dict(LEDGER_DESCRIPTIONS)
     with transaction(connection):
+        create_turns(connection)
         required = set(LEDGER_COLUMNS) - NULLABLE_VERSION_COLUMNS
         _create_table(connection, LEDGER_SCHEMA, LEDGER_SQL_NAME, LEDGER_COLUMNS, required=required)
         _comment(connection, "table", LEDGER_SQL_NAME, LEDGER_DESCRIPTION, {c: descriptions[c] for c in LEDGER_COLUMNS})
@@ -60,20 +61,27 @@ def create_versioned_tables(
             _comment(connection, "view", view, f"Current versions. {table.description}", shown)
 
 
+_within: set[int] = set()
+"""Connections that are within a transaction of `transaction`: to begin another one would break it, and DuckDB does not tell."""
+
+
 @contextmanager
 def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """All or nothing: commit at the end of the block, roll back when it raises; within another such block it is part of that one."""
-    try:
-        connection.begin()
-    except duckdb.TransactionException:  # there is one already
+    if id(connection) in _within:
         yield
         return
+    connection.begin()
+    _within.add(id(connection))
     try:
-        yield
-    except BaseException:
-        connection.rollback()
-        raise
-    connection.commit()
+        try:
+            yield
+        except BaseException:
+            connection.rollback()
+            raise
+        connection.commit()
+    finally:
+        _within.discard(id(connection))
 
 
 def _create_table(

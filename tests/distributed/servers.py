@@ -11,16 +11,16 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
+
 STARTED_WITHIN_SECONDS = 180
 KEY = "tidemark-test-key"
-SECRET = "tidemark-test-secret"
+SECRET = "tidemark-test-secret"  # noqa: S105 - of a store that lives as long as a test
 
 
 @dataclass(frozen=True)
@@ -79,13 +79,14 @@ def postgres() -> Iterator[Postgres]:
     )
     # Not what a test waits for: a server that is thrown away need not survive a crash.
     options = {"port": port, "listen_addresses": "127.0.0.1", "unix_socket_directories": "", "fsync": "off"}
-    server = subprocess.Popen(
-        [str(programs / "postgres"), "-D", str(data), *(f"--{name}={value}" for name, value in options.items())],
-        stdout=subprocess.DEVNULL,
-        stderr=(folder / "log").open("w"),
-        cwd=folder,
-        **who,
-    )
+    with (folder / "log").open("w") as log:
+        server = subprocess.Popen(
+            [str(programs / "postgres"), "-D", str(data), *(f"--{name}={value}" for name, value in options.items())],
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+            cwd=folder,
+            **who,
+        )
     made = Postgres(port, "tidemark", programs)
     try:
         _wait(lambda: made.query("postgres", "select 1") == "1", server, folder / "log")
@@ -107,8 +108,8 @@ def object_store(bucket: str) -> Iterator[Mapping[str, str]]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        _wait(lambda: urllib.request.urlopen(f"{url}/moto-api/", timeout=5).status == 200, server, None)
-        urllib.request.urlopen(urllib.request.Request(f"{url}/{bucket}", method="PUT"), timeout=30)
+        _wait(lambda: httpx.get(f"{url}/moto-api/", timeout=5).status_code == 200, server, None)
+        httpx.put(f"{url}/{bucket}", timeout=30).raise_for_status()
         yield {
             "TIDEMARK_OBJECT_STORE__ENDPOINT": url,
             "TIDEMARK_OBJECT_STORE__ACCESS_KEY": KEY,
@@ -134,7 +135,7 @@ def _wait(is_there, server: subprocess.Popen, log: Path | None) -> None:
         try:
             if is_there():
                 return
-        except (OSError, urllib.error.URLError, subprocess.CalledProcessError):
+        except (OSError, httpx.HTTPError, subprocess.CalledProcessError):
             pass
         time.sleep(0.2)
     raise TimeoutError(f"{server.args} did not start")
