@@ -188,8 +188,17 @@ class Settings(BaseSettings):
     object_store: ObjectStoreSettings = ObjectStoreSettings()
     lake: LakeSettings = LakeSettings()
     processes: int = Field(default=1, ge=1, le=64, description="Steps of a run at once, each in its own process.")
+    training: Literal["here", "dask"] = Field(
+        default="here", description="What trains models: the run's process, or Dask."
+    )
+    dask_scheduler: str | None = Field(
+        default=None, description="Scheduler of a Dask cluster, tcp://host:port; by default workers of this machine."
+    )
+    dask_workers: int = Field(
+        default=2, ge=1, le=64, description="Workers on this machine, where no scheduler is named."
+    )
     dagster_postgres_url: SecretStr | None = Field(
-        default=None, description="Dagster's own storage, postgresql://...; by default SQLite files of the data folder."
+        default=None, description="Dagster's own storage, postgresql+psycopg2://...; by default SQLite files of the data folder."
     )
 
     exchanges: tuple[str, ...] = Field(
@@ -284,6 +293,9 @@ class Settings(BaseSettings):
                 f"TIDEMARK_PROCESSES={self.processes} needs a warehouse that several processes can write "
                 "(TIDEMARK_LAKE__CATALOGUE=postgres:...) and TIDEMARK_DAGSTER_POSTGRES_URL; a file admits one"
             )
+        url = self.dagster_postgres_url.get_secret_value() if self.dagster_postgres_url else None
+        if url is not None and not url.startswith("postgresql+psycopg2://"):
+            raise ValueError("TIDEMARK_DAGSTER_POSTGRES_URL has to begin with postgresql+psycopg2://, the driver Dagster uses")
         if self.landing_url and self.lake.catalogue is None:
             raise ValueError("TIDEMARK_LANDING_URL goes with a warehouse in a lake (TIDEMARK_LAKE__CATALOGUE)")
         return self

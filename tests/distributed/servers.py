@@ -45,7 +45,7 @@ class Postgres:
 
     def url(self, database: str) -> str:
         """As Dagster's storage."""
-        return f"postgresql://{self.user}@127.0.0.1:{self.port}/{database}"
+        return f"postgresql+psycopg2://{self.user}@127.0.0.1:{self.port}/{database}"
 
     def _run(self, program: str, *arguments: str) -> str:
         command = [str(self.programs / program), "-h", "127.0.0.1", "-p", str(self.port), "-U", self.user, *arguments]
