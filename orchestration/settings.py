@@ -198,7 +198,8 @@ class Settings(BaseSettings):
         default=2, ge=1, le=64, description="Workers on this machine, where no scheduler is named."
     )
     dagster_postgres_url: SecretStr | None = Field(
-        default=None, description="Dagster's own storage, postgresql+psycopg2://...; by default SQLite files of the data folder."
+        default=None,
+        description="Dagster's own storage, postgresql+psycopg2://...; by default SQLite files of the data folder.",
     )
 
     exchanges: tuple[str, ...] = Field(
@@ -295,7 +296,9 @@ class Settings(BaseSettings):
             )
         url = self.dagster_postgres_url.get_secret_value() if self.dagster_postgres_url else None
         if url is not None and not url.startswith("postgresql+psycopg2://"):
-            raise ValueError("TIDEMARK_DAGSTER_POSTGRES_URL has to begin with postgresql+psycopg2://, the driver Dagster uses")
+            raise ValueError(
+                "TIDEMARK_DAGSTER_POSTGRES_URL has to begin with postgresql+psycopg2://, the driver Dagster uses"
+            )
         if self.landing_url and self.lake.catalogue is None:
             raise ValueError("TIDEMARK_LANDING_URL goes with a warehouse in a lake (TIDEMARK_LAKE__CATALOGUE)")
         return self

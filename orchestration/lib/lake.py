@@ -54,9 +54,11 @@ def is_lake_path(path: Path) -> bool:
     return path.suffix == SUFFIX
 
 
-def is_lake(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Whether the default database of a connection is a lake."""
-    row = connection.execute("select type from duckdb_databases() where database_name = current_database()").fetchone()
+def is_lake(connection: duckdb.DuckDBPyConnection, alias: str | None = None) -> bool:
+    """Whether a database of a connection is a lake, by default the one it uses."""
+    row = connection.execute(
+        "select type from duckdb_databases() where database_name = coalesce(?, current_database())", [alias]
+    ).fetchone()
     return row is not None and row[0] == "ducklake"
 
 
