@@ -85,7 +85,8 @@ def _refuse_depth(text: str) -> None:
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > DEEPEST:
-                raise YamlTextError(f"nested more than {DEEPEST} levels deep", line=event.start_mark.line + 1)
+                line = event.start_mark.line + 1 if event.start_mark else 1
+                raise YamlTextError(f"nested more than {DEEPEST} levels deep", line=line)
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
 

@@ -23,10 +23,10 @@ from orchestration.lib.run_lock import RunLock
 from orchestration.lib.serve_lock import refuse_served
 from orchestration.lib.week_choice import WeekChoice, choose_week
 from orchestration.lib.weeks import monday_of
-from orchestration.settings import REPOSITORY_ROOT, Settings, load_settings
+from orchestration.settings import REPOSITORY_ROOT, Settings, is_set, load_settings
 
 if TYPE_CHECKING:
-    from dagster import ExecuteInProcessResult
+    from dagster import ExecuteInProcessResult, JobExecutionResult
 
 UI_HOST = "127.0.0.1"
 UI_PORT = "3000"
@@ -149,7 +149,7 @@ def live_in(folder: DataFolder, settings: Settings, choice: WeekChoice) -> None:
         folder.claim(settings.kind, start_date=choice.week - timedelta(days=1))
     folder.dagster.mkdir(parents=True, exist_ok=True)
     prepare_environment(folder)
-    shutil.copyfile(REPOSITORY_ROOT / "dagster.yaml", folder.dagster / "dagster.yaml")
+    shutil.copyfile(_instance_folder() / "dagster.yaml", folder.dagster / "dagster.yaml")
     paths = {
         "TIDEMARK_DATA_DIR": folder.root,
         "TIDEMARK_ARCHIVE": settings.archive,
@@ -248,9 +248,14 @@ def _recorded_weeks(folder: DataFolder) -> tuple[date, date]:
     raise TidemarkError(f"{folder.warehouse} has no recorded week yet; run make run first")
 
 
+def _instance_folder() -> Path:
+    """Folder of the dagster.yaml that fits the settings."""
+    return REPOSITORY_ROOT / "orchestration" / "distributed" if is_set("DAGSTER_POSTGRES_URL") else REPOSITORY_ROOT
+
+
 def prepare_environment(folder: DataFolder) -> None:
     """Where Dagster keeps its records: below the data folder, with the project's dagster.yaml."""
-    os.environ["DAGSTER_HOME"] = str(REPOSITORY_ROOT)
+    os.environ["DAGSTER_HOME"] = str(_instance_folder())
     os.environ["TIDEMARK_DAGSTER_DIR"] = str(folder.dagster)
     os.environ["DBT_PROFILES_DIR"] = str(REPOSITORY_ROOT / "dbt_project")
     # Threads that spin while they wait make training fifteen times slower as soon as anything else runs on the machine.
@@ -315,12 +320,12 @@ def _execute_job(
     rebuild: tuple[date, date] | None,
     reason: str,
     is_quiet: bool,
-) -> ExecuteInProcessResult:
-    """Execute the job `weekly` or `build_week` in this process."""
+) -> ExecuteInProcessResult | JobExecutionResult:
+    """Execute the job `weekly` or `build_week`, in this process unless the settings name several."""
     import dagster as dg
 
     from orchestration.definitions import defs
-    from orchestration.lib.dead_runs import fail_dead_runs
+    from orchestration.lib.dead_runs import LOCKED, fail_dead_runs, refuse_second_run
     from orchestration.lib.landing_checks import key_of
     from orchestration.lib.partitions import days_to_cover, range_tags
     from orchestration.lib.run_log import LOGGER_NAME
@@ -328,6 +333,7 @@ def _execute_job(
 
     assembled = defs()
     job = assembled.resolve_job_def(job_name)
+    has_processes = load_settings().processes > 1
     sunday = choice.week - timedelta(days=1)
     week = {"as_of": choice.week.isoformat(), "reason": reason}
     if rebuild:
@@ -335,16 +341,29 @@ def _execute_job(
     config = {
         "resources": {"week": {"config": week}},
         "loggers": {
-            LOGGER_NAME: {"config": {"path": str(_log_of(folder)), "steps": len(job.nodes), "is_quiet": is_quiet}}
+            LOGGER_NAME: {
+                # Each of several processes has a logger, and none of them counts the steps of the others.
+                "config": {
+                    "path": str(_log_of(folder)),
+                    "steps": 0 if has_processes else len(job.nodes),
+                    "is_quiet": is_quiet,
+                }
+            }
         },
     }
     with dg.DagsterInstance.get() as instance:
-        fail_dead_runs(instance, current_run_id=None)
-        tags = dict(SHOWN_UNDER)
+        fail_dead_runs(instance, current_run_id=None, tags=LOCKED if has_processes else None)
+        tags = SHOWN_UNDER | LOCKED
         if job.partitions_def:
             landed = [key_of(dataset) for dataset in DATASETS.values()]
             start = folder.start_date() or sunday
             tags |= range_tags(*days_to_cover(instance, landed, start=start, last=sunday))
+        _log_of(folder).write_text("")
+        if has_processes:
+            from orchestration.distributed.jobs import execute
+
+            refuse_second_run(instance, None)
+            return execute(job_name, instance=instance, tags=tags, run_config=config)
         return job.execute_in_process(instance=instance, tags=tags, run_config=config, raise_on_error=False)
 
 

@@ -44,16 +44,16 @@ def compact(*, forget_lost: bool) -> int:
 
         def switch_readers() -> None:
             if connection is not None:
-                create_raw_views(connection, folder.root, input_cutoff=newest_cutoff or now, is_verified=True)
+                create_raw_views(connection, folder.landing, input_cutoff=newest_cutoff or now, is_verified=True)
 
         if forget_lost:
-            lost = forget_lost_files(folder.root)
-            lost += forget_lost_loads(connection, folder.root) if connection else []
+            lost = forget_lost_files(folder.landing)
+            lost += forget_lost_loads(connection, folder.landing) if connection else []
             print("\n".join(f"accepted as lost: {name}" for name in lost) or "no landed file is lost")
             switch_readers()
 
         results = compact_files(
-            LandingStore(folder.root),
+            LandingStore(folder.landing, beside=folder.root),
             now=now,
             limits=_limits(settings.retention, now, newest_cutoff=newest_cutoff),
             switch_readers=switch_readers,
@@ -100,7 +100,7 @@ def replay(label: str | None) -> int:
     lags = read_lags(LAGS)
     rows: list[tuple[object, ...]] = []
     with RunLock(folder.root):
-        store = LandingStore(folder.root)
+        store = LandingStore(folder.landing, beside=folder.root)
         for dataset in datasets:
             if not store.files(dataset, area="quarantine"):
                 continue
@@ -158,8 +158,8 @@ def _landed_folder() -> DataFolder:
     settings = load_settings()
     folder = DataFolder(settings.folder)
     folder.check(settings.kind)
-    if not (folder.root / "landing").is_dir():
-        raise TidemarkError(f"{folder.root} has no landing/; nothing has landed there yet, run make run first")
+    if not (folder.landing / "landing").is_dir():
+        raise TidemarkError(f"{folder.landing} has no landing/; nothing has landed there yet, run make run first")
     return folder
 
 

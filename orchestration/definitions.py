@@ -16,6 +16,15 @@ from orchestration.lib.run_log import LOGGER_NAME, terminal_logger
 from orchestration.settings import load_settings
 
 
+def executor_for(processes: int) -> dg.ExecutorDefinition:
+    """One process for all steps; with a warehouse that several can write, a process a step and so many at once."""
+    if processes == 1:
+        return dg.in_process_executor
+    # Forked from a process that has the definitions, since to load them takes each step three seconds.
+    method = {"forkserver": {"preload_modules": ["orchestration.distributed.jobs"]}}
+    return dg.multiprocess_executor.configured({"max_concurrent": processes, "start_method": method})
+
+
 @dg.definitions
 def defs() -> dg.Definitions:
     """All assets, checks, jobs, schedules and resources."""
@@ -27,7 +36,7 @@ def defs() -> dg.Definitions:
         jobs=loaded.jobs,
         schedules=loaded.schedules,
         sensors=loaded.sensors,
-        executor=dg.in_process_executor,
+        executor=executor_for(load_settings().processes),
         loggers={"console": dg.colored_console_logger, LOGGER_NAME: terminal_logger},
         resources={
             "lease": RunLease(),

@@ -6,6 +6,7 @@ Does not: reading files or tables. Nothing is read at import; callers call `load
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from datetime import date
@@ -26,7 +27,7 @@ REPOSITORY_ROOT = Path(__file__).resolve().parent.parent
 SHIPPED_INDICES = REPOSITORY_ROOT / "models_ml" / "indices" / "definitions"
 
 
-SECRET: Final = re.compile(r"KEY|SECRET|TOKEN|PASSWORD|URLS")
+SECRET: Final = re.compile(r"KEY|SECRET|TOKEN|PASSWORD|URLS|CATALOGUE|POSTGRES")
 """Settings whose value is never shown."""
 
 
@@ -93,6 +94,58 @@ class RetentionSettings(BaseModel):
     )
 
 
+class ObjectStoreSettings(BaseModel):
+    """How to reach an S3-compatible store; what is not set is found as AWS's own programs find it."""
+
+    endpoint: str | None = Field(
+        default=None, description="Address, e.g. https://minio.example:9000; AWS's by default."
+    )
+    access_key: SecretStr | None = Field(default=None, description="Key id; never shown.")
+    secret_key: SecretStr | None = Field(default=None, description="Secret key; never shown.")
+    region: str = Field(default="us-east-1", description="Region of the bucket.")
+
+    @property
+    def host(self) -> str | None:
+        """Host and port of the endpoint."""
+        return self.endpoint.partition("://")[2].rstrip("/") if self.endpoint else None
+
+    @property
+    def scheme(self) -> str:
+        """`http` or `https`."""
+        return "http" if self.endpoint and self.endpoint.startswith("http://") else "https"
+
+
+class LakeSettings(BaseModel):
+    """Where the warehouse is when it is a lake; without a catalogue it is a file of the data folder."""
+
+    catalogue: SecretStr | None = Field(
+        default=None,
+        description="Catalogue of the lake: postgres:dbname=... host=... user=..., or the path of a DuckDB file. Never shown.",
+    )
+    data: str = Field(
+        default="", description="Folder or s3:// address of the lake's files; the same for every process."
+    )
+
+    @property
+    def admits_writers(self) -> bool:
+        """Whether several processes can write at once."""
+        return self.catalogue is not None and self.catalogue.get_secret_value().startswith("postgres:")
+
+    @property
+    def shown_catalogue(self) -> str:
+        """The catalogue without a password."""
+        return re.sub(
+            r"password\s*=\s*\S+", "password=...", self.catalogue.get_secret_value() if self.catalogue else ""
+        )
+
+    @model_validator(mode="after")
+    def files_have_a_place(self) -> Self:
+        """Refuse a lake whose files every process would look for elsewhere."""
+        if self.catalogue is not None and not (self.data.startswith("s3://") or Path(self.data).is_absolute()):
+            raise ValueError("a lake needs TIDEMARK_LAKE__DATA=<absolute folder or s3://bucket/prefix>")
+        return self
+
+
 class Settings(BaseSettings):
     """All settings of a run. Nested ones are set like `TIDEMARK_COINGECKO__API_KEY`."""
 
@@ -135,6 +188,28 @@ class Settings(BaseSettings):
     live_history_days: int = Field(default=365, ge=60, description="Days of history a live run fills at its start.")
     simulation: SimulationSettingsEnv = SimulationSettingsEnv()
     retention: RetentionSettings = RetentionSettings()
+
+    landing_url: str | None = Field(
+        default=None,
+        pattern=r"^s3://[a-z0-9][a-z0-9.-]+(/[A-Za-z0-9._=-]+)*$",
+        description="Where landed files are, s3://bucket/prefix; by default the data folder.",
+    )
+    object_store: ObjectStoreSettings = ObjectStoreSettings()
+    lake: LakeSettings = LakeSettings()
+    processes: int = Field(default=1, ge=1, le=64, description="Steps of a run at once, each in its own process.")
+    training: Literal["here", "dask"] = Field(
+        default="here", description="What trains models: the run's process, or Dask."
+    )
+    dask_scheduler: str | None = Field(
+        default=None, description="Scheduler of a Dask cluster, tcp://host:port; by default workers of this machine."
+    )
+    dask_workers: int = Field(
+        default=2, ge=1, le=64, description="Workers on this machine, where no scheduler is named."
+    )
+    dagster_postgres_url: SecretStr | None = Field(
+        default=None,
+        description="Dagster's own storage, postgresql+psycopg2://...; by default SQLite files of the data folder.",
+    )
 
     exchanges: tuple[str, ...] = Field(
         default=EXCHANGES,
@@ -220,6 +295,23 @@ class Settings(BaseSettings):
             raise ValueError("SOURCE=archive needs ARCHIVE=<folder with the history files>")
         return self
 
+    @model_validator(mode="after")
+    def processes_share_what_admits_them(self) -> Self:
+        """Steps in several processes need a warehouse and a storage of Dagster that several can write."""
+        if self.processes > 1 and not (self.lake.admits_writers and self.dagster_postgres_url):
+            raise ValueError(
+                f"TIDEMARK_PROCESSES={self.processes} needs a warehouse that several processes can write "
+                "(TIDEMARK_LAKE__CATALOGUE=postgres:...) and TIDEMARK_DAGSTER_POSTGRES_URL; a file admits one"
+            )
+        url = self.dagster_postgres_url.get_secret_value() if self.dagster_postgres_url else None
+        if url is not None and not url.startswith("postgresql+psycopg2://"):
+            raise ValueError(
+                "TIDEMARK_DAGSTER_POSTGRES_URL has to begin with postgresql+psycopg2://, the driver Dagster uses"
+            )
+        if self.landing_url and self.lake.catalogue is None:
+            raise ValueError("TIDEMARK_LANDING_URL goes with a warehouse in a lake (TIDEMARK_LAKE__CATALOGUE)")
+        return self
+
     @field_validator("exchanges")
     @classmethod
     def exchanges_are_known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -236,7 +328,11 @@ class Settings(BaseSettings):
         values = (getattr(self, name) for name in type(self).model_fields)
         keys = (key for each in values if isinstance(each, ProviderSettings) for key in (each.api_key, each.api_secret))
         addresses = self.alerts_urls.get_secret_value().split() if self.alerts_urls else []
-        return (*(key.get_secret_value() for key in keys if key), *(NAMED.sub("", each) for each in addresses))
+        stores = (self.object_store.secret_key, self.lake.catalogue, self.dagster_postgres_url)
+        return (
+            *(key.get_secret_value() for key in (*keys, *stores) if key),
+            *(NAMED.sub("", each) for each in addresses),
+        )
 
     @property
     def folder(self) -> Path:
@@ -270,6 +366,11 @@ class Settings(BaseSettings):
     def kind(self) -> Literal["simulated", "real"]:
         """What a data folder may hold: simulated rows never mix with real ones."""
         return "simulated" if self.source == "simulated" else "real"
+
+
+def is_set(name: str) -> bool:
+    """Whether the environment has a setting, for what is asked often: to read all settings takes 20 ms."""
+    return bool(os.environ.get(f"TIDEMARK_{name}"))
 
 
 def load_settings() -> Settings:

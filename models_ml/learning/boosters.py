@@ -6,7 +6,8 @@ Does not: labels and columns of a head (`ranking.py`, `moves.py`, `price_ranges.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,12 @@ import numpy.typing as npt
 import polars as pl
 
 Floats = npt.NDArray[np.float64]
+
+Matrix = npt.NDArray[np.float32]
+
+Train = Callable[[Matrix, Mapping[str, Floats], Sequence[str], Mapping[str, Any], int], dict[str, str]]
+"""Trains boosters: features (a row a training row), label by booster, names of the columns, LightGBM's parameters, trees of each;
+returns LightGBM's text of each."""
 
 PARAMETERS: dict[str, Any] = {
     "learning_rate": 0.045,
@@ -87,14 +94,22 @@ def boost(
         LightGBM's text of each booster, which names the columns. Small samples get smaller leaves, so that a young market can be
         learnt at all.
     """
-    import lightgbm
-
     sampled = training_sample(frame.height)
     if sampled is not None:
         frame, labels = frame[sampled], {name: label[sampled] for name, label in labels.items()}
     features = _matrix(frame, columns)
     chosen = {**PARAMETERS, **parameters}
     chosen["min_data_in_leaf"] = min(chosen["min_data_in_leaf"], max(20, len(features) // 50))
+    return _trainers[-1](features, labels, columns, chosen, rounds)
+
+
+def _train_here(
+    features: Matrix, labels: Mapping[str, Floats], columns: Sequence[str], parameters: Mapping[str, Any], rounds: int
+) -> dict[str, str]:
+    """Train in this process, on data binned once."""
+    import lightgbm
+
+    chosen = dict(parameters)
     data = lightgbm.Dataset(
         features, np.zeros(len(features)), params=chosen, feature_name=list(columns), free_raw_data=False
     ).construct()
@@ -103,6 +118,19 @@ def boost(
         data.set_label(label)
         texts[name] = str(lightgbm.train(chosen, data, num_boost_round=rounds).model_to_string())
     return texts
+
+
+_trainers: list[Train] = [_train_here]
+
+
+@contextmanager
+def trained_by(train: Train) -> Iterator[None]:
+    """Have all boosters of this process trained by something else until the block ends, as by a cluster."""
+    _trainers.append(train)
+    try:
+        yield
+    finally:
+        _trainers.remove(train)
 
 
 def apply(text: str, frame: pl.DataFrame) -> Floats:
@@ -149,6 +177,6 @@ def gain_shares(texts: Sequence[str]) -> pl.DataFrame:
     )
 
 
-def _matrix(frame: pl.DataFrame, columns: Sequence[str]) -> npt.NDArray[np.float32]:
+def _matrix(frame: pl.DataFrame, columns: Sequence[str]) -> Matrix:
     """Columns as a row-major float matrix, null as NaN."""
     return np.ascontiguousarray(frame.select(pl.col(list(columns)).cast(pl.Float32).fill_null(float("nan"))).to_numpy())

@@ -6,6 +6,7 @@ Belongs here: checks that read them, and only read. Does not: rebuilding or veri
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -146,7 +147,8 @@ def models(patient: Patient) -> Finding:
 
 def landed_files(patient: Patient) -> Finding:
     """A sample of the landed files, the newest, has the bytes that landed; every build looks at all of them."""
-    newest, lost = [], []
+    newest: list[Path] = []
+    lost: list[Path] = []
     try:
         for each in dataset_folders(patient.folder.root):
             files = list_files(each)

@@ -13,7 +13,7 @@ from functools import cache
 
 from pydantic import BaseModel
 
-from orchestration.doctor.finding import FAILS, OPERATE, Finding, Patient
+from orchestration.doctor.finding import FAILS, OPERATE, Finding, Level, Patient
 from orchestration.lib.source_journal import SourceJournal
 from orchestration.settings import ProviderSettings, Settings
 
@@ -115,7 +115,7 @@ def alerts(patient: Patient) -> Finding:
             f"addresses are set; rules: {rules if rules.exists() else 'those shipped'}",
             page="docs/how-to/alerts.md",
         )
-    level = "warning" if patient.settings.source == "live" else "ok"
+    level: Level = "warning" if patient.settings.source == "live" else "ok"
     return Finding(
         level,
         "nobody is told: TIDEMARK_ALERTS_URLS is not set",
@@ -133,7 +133,7 @@ def schedules(patient: Patient) -> Finding:
         )
     ]
     names = sorted(
-        name for name in ("weekly_schedule", "ingest_daily_schedule") if any(f'"{name}"' in body for body in on)
+        name for name in ("weekly_schedule", "ingest_daily_schedule") if any(f'"{name}"' in str(body) for body in on)
     )
     beats = _dagster_rows(patient, "history/runs.db", "select max(timestamp) from daemon_heartbeats")
     newest = datetime.fromisoformat(str(beats[0][0])).replace(tzinfo=UTC) if beats and beats[0][0] else None

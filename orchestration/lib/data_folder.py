@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Literal
 
 from orchestration.lib.errors import TidemarkError
+from orchestration.lib.object_store import ObjectPath
+from orchestration.settings import is_set, load_settings
 from orchestration.sources.json_text import read_json
 
 MARKER = "folder.json"
@@ -33,19 +35,24 @@ class DataFolder:
 
     Attributes:
         root: The folder itself.
+        is_scratch: Whether it is thrown away; then its warehouse is a file, whatever the settings say.
     """
 
     root: Path
+    is_scratch: bool = False
 
     @property
     def landing(self) -> Path:
-        """Root of landing and quarantine."""
-        return self.root
+        """Root of landing and quarantine: the folder itself, or a place in an object store."""
+        url = load_settings().landing_url if is_set("LANDING_URL") else None
+        return ObjectPath.from_url(url) if url else self.root
 
     @property
     def warehouse(self) -> Path:
-        """The one DuckDB file that runs write."""
-        return self.root / "warehouse.duckdb"
+        """The one DuckDB file that runs write; or what says which lake it is (`lake.py`), there from the first write on as well."""
+        lake = self.root / "warehouse.ducklake"
+        is_lake = not self.is_scratch and (is_set("LAKE__CATALOGUE") or lake.exists())
+        return lake if is_lake else self.root / "warehouse.duckdb"
 
     @property
     def models(self) -> Path:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
 
-from orchestration.lib.week_choice import SIMULATED_END, SIMULATED_START, choose_week
+from orchestration.lib.week_choice import SIMULATED_END, choose_week
 from orchestration.lib.weeks import WEEK, instant_of, monday_of
 from orchestration.settings import Settings
 
@@ -58,7 +58,7 @@ class Decision:
 def moves_with_calendar(settings: Settings, *, now: datetime) -> bool:
     """Whether a new week comes by itself: live, or simulated while the clock stands within the simulated market (a drill sets it)."""
     if settings.source == "simulated":
-        return SIMULATED_START <= now.date() < SIMULATED_END + WEEK
+        return settings.simulation.start <= now.date() < SIMULATED_END + WEEK
     return settings.source == "live"
 
 

@@ -26,6 +26,7 @@ from models_ml.indices.methodology import Change, methodology_document
 from models_ml.indices.pro_forma import ProForma, pro_forma
 from models_ml.indices.state import IndexState
 from orchestration.lib.index_weeks import IndexWeeks, state_after
+from orchestration.lib.lake import without_keys
 from orchestration.lib.run_context import RunContext
 from orchestration.lib.written_anew import write_anew
 
@@ -77,7 +78,7 @@ class Documents:
 def create_kit_tables(connection: duckdb.DuckDBPyConnection) -> None:
     """Make the tables, which the api views need before the first index is computed."""
     for statement in CREATE_TABLES:
-        connection.execute(statement)
+        connection.execute(without_keys(connection, statement))
 
 
 def record_versions(

@@ -22,7 +22,6 @@ from typing import Any, TypeVar
 
 import duckdb
 import polars as pl
-import pyarrow.parquet as pq
 
 from orchestration.lib import landing_files
 from orchestration.lib.landing_files import (
@@ -34,6 +33,7 @@ from orchestration.lib.landing_files import (
     Load,
     connect,
     loaded_at_of,
+    read_footer,
     read_parquet_sql,
 )
 from orchestration.lib.landing_listing import DatasetFiles, list_files
@@ -73,7 +73,8 @@ class LandingStore:
     """Reads and writes `landing/` and `quarantine/` of one data folder. Safe for many writers at once.
 
     Args:
-        root: The data folder.
+        root: The data folder, or a place in an object store.
+        beside: Folder for what is noted beside landed files; by default `root`.
         ticks: Nanoseconds since 1970, to order loads that carry the same `loaded_at`.
         chance: Text that no other writer draws.
     """
@@ -82,11 +83,13 @@ class LandingStore:
         self,
         root: Path,
         *,
+        beside: Path | None = None,
         ticks: Callable[[], int] = time.time_ns,
         chance: Callable[[], str] = lambda: secrets.token_hex(4),
     ) -> None:
         """Open a store; nothing is created before the first load."""
-        self.root = Path(root)
+        self.root = root
+        self.beside = beside or root
         self._ticks = ticks
         self._chance = chance
 
@@ -312,7 +315,7 @@ def newest_sql(dataset: Dataset, files: Iterable[Path], *, where: str = "") -> s
 def _loads_of(folder: Path, files: DatasetFiles) -> Iterator[Load]:
     source, dataset = folder.parts[-2:]
     for load_id, path in files.plain.items():
-        rows = pq.read_metadata(path).num_rows
+        rows = read_footer(path).num_rows
         yield Load(source, dataset, path.parent.name, load_id, loaded_at_of(load_id), rows, path)
     for each in files.compacted:
         for load in each.loads:

@@ -105,7 +105,7 @@ def judge_landing(
     if frame.is_empty():
         return silent_result(dataset, as_of=as_of) if dataset.label in OWN_SUITES else None
     result = run_suite(frame, build(as_of=as_of, previous=previous), name=dataset.label)
-    keep_validation(store.root, result)
+    keep_validation(store.beside, result)
     return check_result(result, asset_key=key_of(dataset), may_block=dataset.name in PRICED)
 
 

@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from orchestration.lib.landing_files import (
     AREAS,
@@ -27,6 +26,7 @@ from orchestration.lib.landing_files import (
     LandingError,
     checksum_path,
     read_checksum,
+    read_footer,
     sha256_of,
     write_checksum,
 )
@@ -130,7 +130,7 @@ def find_damage(path: Path, root: Path) -> str | None:
         shown = f"sha256 {found[:DIGITS_SHOWN]} found in {size} bytes"
         return f"{name}: {shown}, {expected[:DIGITS_SHOWN]} expected, as it landed"
     try:
-        pq.read_metadata(path)
+        read_footer(path)
     except (OSError, pa.ArrowException):
         return f"{name}: a whole Parquet file expected, {size} bytes found that are none (cut off or overwritten)"
     write_checksum(path, found)

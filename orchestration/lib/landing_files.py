@@ -22,6 +22,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -31,8 +32,12 @@ from pathlib import Path
 from typing import Final
 
 import duckdb
+import pyarrow.parquet as pq
 
 from orchestration.lib.errors import TidemarkError
+from orchestration.lib.lake import prepare
+from orchestration.lib.object_store import ObjectPath
+from orchestration.settings import is_set
 
 UNDATED: Final = "undated"
 PARTITION: Final = re.compile(r"\d{4}|\d{4}-\d{2}-\d{2}|undated")
@@ -86,6 +91,10 @@ def new_file(folder: Path, *, partition: str, name: str) -> Iterator[tuple[Path,
     Yields:
         The temporary path, and the path it will have.
     """
+    if isinstance(folder, ObjectPath):
+        with _new_object(folder / partition / name) as paths:
+            yield paths
+        return
     folder.mkdir(parents=True, exist_ok=True)
     # Not inside the partition, whose empty folder a compaction may remove at any time.
     temporary, path = folder / f".{name}.tmp", folder / partition / name
@@ -100,12 +109,30 @@ def new_file(folder: Path, *, partition: str, name: str) -> Iterator[tuple[Path,
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def _new_object(path: ObjectPath) -> Iterator[tuple[Path, Path]]:
+    """The same in an object store: written on this machine first, then put under its name whole, its checksum after it."""
+    with tempfile.TemporaryDirectory(prefix="tidemark-landing-") as here:
+        temporary = Path(here) / path.name
+        yield temporary, path
+        path.upload(temporary)
+        write_checksum(path, sha256_of(temporary))
+
+
 def remove_file(path: Path) -> None:
     """Remove a file, its checksum first, and the partition's folder when nothing is left in it."""
     checksum_path(path).unlink(missing_ok=True)
     path.unlink(missing_ok=True)
     with suppress(OSError):  # not empty
         path.parent.rmdir()
+
+
+def read_footer(path: Path) -> pq.FileMetaData:
+    """What the footer of a Parquet file says."""
+    if isinstance(path, ObjectPath):
+        with path.open("rb") as file:
+            return pq.read_metadata(file)
+    return pq.read_metadata(path)
 
 
 def sha256_of(path: Path) -> str:
@@ -130,9 +157,13 @@ def read_checksum(path: Path) -> str | None:
 
 def write_checksum(path: Path, digest: str) -> None:
     """Note the checksum of a file beside it, whole or not at all; `sha256sum -c` reads it."""
+    line = f"{digest}  {path.name}\n"
+    if isinstance(path, ObjectPath):
+        path.with_name(path.name + CHECKSUM_SUFFIX).put(line.encode())
+        return
     temporary = path.with_name(f".{path.name}{CHECKSUM_SUFFIX}.{os.getpid()}.tmp")
     try:
-        temporary.write_text(f"{digest}  {path.name}\n", encoding="ascii")
+        temporary.write_text(line, encoding="ascii")
         flush(temporary)
         temporary.replace(checksum_path(path))
     finally:
@@ -166,6 +197,8 @@ def connect(*, threads: int | None = None) -> Iterator[duckdb.DuckDBPyConnection
 def _database(threads: int | None) -> duckdb.DuckDBPyConnection:
     """One of the process: opening one takes longer than most of what is asked."""
     connection = duckdb.connect(config={"threads": threads} if threads else {})
+    if is_set("LANDING_URL"):
+        prepare(connection)
     connection.execute("SET GLOBAL TimeZone = 'UTC'")
     # Kept over a run, it would fill the memory with files read once.
     connection.execute("SET GLOBAL enable_external_file_cache = false")

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from orchestration.lib.landing_files import CHECKSUM_SUFFIX, COMPACTED_SUFFIX, SUFFIX, LandingError
+from orchestration.lib.landing_files import CHECKSUM_SUFFIX, COMPACTED_SUFFIX, SUFFIX, LandingError, read_footer
+from orchestration.lib.object_store import ObjectPath
 
 LOADS_KEY: Final = "tidemark.loads"
 SUPERSEDED_KEY: Final = "tidemark.superseded_before"
@@ -139,7 +139,7 @@ def read_compacted(path: Path) -> CompactedFile:
         LandingError: It cannot be read.
     """
     try:
-        said = pq.read_metadata(path).metadata or {}
+        said = read_footer(path).metadata or {}
         loads = tuple(CompactedLoad(*entry) for entry in json.loads(said[LOADS_KEY.encode()]))
         before = said.get(SUPERSEDED_KEY.encode())
     except (OSError, pa.ArrowException, KeyError, ValueError, TypeError) as error:
@@ -168,6 +168,8 @@ def _stable_names(folder: Path) -> dict[str, str]:
 
 def _names(folder: Path) -> dict[str, str]:
     found: dict[str, str] = {}
+    if isinstance(folder, ObjectPath):
+        return {each.name: each.parent.name for each in folder.below() if each.name.endswith((SUFFIX, CHECKSUM_SUFFIX))}
     try:
         partitions = [entry.name for entry in os.scandir(folder) if entry.is_dir()]
     except FileNotFoundError:

@@ -15,6 +15,7 @@ import duckdb
 import polars as pl
 
 from models_ml.learning.calendar import expires_date
+from orchestration.lib.lake import without_keys
 from orchestration.lib.registry import ModelRegistry
 from orchestration.lib.training import HEADS
 from orchestration.lib.versioned_layout import sql_text
@@ -70,7 +71,8 @@ class Expired:
 def create_model_table(connection: duckdb.DuckDBPyConnection) -> None:
     """Make the table with its comments where it is missing: the api view needs it before the first model is trained."""
     layout = [f"{name} {kind}{'' if name in NULLABLE else ' not null'}" for name, (kind, _) in COLUMNS.items()]
-    connection.execute(f"create table if not exists {TABLE} ({', '.join(layout)}, primary key (model, refit_date))")
+    create = f"create table if not exists {TABLE} ({', '.join(layout)}, primary key (model, refit_date))"
+    connection.execute(without_keys(connection, create))
     connection.execute(
         f"comment on table {TABLE} is 'Frozen models, one row a head and refit; rebuilt from the registry.'"
     )

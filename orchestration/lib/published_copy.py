@@ -12,6 +12,7 @@ Belongs here: reading the source, building and checking one file. Does not: rena
 (`publishing.py`), what is left out (`redistribution.py`).
 """
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from typing import Literal
 
 import duckdb
 
+from orchestration.lib.lake import attach_lake, is_lake, is_lake_path
 from orchestration.lib.ledger import LEDGER_COLUMNS, LEDGER_NAME, LEDGER_SCHEMA, LEDGER_SQL_NAME
 from orchestration.lib.manifest import ObjectEntry
 from orchestration.lib.portable_views import PortableView, portable_view
@@ -92,7 +94,10 @@ def attach(connection: duckdb.DuckDBPyConnection, path: Path, *, alias: str) -> 
         PublishError: The file cannot be opened.
     """
     try:
-        connection.execute(f"attach {sql_text(str(path))} as {quoted(alias)} (read_only)")
+        if is_lake_path(path):
+            attach_lake(connection, alias=alias, read_only=True)
+        else:
+            connection.execute(f"attach {sql_text(str(path))} as {quoted(alias)} (read_only)")
     except duckdb.Error as error:
         reason = str(error).splitlines()[0]
         raise PublishError(
@@ -329,6 +334,8 @@ def _copy_comments(connection: duckdb.DuckDBPyConnection, objects: Sequence[Sour
         """,
         {"catalogue": alias},
     ).fetchall()
+    if is_lake(connection, alias):
+        comments += _told_of_views(objects)
     names = {(one.schema, one.name): one.sql_name for one in objects}
     connection.execute("begin")  # else each of two thousand comments waits for the disk
     for schema, name, column, comment in comments:
@@ -338,6 +345,27 @@ def _copy_comments(connection: duckdb.DuckDBPyConnection, objects: Sequence[Sour
         subject = f"{kinds[schema, name]} {target}" if column is None else f"column {target}.{quoted(column)}"
         connection.execute(f"comment on {subject} is {sql_text(comment)}")
     connection.execute("commit")
+
+
+def _told_of_views(objects: Sequence[SourceObject]) -> list[tuple[str, str, str | None, str]]:
+    """What dbt's manifest says of views and their columns, which a lake does not keep: schema, name, column or None, text."""
+    from orchestration.lib.dbt_translator import MANIFEST
+
+    nodes = json.loads(MANIFEST.read_text())["nodes"].values()
+    models = {(node["schema"], node["name"]): node for node in nodes if node["resource_type"] == "model"}
+    told: list[tuple[str, str, str | None, str]] = []
+    for view in objects:
+        node = models.get((view.schema, view.name))
+        if node is None or view.kind != "view":
+            continue
+        shown = {entry.rsplit(" ", 1)[0] for entry in view.columns.split(", ")}
+        told.append((view.schema, view.name, None, node["description"]))
+        told += [
+            (view.schema, view.name, name, column["description"])
+            for name, column in node["columns"].items()
+            if name in shown
+        ]
+    return told
 
 
 def _comment_left_out(

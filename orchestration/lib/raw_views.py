@@ -20,6 +20,7 @@ from orchestration.lib.landing_files import LandingError
 from orchestration.lib.landing_listing import DatasetFiles, list_files
 from orchestration.lib.landing_rows import landed_sql
 from orchestration.lib.quarantine import quarantine_sql
+from orchestration.lib.versioned_layout import transaction
 from orchestration.sources.datasets import DATASETS
 
 KNOWN_LOADS = """
@@ -105,13 +106,13 @@ def forget_lost_loads(connection: duckdb.DuckDBPyConnection, landing_root: Path)
     """Accept that loads are lost: builds no longer ask for them. Returns their names."""
     connection.execute(KNOWN_LOADS)
     connection.register("there", _loads_there(landing_root))
-    gone = connection.execute(
-        """update raw.known_loads set lost_at = $now where lost_at is null and not exists (
-            select 1 from there where there.source = known_loads.source and there.dataset = known_loads.dataset
-            and there.load_id = known_loads.load_id)
-        returning source, dataset, load_id""",
-        {"now": datetime.now(UTC)},
-    ).fetchall()
+    lost = """lost_at is null and not exists (
+        select 1 from there where there.source = known_loads.source and there.dataset = known_loads.dataset
+        and there.load_id = known_loads.load_id)"""
+    with transaction(connection):
+        gone = connection.execute(f"select source, dataset, load_id from raw.known_loads where {lost}").fetchall()
+        # A lake returns nothing of an update, and no load comes back between the two.
+        connection.execute(f"update raw.known_loads set lost_at = ? where {lost}", [datetime.now(UTC)])
     connection.unregister("there")
     return sorted(f"landing/{source}/{dataset}: load {load_id}" for source, dataset, load_id in gone)
 

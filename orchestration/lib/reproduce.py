@@ -41,6 +41,7 @@ from orchestration.lib.index_weeks import append_indices, compute_indices, read_
 from orchestration.lib.migrations import columns_added, recorded_with, require_current
 from orchestration.lib.monitored_weeks import MONITOR_TABLES, build_monitor
 from orchestration.lib.outcome_weeks import build_outcomes
+from orchestration.lib.published_copy import attach
 from orchestration.lib.registry import ModelRegistry
 from orchestration.lib.resources import EVERY_DAY, dbt_environment
 from orchestration.lib.run_context import BUILDS, RunContext
@@ -190,13 +191,13 @@ def _scratch(
     judged = EVALUATED_TRADER if table is CALL_OUTCOMES else EVALUATED.get(table)
     until = week + judged.evaluated_after if judged else week
     root = Path(tempfile.mkdtemp(prefix=".reproduce-", dir=folder.root))
-    scratch = DataFolder(root)
+    scratch = DataFolder(root, is_scratch=True)
     try:
         with connect(scratch.warehouse) as connection:
             create_schemas(connection)
             create_versioned_tables(connection)
             connection.execute(BUILDS)
-            create_raw_views(connection, folder.root, input_cutoff=cutoff)
+            create_raw_views(connection, folder.landing, input_cutoff=cutoff)
         _run_dbt(scratch, as_of=instant_of(until))
         with connect(scratch.warehouse) as connection:
             _copy_recorded(connection, folder.warehouse, table, week=week, recorded_at=recorded_at)
@@ -263,7 +264,7 @@ def _copy_recorded(
 
     Tables that come before it in the chain (grades for signals' screens and indices) include the week itself.
     """
-    connection.execute(f"attach '{warehouse}' as recorded (read_only)")
+    attach(connection, warehouse, alias="recorded")
     for each in VERSIONED_TABLES:
         is_upstream = (
             (each in CALL_TABLES and table not in CALL_TABLES)

@@ -19,8 +19,9 @@ from orchestration.lib.clock_check import check_clock
 from orchestration.lib.connections import Connections, open_connections
 from orchestration.lib.data_docs import write_data_docs
 from orchestration.lib.data_folder import DataFolder
-from orchestration.lib.dead_runs import fail_dead_runs
+from orchestration.lib.dead_runs import fail_dead_runs, refuse_second_run
 from orchestration.lib.failures import why_failed
+from orchestration.lib.lake import dbt_variables
 from orchestration.lib.landing import LandingStore
 from orchestration.lib.migrations import migrate_file
 from orchestration.lib.partitions import LANDING_JOBS, last_day_of
@@ -51,6 +52,12 @@ class RunLease(dg.ConfigurableResource):
         folder = DataFolder(load_settings().folder)
         run_id = context.run.run_id if context.run is not None else None
         instance = context.instance
+        if load_settings().processes > 1:
+            # One process of several of the run: whoever launched it holds the lock, or Dagster's queue lets one run start at a time.
+            if instance is not None and run_id is not None:
+                refuse_second_run(instance, run_id)
+            yield self
+            return
 
         def clean_up(_holder: object) -> None:
             if instance is not None:
@@ -63,7 +70,7 @@ class RunLease(dg.ConfigurableResource):
                     context.log.info("migration %d: %s", each.number, each.name)
             yield self
             if instance is not None and run_id is not None:
-                _write_down(folder, instance, run_id, context.log)
+                write_down(folder, instance, run_id, context.log)
                 if context.log is not None and (why := why_failed(instance, run_id)):
                     context.log.error(why)
 
@@ -84,9 +91,7 @@ def _logged(folder: DataFolder, instance: dg.DagsterInstance | None, run_id: str
         log.close()
 
 
-def _write_down(
-    folder: DataFolder, instance: dg.DagsterInstance, run_id: str, log: dg.DagsterLogManager | None
-) -> None:
+def write_down(folder: DataFolder, instance: dg.DagsterInstance, run_id: str, log: dg.DagsterLogManager | None) -> None:
     """The run's rows of `quality.check_results` and of its history, and Data Docs where it failed: those of a good run were published.
 
     A warehouse that cannot be opened gets its rows from the next run.
@@ -127,7 +132,7 @@ class Warehouse(dg.ConfigurableResource):
 
     def store(self) -> LandingStore:
         """The landing store."""
-        return LandingStore(self.folder.root)
+        return LandingStore(self.folder.landing, beside=self.folder.root)
 
     def registry(self) -> ModelRegistry:
         """The frozen models."""
@@ -247,6 +252,7 @@ def dbt_environment(folder: DataFolder, *, as_of: datetime, rebuilt: RebuiltDays
     """Environment that a dbt subprocess inherits: the warehouse, the instant, the days to compute, and our packages."""
     values = {
         "TIDEMARK_WAREHOUSE": str(folder.warehouse),
+        **dbt_variables(folder.warehouse),
         "TIDEMARK_AS_OF_INSTANT": as_of.isoformat(),
         "TIDEMARK_REBUILT_FROM": rebuilt.first.isoformat(),
         "TIDEMARK_TOUCHED": json.dumps({view: day.isoformat() for view, day in rebuilt.touched.items()}),

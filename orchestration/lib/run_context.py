@@ -13,6 +13,8 @@ from typing import Any
 import duckdb
 import polars as pl
 
+from orchestration.lib.lake import name_snapshot, without_keys
+from orchestration.lib.versioned_layout import transaction
 from orchestration.lib.versions import Provenance
 from orchestration.lib.warehouse import table_exists
 from orchestration.lib.weeks import WEEK, instant_of, mondays
@@ -131,7 +133,7 @@ def begin_build(
     `earliest_change` is the first day touched by loads since the last completed build; days that were landed earlier and only
     now lie before as_of count as changed too.
     """
-    connection.execute(BUILDS)
+    connection.execute(without_keys(connection, BUILDS))
     before = last_completed(connection)
     changed_from = None
     if before is not None:
@@ -151,7 +153,11 @@ def begin_build(
         recorded_at=datetime.now(UTC),
     )
     connection.execute(
-        "insert or replace into quality.builds values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, null)",
+        """merge into quality.builds as known using (select
+            ?::varchar as build_id, ?::date as as_of_week, ?::varchar as data_source, ?::timestamptz as input_cutoff,
+            ?::varchar as inputs_hash, ?::varchar as code_version, ?::date as changed_from, ?::date as rebuild_from,
+            ?::date as rebuild_to, ?::varchar as version_reason, ?::timestamptz as started_at, null::timestamptz as completed_at
+        ) as begun on known.build_id = begun.build_id when matched then update when not matched then insert""",
         [
             build_id,
             as_of_week,
@@ -175,7 +181,7 @@ def current_build(connection: duckdb.DuckDBPyConnection, build_id: str, *, corre
     Raises:
         LookupError: No build was ever begun in this warehouse.
     """
-    connection.execute(BUILDS)
+    connection.execute(without_keys(connection, BUILDS))
     rows = connection.execute(
         "select * from quality.builds order by (build_id = ?) desc, started_at desc limit 1", [build_id]
     ).pl()
@@ -200,12 +206,15 @@ def current_build(connection: duckdb.DuckDBPyConnection, build_id: str, *, corre
 
 def complete_build(connection: duckdb.DuckDBPyConnection, build_id: str) -> None:
     """Mark a build as completed: its cut-off is where the next one starts."""
-    connection.execute("update quality.builds set completed_at = ? where build_id = ?", [datetime.now(UTC), build_id])
+    with transaction(connection):
+        name_snapshot(connection, run_id=build_id, message=f"build {build_id} completed")
+        now = datetime.now(UTC)
+        connection.execute("update quality.builds set completed_at = ? where build_id = ?", [now, build_id])
 
 
 def last_completed(connection: duckdb.DuckDBPyConnection) -> dict[str, Any] | None:
     """The newest completed build as a row, or None."""
-    connection.execute(BUILDS)
+    connection.execute(without_keys(connection, BUILDS))
     rows = connection.execute(
         "select * from quality.builds where completed_at is not null order by started_at desc limit 1"
     ).pl()
@@ -217,7 +226,7 @@ def first_unfinished_day(connection: duckdb.DuckDBPyConnection) -> date | None:
 
     Those that came before its end hold these days anew, those after it do not, and what sent them back is no longer to be seen.
     """
-    connection.execute(BUILDS)
+    connection.execute(without_keys(connection, BUILDS))
     newest = connection.execute("select completed_at from quality.builds order by started_at desc limit 1").fetchone()
     if newest is None or newest[0] is not None or not table_exists(connection, "intermediate", "rebuilt_days"):
         return None

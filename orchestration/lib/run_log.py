@@ -164,7 +164,6 @@ def terminal_logger(context: dg.InitLoggerContext) -> logging.Logger:
     """Every event into a file, the outline onto the terminal."""
     logger = logging.Logger("tidemark.run", level=logging.INFO)
     path = Path(context.logger_config["path"])
-    path.write_text("")
     # Dagster configures logging after this, which closes every handler; one in mode "w" would not open its file again.
     written = RunLogFile(path, mode="a", encoding="utf-8")
     written.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))

@@ -15,6 +15,7 @@ from typing import Any, Final
 import duckdb
 import polars as pl
 
+from orchestration.lib.lake import without_keys
 from orchestration.lib.landing import find_lag
 from orchestration.lib.source_journal import Attempt
 from orchestration.sources.datasets import Dataset
@@ -68,8 +69,8 @@ HEALTH = """
 
 def create_health_tables(connection: duckdb.DuckDBPyConnection) -> None:
     """Make both tables where they are missing."""
-    connection.execute(COVERAGE)
-    connection.execute(HEALTH)
+    connection.execute(without_keys(connection, COVERAGE))
+    connection.execute(without_keys(connection, HEALTH))
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def write_coverage(
     Returns:
         Rows written.
     """
-    connection.execute(COVERAGE)
+    connection.execute(without_keys(connection, COVERAGE))
     first = as_of.date() - timedelta(days=COVERED_DAYS)
     written = 0
     for dataset in datasets:
@@ -115,7 +116,7 @@ def write_coverage(
         thing = _thing_of(dataset)
         connection.execute(
             f"""
-            insert or replace into quality.source_coverage
+            merge into quality.source_coverage as known using (
             with counted as (
                 select market_date, count(distinct {thing}) as received
                 from raw.{dataset.source}__{dataset.name}
@@ -153,9 +154,11 @@ def write_coverage(
                     * replace (last_value(expected ignore nulls) over (order by market_date) as expected)
                 from judged
             )
-            select $source, $dataset, market_date, expected, received, quarantined
+            select $source as source, $dataset as dataset, market_date, expected, received, quarantined
             from expected_on
             where (expected is not null and $is_daily) or received > 0 or quarantined > 0
+            ) as counted_anew using (source, dataset, market_date)
+            when matched then update when not matched then insert
             """,
             {
                 "first": first,
@@ -191,7 +194,7 @@ def write_health(
     Returns:
         The week's rows of `quality.source_health`, the worst first.
     """
-    connection.execute(HEALTH)
+    connection.execute(without_keys(connection, HEALTH))
     newest_attempt = {(each.source, each.dataset): each for each in attempts}
     rows = [
         _judge(connection, dataset, newest_attempt.get((dataset.source, dataset.name)), as_of=as_of, lags=lags)

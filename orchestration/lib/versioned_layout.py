@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import duckdb
 
 from orchestration.lib.incoming_rows import VersionError
+from orchestration.lib.lake import create_turns, is_lake
 from orchestration.lib.ledger import (
     LEDGER_COLUMNS,
     LEDGER_DESCRIPTION,
@@ -43,6 +44,7 @@ def create_versioned_tables(
     """
     descriptions = dict(VERSION_DESCRIPTIONS) | dict(LEDGER_DESCRIPTIONS)
     with transaction(connection):
+        create_turns(connection)
         required = set(LEDGER_COLUMNS) - NULLABLE_VERSION_COLUMNS
         _create_table(connection, LEDGER_SCHEMA, LEDGER_SQL_NAME, LEDGER_COLUMNS, required=required)
         _comment(connection, "table", LEDGER_SQL_NAME, LEDGER_DESCRIPTION, {c: descriptions[c] for c in LEDGER_COLUMNS})
@@ -58,16 +60,27 @@ def create_versioned_tables(
             _comment(connection, "view", view, f"Current versions. {table.description}", shown)
 
 
+_within: set[int] = set()
+"""Connections that are within a transaction of `transaction`: to begin another one would break it, and DuckDB does not tell."""
+
+
 @contextmanager
 def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """All or nothing: commit at the end of the block, roll back when it raises."""
-    connection.begin()
-    try:
+    """All or nothing: commit at the end of the block, roll back when it raises; within another such block it is part of that one."""
+    if id(connection) in _within:
         yield
-    except BaseException:
-        connection.rollback()
-        raise
-    connection.commit()
+        return
+    connection.begin()
+    _within.add(id(connection))
+    try:
+        try:
+            yield
+        except BaseException:
+            connection.rollback()
+            raise
+        connection.commit()
+    finally:
+        _within.discard(id(connection))
 
 
 def table_ddl(table: VersionedTable) -> str:
@@ -102,6 +115,8 @@ def _comment(
     connection: duckdb.DuckDBPyConnection, kind: str, sql_name: str, description: str, columns: Mapping[str, str]
 ) -> None:
     connection.execute(f"comment on {kind} {sql_name} is {sql_text(description)}")
+    if kind == "view" and is_lake(connection):
+        return  # it keeps no comments on columns of views
     for column, text in columns.items():
         connection.execute(f'comment on column {sql_name}."{column}" is {sql_text(text)}')
 

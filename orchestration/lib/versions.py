@@ -21,6 +21,7 @@ import polars as pl
 
 from orchestration.lib.content_hash import HASH_OF_NO_ROWS, POLARS_TYPES, UTC_MICROSECONDS, hash_units, unit_texts
 from orchestration.lib.incoming_rows import InvalidRowsError, VersionError, check_rows, check_units, unit_weeks
+from orchestration.lib.lake import take_turn, uncontested
 from orchestration.lib.ledger import LEDGER_COLUMNS, LEDGER_SQL_NAME, read_ledger
 from orchestration.lib.versioned_layout import TableLayoutError, create_versioned_tables, transaction
 from orchestration.lib.versioned_tables import VersionedTable
@@ -151,6 +152,22 @@ def append_versions(
     checked = checked.join(expected.select(*table.unit_columns, "unit"), on=list(table.unit_columns), how="left")
 
     computed = _describe_units(checked, expected, table)
+
+    def append() -> Appended:
+        with transaction(connection):
+            return _append(connection, table, checked, computed, provenance)
+
+    return uncontested(connection, append)
+
+
+def _append(
+    connection: duckdb.DuckDBPyConnection,
+    table: VersionedTable,
+    checked: pl.DataFrame,
+    computed: pl.DataFrame,
+    provenance: Provenance,
+) -> Appended:
+    """Compare units with what is recorded, and write those that differ."""
     current = read_ledger(connection, table.full_name, only_current=True).select(
         "unit", current_version="version", current_hash="content_hash"
     )
@@ -162,6 +179,7 @@ def append_versions(
     )
     written = 0
     if not changed.is_empty():
+        take_turn(connection)
         _check_clock(connection, table, provenance)
         stamped = _stamp(changed, provenance)
         written = _write(connection, table, checked=checked, stamped=stamped, recorded_at=provenance.recorded_at)

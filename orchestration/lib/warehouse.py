@@ -1,4 +1,4 @@
-"""The warehouse: one DuckDB file, and the dbt runs that build it.
+"""The warehouse: one DuckDB file, or a lake (`lake.py`), and the dbt runs that build it.
 
 Belongs here: opening the file, what changed in landing since the last build.
 Does not: the views over landed files (`raw_views.py`), tables of dbt (`dbt_project`), versioned tables (`versions.py`), the
@@ -16,6 +16,7 @@ from pathlib import Path
 import duckdb
 
 from orchestration.lib.errors import TidemarkError
+from orchestration.lib.lake import is_lake_path, open_lake
 from orchestration.lib.raw_views import create_raw_views
 from orchestration.sources.datasets import Dataset
 
@@ -47,7 +48,10 @@ def connect(path: Path, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyC
         WarehouseError: Another process writes the file, or the file is damaged.
     """
     try:
-        connection = duckdb.connect(str(path), read_only=read_only, config={"threads": 2})
+        if is_lake_path(path):
+            connection = open_lake(path, read_only=read_only)
+        else:
+            connection = duckdb.connect(str(path), read_only=read_only, config={"threads": 2})
     except duckdb.Error as error:
         raise WarehouseError(
             f"{path} cannot be opened ({str(error).splitlines()[0]}). If another program has it open, close it; if it is "

@@ -23,6 +23,7 @@ import duckdb
 
 from orchestration.lib.data_folder import DataFolder
 from orchestration.lib.errors import TidemarkError
+from orchestration.lib.lake import is_lake_path
 from orchestration.lib.ledger import LEDGER_COLUMNS, LEDGER_NAME, LEDGER_SCHEMA, LEDGER_SQL_NAME
 from orchestration.lib.manifest import (
     MANIFEST_NAME,
@@ -82,7 +83,7 @@ def restore_if_missing(folder: DataFolder, *, now: datetime) -> Restored | None:
     Raises:
         RestoreError: There is a record and it cannot be taken back.
     """
-    if folder.warehouse.exists() or not is_published(folder):
+    if folder.warehouse.exists() or is_lake_path(folder.warehouse) or not is_published(folder):
         return None
     return restore_warehouse(folder, now=now)
 
@@ -102,6 +103,11 @@ def restore_warehouse(
     Raises:
         RestoreError: Nothing was published, or what was is not whole. Everything stays as it is.
     """
+    if is_lake_path(folder.warehouse):
+        raise RestoreError(
+            f"{folder.warehouse} is a lake, whose catalogue and files lie elsewhere; restore both from their backups (docs/how-to/"
+            "more-than-one-machine.md)"
+        )
     if not is_published(folder):
         raise RestoreError(
             f"{folder.published} has no manifest, so nothing was published that a new warehouse would have to keep; move "

@@ -14,6 +14,7 @@ from orchestration.lib.check_results import create_check_results
 from orchestration.lib.index_backtest import create_backtest_tables
 from orchestration.lib.index_insurance import create_insurance_table
 from orchestration.lib.index_kit import create_kit_tables
+from orchestration.lib.lake import without_keys
 from orchestration.lib.market_tables import create_market_tables
 from orchestration.lib.migrations import SchemaError
 from orchestration.lib.model_table import create_model_table
@@ -87,7 +88,7 @@ def _layouts(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
 
 
 def _create(connection: duckdb.DuckDBPyConnection) -> None:
-    connection.execute(INDEX_DEFINITIONS)
+    connection.execute(without_keys(connection, INDEX_DEFINITIONS))
     create_backtest_tables(connection)
     create_kit_tables(connection)
     create_insurance_table(connection)

@@ -16,7 +16,7 @@ import threading
 from collections.abc import Collection, Iterable, Sequence
 from typing import IO, Final, TextIO
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 IS_LINUX = sys.platform.startswith("linux")

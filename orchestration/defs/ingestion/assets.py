@@ -83,7 +83,7 @@ def history_asset() -> dg.AssetsDefinition:
             return dg.MaterializeResult(metadata={"status": "filled before", **rows_landed(warehouse.store())})
         reach = providers.reach(last=last, first=choice.first_day, partition="year")
         store = warehouse.store()
-        ingestion, journal = providers.ingestion(store), SourceJournal(store.root)
+        ingestion, journal = providers.ingestion(store), SourceJournal(store.beside)
         counts: dict[str, int] = {}
         down: dict[str, str] = {}
         for step in steps_of(warehouse.settings):
@@ -139,7 +139,7 @@ def daily_asset(step: Step, days: dg.DailyPartitionsDefinition, *, is_live: bool
         last = date.fromisoformat(context.partition_key_range.end)
         store = warehouse.store()
         reach = providers.reach(last=last, first=choose_week(warehouse.settings).first_day, partition="day")
-        journal = SourceJournal(store.root)
+        journal = SourceJournal(store.beside)
         outcome = step.attempt(providers.ingestion(store), providers, reach, journal=journal, run_id=context.run_id)
         if outcome.down:
             context.log.warning("source is down, the run goes on without it: %s", outcome.down)
@@ -192,7 +192,7 @@ def archive_asset(settings: Settings) -> dg.AssetsDefinition:
         )
         warehouse.folder.remember_history()  # what a live run that follows has as its past
         at = datetime.now(UTC)
-        SourceJournal(store.root).add(
+        SourceJournal(store.beside).add(
             imported_attempt(dataset, imported, run_id=context.run_id, at=at) for dataset in datasets
         )
         for dataset in datasets:

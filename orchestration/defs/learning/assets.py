@@ -16,6 +16,7 @@ from models_ml.screens.moonshots import MoonshotSettings
 from orchestration.lib.action_weeks import build_actions
 from orchestration.lib.calls import CALL_TABLES, build_calls
 from orchestration.lib.chance_weeks import ensure_chance_models
+from orchestration.lib.dask_training import training_place
 from orchestration.lib.evaluation_weeks import EVALUATED_HEADS, EVALUATED_TRADER, EvaluatedHead, evaluate
 from orchestration.lib.explained_weeks import EXPLAINED_TABLES, build_explanations
 from orchestration.lib.metadata import lines_plot, markdown_table, plot, preview_of, table_metadata
@@ -80,7 +81,7 @@ def spec_of(table: VersionedTable, deps: list[dg.AssetKey]) -> dg.AssetSpec:
 def models(context: dg.AssetExecutionContext, lease: RunLease, warehouse: Warehouse) -> dg.MaterializeResult:
     """The models of every quarter, one a head: trained on their refit date's past, frozen in the registry, never changed."""
     registry = warehouse.registry()
-    with warehouse.connect() as connection:
+    with warehouse.connect() as connection, training_place(warehouse.settings):
         build = warehouse.build(connection, context.run_id)
         trials = warehouse.settings.tuning_trials
         trained = ensure_models(connection, registry, until=build.as_of_week, trials=trials, report=context.log.info)

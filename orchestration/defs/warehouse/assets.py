@@ -32,7 +32,7 @@ from orchestration.lib.resources import (
 from orchestration.lib.run_context import RunContext, begin_build, first_unfinished_day, last_completed
 from orchestration.lib.suites_marts import mart_tables
 from orchestration.lib.table_comments import view_descriptions
-from orchestration.lib.versions import create_versioned_tables
+from orchestration.lib.versioned_layout import create_versioned_tables, transaction
 from orchestration.lib.warehouse import create_raw_views, create_schemas, first_changes, table_exists
 from orchestration.lib.warehouse_restore import restore_if_missing
 from orchestration.lib.warehouse_tables import create_written_tables
@@ -52,10 +52,11 @@ def prepare_build(warehouse: Warehouse, week: Week, run_id: str) -> tuple[RunCon
     restore_if_missing(folder, now=cutoff)
     oldest_correction = as_of_week - WEEK * warehouse.settings.correction_weeks
     with warehouse.connect() as connection:
-        create_schemas(connection)
-        create_versioned_tables(connection)
-        create_written_tables(connection, API_COLUMNS)
-        create_raw_views(connection, folder.root, input_cutoff=cutoff)
+        with transaction(connection):  # else each of hundreds of comments is a snapshot of a lake
+            create_schemas(connection)
+            create_versioned_tables(connection)
+            create_written_tables(connection, API_COLUMNS)
+            create_raw_views(connection, folder.landing, input_cutoff=cutoff)
         before = last_completed(connection)
         unfinished = first_unfinished_day(connection)
         touched = {

@@ -66,7 +66,7 @@ def source_health(
         is_live = build.data_source != "archive"
         shown = [each for each in DATASETS.values() if store.files(each) or (is_live and each.label in asked)]
         days = write_coverage(connection, shown, as_of=build.as_of, lags=lags)
-        attempts = SourceJournal(store.root).attempts()
+        attempts = SourceJournal(store.beside).attempts()
         health = write_health(connection, shown, as_of=build.as_of, attempts=attempts, lags=lags)
         prices = price_cover(connection, as_of=build.as_of)
     troubled = health.filter(health["status"].is_in(TROUBLED))
