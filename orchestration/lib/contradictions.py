@@ -69,6 +69,8 @@ PRICE_COLUMNS: Final[Mapping[str, PriceColumns]] = {
     "market_daily": PriceColumns("coin_id", "price_usd", "volume_24h_usd", "market_cap_usd"),
     "candles_daily": PriceColumns("market_id", "close_quote", "volume_base"),
     "pool_candles": PriceColumns("pool_id", "close_usd", "volume_usd"),
+    # The "price" of a category is what all its coins are worth.
+    "category_daily": PriceColumns("category_id", "market_cap_usd", "volume_24h_usd"),
 }
 """By name of dataset."""
 

@@ -179,6 +179,14 @@ class Ingestion:
         }
         return Ingested(dataset, 0, changed.height, refused, failures)
 
+    def is_refuted(self, dataset: Dataset) -> bool:
+        """Whether what was landed so far of a dataset in this load is refuted: then its provider's other totals are no better."""
+        doubts = self._doubts.get(dataset.label)
+        if doubts is None or not doubts.rows:
+            return False
+        judged = verdict(dataset, pl.concat(doubts.rows), compared=len(doubts.compared))
+        return judged["__reason"].is_not_null().any()
+
     def _undoubted(self, dataset: Dataset, frame: pl.DataFrame, reach: Reach) -> pl.DataFrame:
         """The rows that do not contradict what has landed; the others are held back. Backfills have nothing to contradict."""
         if dataset.name not in PRICE_COLUMNS or reach.partition != "day" or frame.is_empty():

@@ -62,12 +62,19 @@ def test_a_row_that_is_gone_is_lost(folders):
 
 def test_a_number_that_differs_is_wrong_and_not_lost(folders):
     one, two = folders
-    change(two, "update marts.prices set price = price + 1e-9 where token < 2")
+    change(two, "update marts.prices set price = price + 1e-6 where token < 2")
 
     found = published_difference(one, two)
 
     assert (found.lost, found.wrong) == (0, 2)
     assert "marts.prices: 2 rows missing, 2 others" in str(found)
+
+
+def test_last_digits_make_no_difference(folders):
+    one, two = folders
+    change(two, "update marts.prices set price = price * (1 + 4e-16) where token > 2")
+
+    assert published_difference(one, two).where == ()
 
 
 def test_a_stack_trace_is_no_clear_line():

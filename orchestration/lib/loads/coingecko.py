@@ -18,6 +18,7 @@ from functools import partial
 from typing import Final
 
 from orchestration.lib.connections import Connections
+from orchestration.lib.contradictions import PRICES_OFF
 from orchestration.lib.ingestion import Ingested, Ingestion, Reach
 from orchestration.lib.landing import LandingStore
 from orchestration.lib.loads.batches import ask_in_batches
@@ -44,6 +45,7 @@ from orchestration.sources.coingecko import (
 )
 from orchestration.sources.errors import HistoryRangeError
 from orchestration.sources.one_by_one import OneByOne
+from orchestration.sources.validation import Fetched, Rejected
 
 DEAD_AFTER_DAYS: Final = 30
 """A coin that left the market list and has had no price for so long is not asked any more."""
@@ -71,10 +73,17 @@ def load_categories(ingestion: Ingestion, connections: Connections, reach: Reach
 
 
 def load_totals(ingestion: Ingestion, connections: Connections, reach: Reach) -> Sequence[Ingested]:
-    """Totals of all categories and of the whole market, as of now: two requests."""
+    """Totals of all categories and of the whole market, as of now: two requests.
+
+    One number cannot be judged by how many others agree, so the market's goes with those of the categories.
+    """
     coingecko = coingecko_of(connections)
     categories = ingestion.land(coingecko.fetch_category_daily(now=reach.now), reach)
-    return [categories, ingestion.land(coingecko.fetch_global_daily(now=reach.now), reach)]
+    market = coingecko.fetch_global_daily(now=reach.now)
+    if ingestion.is_refuted(CATEGORY_DAILY):
+        refused = tuple(Rejected.of(PRICES_OFF, row) for row in market.frame.to_dicts())
+        market = Fetched(GLOBAL_DAILY, GLOBAL_DAILY.empty(), (*market.rejected, *refused))
+    return [categories, ingestion.land(market, reach)]
 
 
 def load_market_daily(ingestion: Ingestion, connections: Connections, reach: Reach) -> Sequence[Ingested]:

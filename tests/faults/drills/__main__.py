@@ -1,7 +1,8 @@
 """Performs the fault drills and writes their table: `python -m tests.faults.drills [NAME ...] [--root FOLDER] [--kills N]`.
 
 Results are kept in the root, one file a drill: a call without names does the drills that have none yet, so an evening of drills that was
-stopped goes on where it was; names do theirs again. The table is written after every drill, with what was not done in it.
+stopped goes on where it was; names do theirs again. After every drill the table is written into the root; into docs/ when all have
+been performed, or when `--report-only` asks for what is there.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from orchestration.lib.code_version import code_version
 from orchestration.sandbox.lies import LIES
@@ -32,7 +34,7 @@ from tests.faults.drills.kills import KILLS, kills_at_random_instants, terminate
 from tests.faults.drills.lies import LIARS, lies
 from tests.faults.drills.memory import out_of_memory
 from tests.faults.drills.missed import five_weeks
-from tests.faults.drills.report import write_report
+from tests.faults.drills.report import REPORT, write_report
 
 Drill = Callable[[Ground], Result | list[Result]]
 
@@ -80,9 +82,13 @@ def main(arguments: list[str]) -> int:
     ground = Ground(root, say)
     drills = DRILLS | {"kills": partial(kills_at_random_instants, kills=chosen.kills)}
     names = [] if chosen.report_only else chosen.names or [name for name in DRILLS if not _file(root, name).exists()]
-    failed = [name for name in names if not _perform(ground, name, drills[name])]
-    done = {name: json.loads(_file(root, name).read_text()) for name in DRILLS if _file(root, name).exists()}
-    path = write_report(done, expected=list(DRILLS), tokens=TOKENS)
+    failed = []
+    for name in names:
+        failed += [] if _perform(ground, name, drills[name]) else [name]
+        write_report(_done(root), expected=list(DRILLS), tokens=TOKENS, path=root / REPORT.name)
+    done = _done(root)
+    path = REPORT if chosen.report_only or len(done) == len(DRILLS) else root / REPORT.name
+    write_report(done, expected=list(DRILLS), tokens=TOKENS, path=path)
     say(f"{len(names)} drills, {len(failed)} not held{': ' + ', '.join(failed) if failed else ''}; {path}")
     return 1 if failed else 0
 
@@ -109,6 +115,11 @@ def _perform(ground: Ground, name: str, drill: Drill) -> bool:
     for result in results:
         ground.say(f"{'held' if result.is_held else 'NOT HELD'}: {result.name}: {result.happened}")
     return all(result.is_held for result in results)
+
+
+def _done(root: Path) -> dict[str, Any]:
+    """The results that are there, in the order of the drills."""
+    return {name: json.loads(_file(root, name).read_text()) for name in DRILLS if _file(root, name).exists()}
 
 
 def _file(root: Path, name: str) -> Path:

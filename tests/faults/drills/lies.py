@@ -52,7 +52,7 @@ def _lie(ground: Ground, liar: str, kind: FaultKind) -> Result:
 
 
 def _wrong_numbers(ground: Ground, tidemark: Tidemark) -> int:
-    """Published prices and caps that are further than `TOLERANCE` from the undisturbed ones."""
+    """Published prices, caps and totals of the market that are further than `TOLERANCE` from the undisturbed ones."""
     return _count(
         ground,
         tidemark,
@@ -62,6 +62,14 @@ def _wrong_numbers(ground: Ground, tidemark: Tidemark) -> int:
             + count(*) filter (where abs(ln(told.market_cap_usd / truth.market_cap_usd)) > ln($tolerance))
         from found.marts.fct_daily as told inner join expected.marts.fct_daily as truth using (token_id, market_date)
         where told.price_usd > 0 and truth.price_usd > 0
+        """,
+        tolerance=TOLERANCE,
+    ) + _count(
+        ground,
+        tidemark,
+        """
+        select count(*) from found.marts.fct_market_daily as told inner join expected.marts.fct_market_daily as truth using (market_date)
+        where abs(ln(told.coingecko_market_cap_usd / truth.coingecko_market_cap_usd)) > ln($tolerance)
         """,
         tolerance=TOLERANCE,
     )

@@ -30,17 +30,18 @@ landed row, and the chain of manifests (`make verify`).
 """
 
 
-def write_report(done: Mapping[str, Mapping[str, Any]], *, expected: Sequence[str], tokens: int) -> Path:
+def write_report(
+    done: Mapping[str, Mapping[str, Any]], *, expected: Sequence[str], tokens: int, path: Path = REPORT
+) -> None:
     """Write the table.
 
     Args:
         done: By drill, when and with which code it was performed, and its results.
         expected: All drills, in the order of the table.
         tokens: Tokens of the market.
+        path: Where to.
     """
-    text = table(done, expected=expected, tokens=tokens)
-    REPORT.write_text(text, encoding="utf-8")
-    return REPORT
+    path.write_text(table(done, expected=expected, tokens=tokens), encoding="utf-8")
 
 
 def table(done: Mapping[str, Mapping[str, Any]], *, expected: Sequence[str], tokens: int) -> str:

@@ -74,3 +74,16 @@ def test_an_honest_week_is_held_back_nowhere(load, ingestion, opened, sandbox):
     assert week.failures == {}
     assert week.landed > 7 * 80
     assert not {PRICES_OFF, REPEATED_DAY} & set(summarise(ingestion.store)["reason"].to_list())
+
+
+def test_the_market_s_total_is_believed_no_more_than_those_of_its_categories(load, ingestion, opened, sandbox):
+    categories, market = find_dataset("coingecko", "category_daily"), find_dataset("coingecko", "global_daily")
+    load("coingecko_totals", opened.reach(last=BEFORE, first=FIRST_DAY, partition="day"))
+    before = [ingestion.store.newest(dataset).height for dataset in (categories, market)]
+    sandbox.faults.add(FaultRule(kind=FaultKind.PRICES_TENFOLD, host="api.coingecko.com"))
+
+    lied = load("coingecko_totals", opened.reach(last=TODAY, first=FIRST_DAY, partition="day"))
+
+    assert lied.quarantined > 5
+    assert [ingestion.store.newest(dataset).height for dataset in (categories, market)] == before
+    assert summarise(ingestion.store, market)["reason"].to_list() == [PRICES_OFF]
