@@ -20,7 +20,7 @@ from datetime import date
 from pathlib import Path
 from typing import NoReturn
 
-from orchestration.lib.errors import TidemarkError
+from orchestration.lib.errors import TidemarkError, printable
 from orchestration.lib.run_lock import RunLockError
 
 DONE, FAILED, REFUSED, STOPPED = 0, 1, 2, 130
@@ -124,7 +124,7 @@ def guarded(work: Callable[[], int]) -> int:
 
 
 def _said(message: str, code: int) -> int:
-    print(f"tidemark: {message}", file=sys.stderr)  # noqa: T201 - the command line speaks here
+    print(f"tidemark: {printable(message)}", file=sys.stderr)  # noqa: T201 - the command line speaks here
     return code
 
 
