@@ -213,7 +213,7 @@ def test_a_market_with_impossible_rules_is_an_error_of_the_house(changed):
         read_market_rules({"BTC/USDT": entry}, quote="USDT")
 
 
-@pytest.mark.parametrize("both", [["NaN", "1"], ["1", "1e400"], ["2", "1"], ["0", "1"], ["1"], None, ["x", "y"], "12"])
+@pytest.mark.parametrize("both", [["NaN", "1"], ["1", "1e400"], ["2", "1"], ["0", "1"], ["1"], None, ["x", "y"]])
 def test_quotes_that_are_none_are_refused(tmp_path, both):
     path = tmp_path / "markets.json"
     path.write_text(json.dumps(json.loads(MARKETS) | {"quotes": {"BTC/USDT": both}}))

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
-from orchestration.sources.coingecko import parse_market_chart, parse_markets
+from orchestration.sources.coingecko import parse_market_chart
+from orchestration.sources.coingecko.lists import parse_coin_list
 from orchestration.sources.errors import SourceError, UnexpectedBodyError
 from orchestration.sources.geckoterminal.candles import oldest_second, read_candles
 from orchestration.sources.http import HttpClient, HttpLimits
@@ -20,7 +21,7 @@ MIDNIGHT = 1_736_035_200_000
 KEY = "canary+x/key=5e0c2b71a9d4"
 
 
-@pytest.mark.parametrize("odd", [10**400, -(10**400), float("inf"), float("-inf")])
+@pytest.mark.parametrize("odd", [10**400, -(10**400), float("inf"), float("-inf")], ids="abcd")
 @pytest.mark.parametrize("place", [0, 1])
 def test_a_chart_with_a_number_beyond_all_bounds_loses_that_point_only(odd, place):
     point = [odd, 5.0] if place == 0 else [MIDNIGHT, odd]
@@ -33,7 +34,7 @@ def test_a_chart_with_a_number_beyond_all_bounds_loses_that_point_only(odd, plac
     assert fetched.rejected
 
 
-@pytest.mark.parametrize("odd", [float("inf"), float("-inf"), 10**400, True, None, "x"])
+@pytest.mark.parametrize("odd", [float("inf"), float("-inf"), 10**400, True, None, "x"], ids="abcdef")
 def test_a_candle_at_no_time_ends_no_paging(odd):
     payload = {"data": {"attributes": {"ohlcv_list": [[odd, 1, 1, 1, 1, 1], [1_736_035_200, 1, 1, 1, 1, 1]]}}}
 
@@ -42,11 +43,11 @@ def test_a_candle_at_no_time_ends_no_paging(odd):
 
 
 def test_a_name_with_half_a_character_is_kept_with_a_whole_one():
-    body = rb'[{"id": "a-coin", "symbol": "a\ud800", "name": "b", "current_price": 1.0}]'
+    body = rb'[{"id": "a-coin", "symbol": "a\ud800", "name": "b"}]'
     with answering(body) as http:
         payload = http.get_json("https://provider.test/markets")
 
-    fetched = parse_markets(payload, now=NOW)
+    fetched = parse_coin_list(payload, now=NOW)
 
     assert fetched.frame["symbol"].to_list() == ["a\ufffd"]
 
