@@ -102,7 +102,7 @@ def _count(node: yaml.Node) -> int:
             raise YamlTextError("an alias stands for what holds it", line=one.start_mark.line + 1)
         under_way.add(id(one))
         parts = one.value if isinstance(one, yaml.CollectionNode) else []
-        total = 1 + sum(sum(map(count, part)) if isinstance(part, tuple) else count(part) for part in parts)
+        total: int = 1 + sum(sum(map(count, part)) if isinstance(part, tuple) else count(part) for part in parts)
         under_way.discard(id(one))
         known[id(one)] = total
         if total > MOST_VALUES:

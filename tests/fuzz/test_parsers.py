@@ -16,7 +16,7 @@ def test_what_was_recorded_is_read(target):
 
 
 @pytest.mark.parametrize("target", TARGETS)
-@examples(12, many=400)
+@examples(8, many=400)
 @given(program=st.binary(max_size=48))
 def test_damage_ends_in_rows_or_in_an_error_of_the_house(target, program):
     try_target(target, program)
