@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from tests.examples import examples
 from tests.fuzz.targets import TARGETS, try_target
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # what numpy says of an absurd number is no defect; what lands is looked at
+pytestmark = pytest.mark.filterwarnings(
+    "ignore"
+)  # what numpy says of an absurd number is no defect; what lands is looked at
 
 
 @pytest.mark.parametrize("target", TARGETS)
