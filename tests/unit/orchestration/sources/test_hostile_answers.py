@@ -3,7 +3,7 @@
 import base64
 import json
 import urllib.parse
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import httpx
 import pytest
@@ -11,6 +11,8 @@ import pytest
 from orchestration.sources.coingecko import parse_market_chart
 from orchestration.sources.coingecko.lists import parse_coin_list
 from orchestration.sources.errors import SourceError, UnexpectedBodyError
+from orchestration.sources.exchanges.candle_rows import Page, read_pages
+from orchestration.sources.exchanges.markets import Market
 from orchestration.sources.geckoterminal.candles import oldest_second, read_candles
 from orchestration.sources.http import HttpClient, HttpLimits
 from orchestration.sources.rss import parse_feed
@@ -129,3 +131,14 @@ def test_a_short_key_is_no_word_that_is_taken_out_of_answers():
         secrets=["usd"], transport=httpx.MockTransport(lambda _: httpx.Response(200, json=["usd"]))
     ) as http:
         assert http.get_json("https://provider.test/list") == ["usd"]
+
+
+@pytest.mark.parametrize("opened", ["1736035200000", "9" * 18, "-1736035200000"])
+def test_a_candle_in_milliseconds_where_seconds_are_due_is_refused_and_the_others_land(opened):
+    market = Market("BTC/USDT", "BTC-USDT", "BTC", "USDT", is_active=True)
+    rows = [[str(1_735_948_800), "10", "11", "12", "9", "5", "52.5"], [opened, "10", "11", "12", "9", "5", "52.5"]]
+
+    read = read_pages([Page(market, date(2024, 12, 1), rows)], venue="kucoin", now=NOW)
+
+    assert read.frame["market_date"].to_list() == [date(2025, 1, 4)]
+    assert len(read.rejected) == 1
