@@ -85,10 +85,13 @@ def _refuse_depth(text: str) -> None:
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > DEEPEST:
-                line = event.start_mark.line + 1 if event.start_mark else 1
-                raise YamlTextError(f"nested more than {DEEPEST} levels deep", line=line)
+                raise YamlTextError(f"nested more than {DEEPEST} levels deep", line=_line(event.start_mark))
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
+
+
+def _line(mark: Any) -> int:
+    return 1 if mark is None else int(mark.line) + 1
 
 
 def _count(node: yaml.Node) -> int:
@@ -100,14 +103,14 @@ def _count(node: yaml.Node) -> int:
         if id(one) in known:
             return known[id(one)]
         if id(one) in under_way:
-            raise YamlTextError("an alias stands for what holds it", line=one.start_mark.line + 1)
+            raise YamlTextError("an alias stands for what holds it", line=_line(one.start_mark))
         under_way.add(id(one))
         parts = one.value if isinstance(one, yaml.CollectionNode) else []
-        total = 1 + sum(sum(map(count, part)) if isinstance(part, tuple) else count(part) for part in parts)
+        total: int = 1 + sum(sum(map(count, part)) if isinstance(part, tuple) else count(part) for part in parts)
         under_way.discard(id(one))
         known[id(one)] = total
         if total > MOST_VALUES:
-            raise YamlTextError(f"its aliases come to more than {MOST_VALUES} values", line=one.start_mark.line + 1)
+            raise YamlTextError(f"its aliases come to more than {MOST_VALUES} values", line=_line(one.start_mark))
         return total
 
     return count(node)

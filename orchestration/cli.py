@@ -20,7 +20,7 @@ from datetime import date
 from pathlib import Path
 from typing import NoReturn
 
-from orchestration.lib.errors import TidemarkError
+from orchestration.lib.errors import TidemarkError, printable
 from orchestration.lib.failure_pages import help_for
 from orchestration.lib.run_lock import RunLockError
 
@@ -165,7 +165,7 @@ def out_of_our_hands(error: BaseException | None) -> str | None:
 
 
 def _said(message: str, code: int) -> int:
-    print(f"tidemark: {message}", file=sys.stderr)  # noqa: T201 - the command line speaks here
+    print(f"tidemark: {printable(message)}", file=sys.stderr)  # noqa: T201 - the command line speaks here
     return code
 
 

@@ -15,6 +15,7 @@ from typing import Any, Final, Literal, Self
 
 from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsError as UnreadableSettingError
 
 from models_ml.learning.calendar import TUNING_TRIALS_A_YEAR
 from orchestration.lib.errors import TidemarkError
@@ -383,6 +384,12 @@ def load_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         raise SettingsError("; ".join(map(_problem_of, error.errors()))) from None
+    except UnreadableSettingError as error:  # a list or a table that is no JSON; the value may hold a key
+        named = re.search(r'field "(\w+)"', str(error))
+        name = f"TIDEMARK_{named[1].upper()}" if named else "a setting"
+        raise SettingsError(
+            f'{name}: is no JSON; write lists as ["binance", "okx"] and tables as {{"name": "value"}}'
+        ) from None
 
 
 def _problem_of(item: Mapping[str, Any]) -> str:

@@ -14,3 +14,8 @@ from __future__ import annotations
 
 class TidemarkError(Exception):
     """Something a user can act on; its message is one line and needs no traceback."""
+
+
+def printable(text: str) -> str:
+    """A text for a terminal: what a provider or a file said in it can move no cursor and hide nothing."""
+    return "".join(sign if sign.isprintable() or sign in "\n\t" else "\ufffd" for sign in text)

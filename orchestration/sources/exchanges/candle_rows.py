@@ -77,10 +77,11 @@ def read_pages(pages: Sequence[Page], *, venue: str, now: datetime) -> ReadPages
     values = _columns_of(decoded.filter(pl.col("record").list.len() > 0).explode("record"), form)
     is_odd = _oddities(values, form, now=now)
     odd = set(values.filter(is_odd)["page"].to_list()) | (set(range(len(pages))) - set(decoded["page"].to_list()))
+    # Days of odd pages may lie beyond Python's calendar (milliseconds where seconds are due), so their spans come below.
+    good = _days(values.filter(~pl.col("page").is_in(sorted(odd))) if odd else values, form)
     spans = dict.fromkeys(range(len(pages)), Span(0, None, None)) | {
         page: Span(rows, oldest, newest)
-        for page, rows, oldest, newest in _days(values, form)
-        .group_by("page")
+        for page, rows, oldest, newest in good.group_by("page")
         .agg(
             pl.len(),
             pl.col("market_date").min().alias("oldest"),
@@ -88,7 +89,6 @@ def read_pages(pages: Sequence[Page], *, venue: str, now: datetime) -> ReadPages
         )
         .iter_rows()
     }
-    good = _days(values.filter(~pl.col("page").is_in(sorted(odd))) if odd else values, form)
     parts = [_with_markets(good, pages, columns)]
     rejected: list[Rejected] = []
     for number in sorted(odd):

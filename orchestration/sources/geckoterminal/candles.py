@@ -5,7 +5,6 @@ Belongs here: their shape. Does not: paging (`client.py`).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -87,8 +86,13 @@ def _read_candle(candle: Any, *, pool_id: str, now: datetime) -> dict[str, Any]:
 
 def oldest_second(payload: Any) -> int | None:
     """Open time of the oldest candle of a page, None where it has none that can be read."""
-    times = [candle[0] for candle in payload["data"]["attributes"]["ohlcv_list"] if isinstance(candle, list) and candle]
-    return min((int(time) for time in times if isinstance(time, (int, float)) and math.isfinite(time)), default=None)
+    found = []
+    for candle in payload["data"]["attributes"]["ohlcv_list"]:
+        try:
+            found.append(int(read_unix(candle[0], column="open time").timestamp()))
+        except (UnreadableValueError, TypeError, LookupError):
+            continue
+    return min(found, default=None)
 
 
 def read_kept_candle(payload: Any, now: datetime) -> Sequence[Mapping[str, Any]]:

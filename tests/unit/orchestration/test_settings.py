@@ -58,3 +58,14 @@ def test_every_address_can_be_pointed_elsewhere(monkeypatch):
 
     assert len(providers) > 15
     assert {getattr(settings, name).base_url for name in providers} == {"http://127.0.0.1:9"}
+
+
+@pytest.mark.parametrize("text", ["binance,okx", "[", '{"a": canary-5e0c2b71}'])
+@pytest.mark.parametrize("name", ["TIDEMARK_EXCHANGES", "TIDEMARK_BINANCE", "TIDEMARK_RSS__HOSTS"])
+def test_a_list_or_table_that_is_no_json_is_refused_without_its_value(monkeypatch, name, text):
+    monkeypatch.setenv(name, text)
+
+    with pytest.raises(SettingsError, match=r"TIDEMARK_\w+: is no JSON|TIDEMARK_\w+: ") as caught:
+        load_settings()
+
+    assert "canary" not in str(caught.value)

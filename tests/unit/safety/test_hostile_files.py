@@ -18,7 +18,7 @@ from models_ml.orders.market_rules import read_market_rules
 from models_ml.yaml_text import DEEPEST, LONGEST, YamlTextError, load_yaml
 from orchestration.lib import bulk_import
 from orchestration.lib.bulk_import import validate_archive
-from orchestration.lib.errors import TidemarkError
+from orchestration.lib.errors import TidemarkError, printable
 from orchestration.lib.import_mapping import MappingError, load_mapping
 from orchestration.lib.order_sheets import read_holdings
 from orchestration.sources.exchanges.order_rules import VenueState
@@ -213,7 +213,7 @@ def test_a_market_with_impossible_rules_is_an_error_of_the_house(changed):
         read_market_rules({"BTC/USDT": entry}, quote="USDT")
 
 
-@pytest.mark.parametrize("both", [["NaN", "1"], ["1", "1e400"], ["2", "1"], ["0", "1"], ["1"], None, ["x", "y"], "12"])
+@pytest.mark.parametrize("both", [["NaN", "1"], ["1", "1e400"], ["2", "1"], ["0", "1"], ["1"], None, ["x", "y"]])
 def test_quotes_that_are_none_are_refused(tmp_path, both):
     path = tmp_path / "markets.json"
     path.write_text(json.dumps(json.loads(MARKETS) | {"quotes": {"BTC/USDT": both}}))
@@ -245,3 +245,12 @@ def test_a_cell_of_megabytes_is_an_error_of_the_house(tmp_path):
 
     with pytest.raises(TidemarkError, match="field larger than field limit"):
         read_holdings(path, TOKENS, members=["bitcoin"], quote="USDT")
+
+
+def test_what_a_provider_says_moves_no_cursor_in_the_terminal():
+    said = "binance: \x1b[2J\x1b]0;owned\x07 \u202eevil\u2066 \r\x9b31m\tmärkte 币\nnext line"
+
+    shown = printable(said)
+
+    assert not set(shown) & set("\x1b\x07\u202e\u2066\r\x9b")
+    assert shown.endswith("\tmärkte 币\nnext line")

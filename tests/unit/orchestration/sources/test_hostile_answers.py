@@ -3,13 +3,16 @@
 import base64
 import json
 import urllib.parse
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import httpx
 import pytest
 
-from orchestration.sources.coingecko import parse_market_chart, parse_markets
+from orchestration.sources.coingecko import parse_market_chart
+from orchestration.sources.coingecko.lists import parse_coin_list
 from orchestration.sources.errors import SourceError, UnexpectedBodyError
+from orchestration.sources.exchanges.candle_rows import Page, read_pages
+from orchestration.sources.exchanges.markets import Market
 from orchestration.sources.geckoterminal.candles import oldest_second, read_candles
 from orchestration.sources.http import HttpClient, HttpLimits
 from orchestration.sources.rss import parse_feed
@@ -20,7 +23,7 @@ MIDNIGHT = 1_736_035_200_000
 KEY = "canary+x/key=5e0c2b71a9d4"
 
 
-@pytest.mark.parametrize("odd", [10**400, -(10**400), float("inf"), float("-inf")])
+@pytest.mark.parametrize("odd", [10**400, -(10**400), float("inf"), float("-inf")], ids="abcd")
 @pytest.mark.parametrize("place", [0, 1])
 def test_a_chart_with_a_number_beyond_all_bounds_loses_that_point_only(odd, place):
     point = [odd, 5.0] if place == 0 else [MIDNIGHT, odd]
@@ -33,7 +36,7 @@ def test_a_chart_with_a_number_beyond_all_bounds_loses_that_point_only(odd, plac
     assert fetched.rejected
 
 
-@pytest.mark.parametrize("odd", [float("inf"), float("-inf"), 10**400, True, None, "x"])
+@pytest.mark.parametrize("odd", [float("inf"), float("-inf"), 10**400, True, None, "x"], ids="abcdef")
 def test_a_candle_at_no_time_ends_no_paging(odd):
     payload = {"data": {"attributes": {"ohlcv_list": [[odd, 1, 1, 1, 1, 1], [1_736_035_200, 1, 1, 1, 1, 1]]}}}
 
@@ -42,11 +45,11 @@ def test_a_candle_at_no_time_ends_no_paging(odd):
 
 
 def test_a_name_with_half_a_character_is_kept_with_a_whole_one():
-    body = rb'[{"id": "a-coin", "symbol": "a\ud800", "name": "b", "current_price": 1.0}]'
+    body = rb'[{"id": "a-coin", "symbol": "a\ud800", "name": "b"}]'
     with answering(body) as http:
         payload = http.get_json("https://provider.test/markets")
 
-    fetched = parse_markets(payload, now=NOW)
+    fetched = parse_coin_list(payload, now=NOW)
 
     assert fetched.frame["symbol"].to_list() == ["a\ufffd"]
 
@@ -128,3 +131,14 @@ def test_a_short_key_is_no_word_that_is_taken_out_of_answers():
         secrets=["usd"], transport=httpx.MockTransport(lambda _: httpx.Response(200, json=["usd"]))
     ) as http:
         assert http.get_json("https://provider.test/list") == ["usd"]
+
+
+@pytest.mark.parametrize("opened", ["1736035200000", "9" * 18, "-1736035200000"])
+def test_a_candle_in_milliseconds_where_seconds_are_due_is_refused_and_the_others_land(opened):
+    market = Market("BTC/USDT", "BTC-USDT", "BTC", "USDT", is_active=True)
+    rows = [[str(1_735_948_800), "10", "11", "12", "9", "5", "52.5"], [opened, "10", "11", "12", "9", "5", "52.5"]]
+
+    read = read_pages([Page(market, date(2024, 12, 1), rows)], venue="kucoin", now=NOW)
+
+    assert read.frame["market_date"].to_list() == [date(2025, 1, 4)]
+    assert len(read.rejected) == 1
