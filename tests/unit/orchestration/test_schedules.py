@@ -1,5 +1,7 @@
 """What the schedules and the catch-up start, evaluated as the daemon does, at instants of the simulated market's calendar."""
 
+import tempfile
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
@@ -43,9 +45,16 @@ def schedule(name):
     return next(each for each in jobs.defs().schedules if each.name == name)
 
 
+@contextmanager
+def recorded():
+    """Dagster's records in a folder of their own; a schedule is refused those in memory."""
+    with tempfile.TemporaryDirectory() as folder, dg.DagsterInstance.local_temp(folder) as instance:
+        yield instance
+
+
 def ticked(name, at):
     """What a schedule says to a tick: the tags of the run it starts, or why it starts none."""
-    with dg.DagsterInstance.ephemeral() as instance:
+    with recorded() as instance:
         context = dg.build_schedule_context(instance=instance, scheduled_execution_time=at)
         tick = schedule(name).evaluate_tick(context)
     return dict(tick.run_requests[0].tags) if tick.run_requests else tick.skip_message
@@ -54,7 +63,7 @@ def ticked(name, at):
 def looked(*runs):
     """What the catch-up starts or says, beside runs that Dagster knows."""
     (sensor,) = catch_up.defs().sensors
-    with dg.DagsterInstance.ephemeral() as instance:
+    with recorded() as instance:
         for run in runs:
             instance.add_run(run)
         tick = sensor.evaluate_tick(dg.build_sensor_context(instance))
