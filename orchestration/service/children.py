@@ -74,6 +74,16 @@ def descendants(pid: int | None = None) -> list[psutil.Process]:
     return []
 
 
+def workers_of(pid: int) -> list[psutil.Process]:
+    """Processes below one that can be asked to end: Python's own, which looks after shared memory, is deaf and ends with its parent."""
+    found = []
+    for process in descendants(pid):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if "multiprocessing.resource_tracker" not in " ".join(process.cmdline()):
+                found.append(process)
+    return found
+
+
 def end(processes: Iterable[psutil.Process], *, seconds: float) -> list[psutil.Process]:
     """Ask processes to end and wait; returns those that did not."""
     asked = list(processes)
