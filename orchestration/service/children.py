@@ -23,6 +23,11 @@ IS_LINUX = sys.platform.startswith("linux")
 
 COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
 
+DULL: Final = re.compile(
+    r"SensorDaemon - INFO - (Checking for new runs|Sensor \S+ skipped)|MonitoringDaemon - INFO - (Collected|Checking)"
+)
+"""Said by the daemon every half minute, thousands of times a day; the UI keeps why a sensor started nothing."""
+
 _LIBC = ctypes.CDLL(None, use_errno=True) if IS_LINUX else None
 
 
@@ -57,6 +62,8 @@ def _relay(name: str, stream: IO[bytes], to: TextIO) -> None:
     is_terminal = to.isatty()
     for line in stream:
         text = line.decode(errors="replace").rstrip("\n")
+        if DULL.search(COLOUR.sub("", text)):
+            continue
         to.write(f"{name}: {text if is_terminal else COLOUR.sub('', text)}\n")
         to.flush()
 
