@@ -27,10 +27,10 @@ def serve() -> int:
             f"AS_OF={settings.as_of} and a service contradict each other: it runs the week that is due. Leave AS_OF out, or use make run"
         )
     host = os.environ.get("TIDEMARK_UI_HOST", UI_HOST)
-    folder.root.mkdir(parents=True, exist_ok=True)
     # The lock is asked for first: whoever serves the folder has the port as a rule, and is the better answer.
     refuse_served(folder.root)
     port = free_port(host, command="serve")
+    folder.root.mkdir(parents=True, exist_ok=True)
     with serving(folder.root, port=port):
         live_in(folder, settings, choice)
         os.environ[SERVING] = "1"

@@ -23,6 +23,11 @@ IS_LINUX = sys.platform.startswith("linux")
 
 COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
 
+DULL: Final = re.compile(
+    r"SensorDaemon - INFO - (Checking for new runs|Sensor \S+ skipped)|MonitoringDaemon - INFO - (Collected|Checking)"
+)
+"""Said by the daemon every half minute, thousands of times a day; the UI keeps why a sensor started nothing."""
+
 _LIBC = ctypes.CDLL(None, use_errno=True) if IS_LINUX else None
 
 
@@ -57,6 +62,8 @@ def _relay(name: str, stream: IO[bytes], to: TextIO) -> None:
     is_terminal = to.isatty()
     for line in stream:
         text = line.decode(errors="replace").rstrip("\n")
+        if DULL.search(COLOUR.sub("", text)):
+            continue
         to.write(f"{name}: {text if is_terminal else COLOUR.sub('', text)}\n")
         to.flush()
 
@@ -72,6 +79,16 @@ def descendants(pid: int | None = None) -> list[psutil.Process]:
         found = psutil.Process(pid).children(recursive=True)
         return [process for process in found if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
     return []
+
+
+def workers_of(pid: int) -> list[psutil.Process]:
+    """Processes below one that can be asked to end: Python's own, which looks after shared memory, is deaf and ends with its parent."""
+    found = []
+    for process in descendants(pid):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if "multiprocessing.resource_tracker" not in " ".join(process.cmdline()):
+                found.append(process)
+    return found
 
 
 def end(processes: Iterable[psutil.Process], *, seconds: float) -> list[psutil.Process]:

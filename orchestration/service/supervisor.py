@@ -197,7 +197,7 @@ class Supervisor:
         _say("stopping")
         self._note_stopped_runs()
         server = next((child.process for child in self._children if child.name == CODE_SERVER and child.process), None)
-        workers = [] if server is None else children.descendants(server.pid)
+        workers = [] if server is None else children.workers_of(server.pid)
         if workers:
             holder = RunLock(self._folder.root).holder()
             if holder is not None and holder.pid in {process.pid for process in workers}:

@@ -47,7 +47,7 @@ class Clock:
     """The wall clock of the service: the machine's plus the seconds in a file."""
 
     def __init__(self, folder: Path) -> None:
-        self.path, self.shim = folder / "clock", folder / "set_clock.so"
+        self.path, self.shim, self.latest = folder / "clock", folder / "set_clock.so", folder / "latest"
         subprocess.run(["cc", "-O2", "-shared", "-fPIC", "-o", self.shim, SHIM, "-ldl"], check=True)
 
     def set(self, instant: datetime) -> None:
@@ -57,6 +57,19 @@ class Clock:
             self.path.write_bytes(content)
         with self.path.open("r+b") as stream:  # in place, since processes have the file mapped
             stream.write(content)
+
+    def go_on(self, instant: datetime) -> None:
+        """Let it be an instant, or what it last was where that is later: a clock that goes back would hide what has landed since."""
+        seen = datetime.fromisoformat(self.latest.read_text()) if self.latest.exists() else instant
+        self.set(max(instant, seen))
+
+    def note(self) -> None:
+        """Remember what it is, for a drill that goes on after it was interrupted."""
+        (shift,) = struct.unpack("q", self.path.read_bytes())
+        instant = datetime.fromtimestamp(time.time() + shift, UTC)
+        temporary = self.latest.with_suffix(".tmp")
+        temporary.write_text(instant.isoformat())
+        temporary.replace(self.latest)
 
     def environment(self) -> dict[str, str]:
         """What a program needs to go by it."""
@@ -70,7 +83,7 @@ class Service:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        self.log = folder / "serve.log"
+        self.clock, self.log = clock, folder / "serve.log"
         with self.log.open("ab") as stream:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "orchestration.cli", "serve"],
@@ -102,6 +115,7 @@ class Service:
         """Look every two seconds; errors of the connection are those of a UI that is busy or not there yet."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
+            self.clock.note()
             if self.process.poll() is not None:
                 raise SystemExit(f"the service ended with exit code {self.process.returncode}; its log: {self.log}")
             with contextlib.suppress(OSError):
@@ -157,9 +171,15 @@ def at(week: date, after: timedelta) -> datetime:
 def first_run(folder: Path, clock: Clock) -> None:
     """The history up to the first week, by hand, as docs/how-to/go-live.md has it."""
     if not (folder / "published" / MANIFEST_NAME).exists():
-        clock.set(at(FIRST_WEEK, SCHEDULE))
+        clock.go_on(at(FIRST_WEEK, SCHEDULE))
         settings = environment(folder, clock, TIDEMARK_AS_OF=str(FIRST_WEEK))
-        subprocess.run([sys.executable, "-m", "orchestration.cli", "run"], cwd=REPOSITORY, env=settings, check=True)
+        command = [sys.executable, "-m", "orchestration.cli", "run"]
+        with subprocess.Popen(command, cwd=REPOSITORY, env=settings) as run:
+            while run.poll() is None:
+                clock.note()
+                time.sleep(2)
+        if run.returncode != 0:
+            raise SystemExit(f"the first run ended with exit code {run.returncode}")
 
 
 def go_through(service: Service, clock: Clock, folder: Path, week: date, *, is_daily: bool) -> Week:
@@ -267,7 +287,7 @@ def main() -> int:
     weeks = [
         Week(**{name: value for name, value in json.loads(line).items() if name in known}) for line in read_lines(kept)
     ]
-    clock.set(at(FIRST_WEEK + timedelta(days=7 * len(weeks)), SCHEDULE + timedelta(hours=1)))
+    clock.go_on(at(FIRST_WEEK + timedelta(days=7 * len(weeks)), SCHEDULE + timedelta(hours=1)))
     with serving(folder, clock) as service:
         service.wait_until(lambda: service.ask("{assetNodes {id}}")["assetNodes"], what="the UI with its definitions")
         while len(weeks) < chosen.weeks:

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 import dagster as dg
 from dagster import RunsFilter
 
-from orchestration.defs.automation.jobs import is_busy, weekly_request
+from orchestration.defs.automation.jobs import is_busy, utc_now, weekly_request
 from orchestration.lib.data_folder import DataFolder
 from orchestration.lib.due_weeks import STOPPED_TAG, WEEK_TAG, Attempt, decide, due_week, is_turn_of_schedule
 from orchestration.lib.manifest import published_week
@@ -49,7 +49,7 @@ def defs() -> dg.Definitions:
     )
     def weekly_catch_up(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         """The tick says why it started nothing."""
-        settings, now, instance = load_settings(), datetime.now(UTC), context.instance
+        settings, now, instance = load_settings(), utc_now(), context.instance
         week = due_week(settings, now=now)
         if is_turn_of_schedule(settings, week, now=now):
             return dg.SkipReason(f"week {week} has just become due; the schedule starts its run")
