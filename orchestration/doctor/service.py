@@ -10,10 +10,11 @@ import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from typing import Any
 
 from pydantic import BaseModel
 
-from orchestration.doctor.finding import FAILS, OPERATE, Finding, Patient
+from orchestration.doctor.finding import FAILS, OPERATE, Finding, Level, Patient
 from orchestration.lib.source_journal import SourceJournal
 from orchestration.settings import ProviderSettings, Settings
 
@@ -115,7 +116,7 @@ def alerts(patient: Patient) -> Finding:
             f"addresses are set; rules: {rules if rules.exists() else 'those shipped'}",
             page="docs/how-to/alerts.md",
         )
-    level = "warning" if patient.settings.source == "live" else "ok"
+    level: Level = "warning" if patient.settings.source == "live" else "ok"
     return Finding(
         level,
         "nobody is told: TIDEMARK_ALERTS_URLS is not set",
@@ -202,7 +203,7 @@ def _answers(urls: tuple[tuple[str, str], ...]) -> dict[str, tuple[str, str]]:
     return found
 
 
-def _dagster_rows(patient: Patient, name: str, query: str) -> list[tuple[object, ...]]:
+def _dagster_rows(patient: Patient, name: str, query: str) -> list[tuple[Any, ...]]:
     """Rows of one of Dagster's SQLite files, opened so that not even its journal is touched; none where it is not there."""
     path = patient.folder.dagster / name
     if not path.exists():
