@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -202,7 +203,7 @@ def _answers(urls: tuple[tuple[str, str], ...]) -> dict[str, tuple[str, str]]:
     return found
 
 
-def _dagster_rows(patient: Patient, name: str, query: str) -> list[tuple[object, ...]]:
+def _dagster_rows(patient: Patient, name: str, query: str) -> list[tuple[Any, ...]]:
     """Rows of one of Dagster's SQLite files, opened so that not even its journal is touched; none where it is not there."""
     path = patient.folder.dagster / name
     if not path.exists():
