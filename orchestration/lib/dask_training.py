@@ -6,7 +6,7 @@ Belongs here: starting or finding the cluster, and one booster on it. Does not: 
 Every worker bins and keeps its part of the rows, so the binned copy, its gradients and histograms are the cluster's; the rows themselves
 are gathered by the run's process first, four bytes a value. Trees are grown on all rows (`tree_learner=data`), but each worker draws
 its own sample of rows for each tree and bins are those of a sample of all parts, so a model is not the one that a single process
-trains: docs/results/distributed.md says how far their predictions are apart.
+trains: tests/distributed/test_dask_training.py holds how far their predictions may be apart.
 """
 
 from __future__ import annotations

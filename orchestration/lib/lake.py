@@ -34,7 +34,7 @@ ALIAS: Final = "warehouse"
 
 EXTENSIONS: Final = ("ducklake", "postgres_scanner", "httpfs")
 MOST_ATTEMPTS: Final = 40
-"""Times something contested is tried. Three writers of one table needed at most 6 (tests/distributed)."""
+"""Times something contested is tried before it fails."""
 
 TURNS: Final = "raw.turns"
 """One row, changed by every transaction that records versions."""

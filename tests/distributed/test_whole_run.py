@@ -1,6 +1,6 @@
 """The weekly job with three processes, a lake on Postgres and landing in an object store, against the embedded run: the same tables.
 
-TIDEMARK_RESULTS=docs/results/distributed.md    also writes the measured part of that page
+DISTRIBUTED_RESULTS=docs/results/distributed.md    also writes the measured part of that page
 """
 
 import os
@@ -90,7 +90,7 @@ def test_three_processes_and_a_lake_make_the_tables_of_the_embedded_run(tmp_path
 
     compared = compare_copies(tmp_path / "embedded" / "published", tmp_path / "spread" / "published")
     at_once = processes_that_wrote(spread_settings["TIDEMARK_DAGSTER_POSTGRES_URL"])
-    if results := os.environ.get("TIDEMARK_RESULTS"):
+    if results := os.environ.get("DISTRIBUTED_RESULTS"):
         Path(results).write_text(measured_page(compared, embedded, spread, at_once))
     assert [each.name for each in compared if not each.is_equal] == []
     assert sum(each.rows_lost for each in compared) == 0
