@@ -90,7 +90,7 @@ def test_parquet_files_hold_all_versions(publish_week, published, warehouse, rec
     grades = pl.read_parquet(published / "parquet" / "learning.trader_grades.parquet")
     assert sorted(grades["version"].unique()) == [1, 2]
     assert {path.name for path in (published / "parquet").iterdir()} == {
-        f"{t.full_name}.parquet" for t in VERSIONED_TABLES
+        f"{name}.parquet" for name in ("quality.unit_versions", *(table.full_name for table in VERSIONED_TABLES))
     }
     assert publication.manifest.files["parquet/learning.trader_grades.parquet"].rows == grades.height == 15
 
