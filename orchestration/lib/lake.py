@@ -26,6 +26,7 @@ import duckdb
 
 from orchestration.lib.errors import TidemarkError
 from orchestration.lib.object_store import s3_secret_sql
+from orchestration.lib.sql_quoting import quoted, sql_text
 from orchestration.settings import LakeSettings, load_settings
 
 SUFFIX: Final = ".ducklake"
@@ -92,13 +93,13 @@ def attach_lake(connection: duckdb.DuckDBPyConnection, *, alias: str, read_only:
     """Attach the lake of the settings to a connection under a name."""
     settings = lake_settings()
     prepare(connection)
-    options = f"data_path {_text(settings.data)}" + (", read_only" if read_only else "")
-    connection.execute(f'attach {_text(attachment(settings))} as "{alias}" ({options})')
+    options = f"data_path {sql_text(settings.data)}" + (", read_only" if read_only else "")
+    connection.execute(f"attach {sql_text(attachment(settings))} as {quoted(alias)} ({options})")
 
 
 def prepare(connection: duckdb.DuckDBPyConnection) -> None:
     """Tell a connection where its extensions are, how it reaches the object store, and how patient it is with other writers."""
-    connection.execute(f"set extension_directory = {_text(str(extension_directory()))}")
+    connection.execute(f"set extension_directory = {sql_text(str(extension_directory()))}")
     connection.execute("load ducklake")
     for setting, value in {"max_retry_count": 60, "retry_wait_ms": 25, "retry_backoff": 1.1}.items():
         connection.execute(f"set ducklake_{setting} = {value}")
@@ -219,7 +220,3 @@ def dbt_variables(warehouse: Path) -> dict[str, str]:
         "DBT_ENV_SECRET_TIDEMARK_LAKE": attachment(settings),
         "TIDEMARK_LAKE_DATA": settings.data,
     }
-
-
-def _text(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

@@ -37,6 +37,7 @@ import pyarrow.parquet as pq
 from orchestration.lib.errors import TidemarkError
 from orchestration.lib.lake import prepare
 from orchestration.lib.object_store import ObjectPath
+from orchestration.lib.sql_quoting import sql_text
 from orchestration.settings import is_set
 
 UNDATED: Final = "undated"
@@ -212,9 +213,9 @@ def read_parquet_sql(files: Iterable[Path], *, filename: bool = False) -> str:
         files: At least one file.
         filename: Whether a column `filename` says where a row lies.
     """
-    quoted = ", ".join("'" + str(path).replace("'", "''") + "'" for path in files)
+    listed = ", ".join(sql_text(str(path)) for path in files)
     named = ", filename = true" if filename else ""
-    return f"read_parquet([{quoted}], union_by_name = true, hive_partitioning = false{named})"
+    return f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false{named})"
 
 
 def flush(path: Path) -> None:

@@ -53,6 +53,7 @@ from orchestration.lib.landing_listing import (
 )
 from orchestration.lib.landing_rows import landed_sql
 from orchestration.lib.quarantine import partitioned_sql
+from orchestration.lib.sql_quoting import sql_text
 from orchestration.sources.datasets import DATASETS, Dataset
 
 LARGEST_BYTES: Final = 128 * 2**20
@@ -234,9 +235,9 @@ def _write(
     marks += [superseded_before] if superseded_before else []
     if marks:
         said[SUPERSEDED_KEY] = max(marks).isoformat()
-    listed = ", ".join(f"'{key}': {_quoted(value)}" for key, value in said.items())
+    listed = ", ".join(f"'{key}': {sql_text(value)}" for key, value in said.items())
     connection.execute(
-        f"COPY ({kept}) TO {_quoted(str(temporary))} "
+        f"COPY ({kept}) TO {sql_text(str(temporary))} "
         f"(FORMAT parquet, COMPRESSION {COMPRESSION}, KV_METADATA {{{listed}}})"
     )
 
@@ -307,7 +308,3 @@ def _count(connection: duckdb.DuckDBPyConnection, rows: str) -> int:
 
 def _instant(moment: datetime) -> str:
     return f"TIMESTAMPTZ '{moment.isoformat()}'"
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

@@ -24,7 +24,8 @@ import duckdb
 
 from orchestration.lib.code_version import code_version
 from orchestration.lib.errors import TidemarkError
-from orchestration.lib.versioned_layout import sql_text, table_ddl, transaction
+from orchestration.lib.sql_quoting import quoted, sql_text
+from orchestration.lib.versioned_layout import table_ddl, transaction
 from orchestration.lib.versioned_tables import VERSIONED_TABLES, VersionedTable
 from orchestration.lib.warehouse import connect, table_exists
 
@@ -71,7 +72,7 @@ def adding(table: str, columns: Mapping[str, str]) -> Callable[[duckdb.DuckDBPyC
         there = column_types(connection, table)
         missing = {name: kind for name, kind in columns.items() if there and name not in there}
         for name, kind in missing.items():
-            connection.execute(f'alter table {table} add column "{name}" {kind}')
+            connection.execute(f"alter table {table} add column {quoted(name)} {kind}")
         return [f"{table}.{name}" for name in missing]
 
     return change
@@ -274,8 +275,10 @@ def _put_in_order(connection: duckdb.DuckDBPyConnection, table: VersionedTable) 
     if there == list(table.columns) or set(there) != set(table.columns):
         return
     aside = f"{table.name}_before_migration"
-    connection.execute(f'alter table {table.sql_name} rename to "{aside}"')
+    connection.execute(f"alter table {table.sql_name} rename to {quoted(aside)}")
     connection.execute(table_ddl(table))
-    columns = ", ".join(f'"{name}"' for name in table.columns)
-    connection.execute(f'insert into {table.sql_name} ({columns}) select {columns} from "{table.schema}"."{aside}"')
-    connection.execute(f'drop table "{table.schema}"."{aside}"')
+    columns = ", ".join(map(quoted, table.columns))
+    connection.execute(
+        f"insert into {table.sql_name} ({columns}) select {columns} from {quoted(table.schema)}.{quoted(aside)}"
+    )
+    connection.execute(f"drop table {quoted(table.schema)}.{quoted(aside)}")

@@ -17,8 +17,8 @@ import polars as pl
 from models_ml.learning.calendar import expires_date
 from orchestration.lib.lake import without_keys
 from orchestration.lib.registry import ModelRegistry
+from orchestration.lib.sql_quoting import sql_text
 from orchestration.lib.training import HEADS
-from orchestration.lib.versioned_layout import sql_text
 
 TABLE = "learning.models"
 

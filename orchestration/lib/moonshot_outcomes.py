@@ -22,7 +22,7 @@ from models_ml.screens.outcomes import OUTCOME_SCHEMA, follow
 from models_ml.screens.record import Record, screen_record
 from orchestration.lib.dex_inputs import dex_closes
 from orchestration.lib.low_cap_inputs import low_cap_weeks, market_closes
-from orchestration.lib.versioned_layout import sql_text
+from orchestration.lib.sql_quoting import sql_text
 from orchestration.lib.written_anew import write_anew
 
 OUTCOMES = "screens.moonshot_outcomes"

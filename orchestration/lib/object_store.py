@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path, PosixPath
 from typing import IO, TYPE_CHECKING, Any, Final, cast
 
+from orchestration.lib.sql_quoting import sql_text
 from orchestration.settings import ObjectStoreSettings, load_settings
 
 if TYPE_CHECKING:
@@ -154,5 +155,5 @@ def s3_secret_sql(settings: ObjectStoreSettings) -> str | None:
     }
     if settings.host:
         values |= {"endpoint": settings.host, "url_style": "path"}
-    told = ", ".join(f"{name} '{value.replace(chr(39), chr(39) * 2)}'" for name, value in values.items())
+    told = ", ".join(f"{name} {sql_text(value)}" for name, value in values.items())
     return f"create or replace secret tidemark (type s3, {told}, use_ssl {str(settings.scheme == 'https').lower()})"

@@ -26,7 +26,8 @@ from orchestration.lib.ledger import LEDGER_COLUMNS, LEDGER_NAME, LEDGER_SCHEMA,
 from orchestration.lib.manifest import ObjectEntry
 from orchestration.lib.portable_views import PortableView, portable_view
 from orchestration.lib.redistribution import NOTHING_LEFT_OUT, LeftOut
-from orchestration.lib.versioned_layout import create_versioned_tables, sql_text
+from orchestration.lib.sql_quoting import quoted, sql_text
+from orchestration.lib.versioned_layout import create_versioned_tables
 from orchestration.lib.versioned_tables import VersionedTable
 
 API_SCHEMA = "api"
@@ -64,11 +65,6 @@ class SourceObject:
     def sql_name(self) -> str:
         """Quoted name for SQL."""
         return f"{quoted(self.schema)}.{quoted(self.name)}"
-
-
-def quoted(identifier: str) -> str:
-    """SQL identifier in double quotes."""
-    return '"' + identifier.replace('"', '""') + '"'
 
 
 @contextmanager

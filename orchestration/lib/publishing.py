@@ -47,12 +47,12 @@ from orchestration.lib.manifest import (
     sha256_of_file,
 )
 from orchestration.lib.migrations import SCHEMA_VERSIONS, SCHEMA_VERSIONS_TABLE
-from orchestration.lib.published_copy import PublishError, attached, build_copy, count_rows, quoted, versioned_order
+from orchestration.lib.published_copy import PublishError, attached, build_copy, count_rows, versioned_order
 from orchestration.lib.redistribution import LeftOut, left_out
 from orchestration.lib.source_health import COVERAGE, HEALTH
 from orchestration.lib.source_state import SourceState, read_source_state
+from orchestration.lib.sql_quoting import quoted, sql_text
 from orchestration.lib.verification import VerificationError, VerifyReport, inspect_chain, verify_chain
-from orchestration.lib.versioned_layout import sql_text
 from orchestration.lib.versioned_tables import VERSIONED_TABLES, VersionedTable
 
 __all__ = [

@@ -17,8 +17,9 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
+from orchestration.lib.sql_quoting import sql_text
 from orchestration.lib.structured_log import LOGS_FOLDER, path_of
-from orchestration.lib.versioned_layout import sql_text, transaction
+from orchestration.lib.versioned_layout import transaction
 
 RUN_STEPS = "quality.run_steps"
 RUN_ROWS = "quality.run_rows"

@@ -11,7 +11,8 @@ from typing import Any
 
 import duckdb
 
-from orchestration.lib.versioned_layout import sql_text, transaction
+from orchestration.lib.sql_quoting import sql_text
+from orchestration.lib.versioned_layout import transaction
 
 VIEWS: Mapping[str, str] = {
     "indices.definitions": "indices",

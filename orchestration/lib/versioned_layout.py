@@ -18,6 +18,7 @@ from orchestration.lib.ledger import (
     LEDGER_SCHEMA,
     LEDGER_SQL_NAME,
 )
+from orchestration.lib.sql_quoting import sql_text
 from orchestration.lib.versioned_tables import (
     NULLABLE_VERSION_COLUMNS,
     VERSION_DESCRIPTIONS,
@@ -119,8 +120,3 @@ def _comment(
         return  # it keeps no comments on columns of views
     for column, text in columns.items():
         connection.execute(f'comment on column {sql_name}."{column}" is {sql_text(text)}')
-
-
-def sql_text(text: str) -> str:
-    """SQL literal of a text; comments take no parameters."""
-    return "'" + text.replace("'", "''") + "'"

@@ -36,8 +36,9 @@ from orchestration.lib.manifest import (
 )
 from orchestration.lib.publishing import HISTORIES
 from orchestration.lib.run_context import BUILDS
+from orchestration.lib.sql_quoting import quoted, sql_text
 from orchestration.lib.verification import record_problems
-from orchestration.lib.versioned_layout import create_versioned_tables, sql_text
+from orchestration.lib.versioned_layout import create_versioned_tables
 from orchestration.lib.versioned_tables import VERSIONED_TABLES, VersionedTable
 
 TEMPORARY = ".restoring-warehouse.duckdb"
@@ -159,7 +160,7 @@ def _take_back(
     columns: list[str],
 ) -> None:
     """Fill a table from its Parquet file, or from the published warehouse where the publication had none of it yet."""
-    listed = ", ".join(f'"{column}"' for column in columns)
+    listed = ", ".join(map(quoted, columns))
     file = f"{PARQUET_FOLDER}/{name}.parquet"
     if file in manifest.files:
         path = _signed(published, manifest, file)
@@ -182,9 +183,11 @@ def _take_history(connection: duckdb.DuckDBPyConnection, published: Path, manife
         return
     schema, _, table = name.partition(".")
     path = _signed(published, manifest, file)
-    connection.execute(f'create schema if not exists "{schema}"')
+    connection.execute(f"create schema if not exists {quoted(schema)}")
     connection.execute(HISTORIES[name])
-    connection.execute(f'insert into "{schema}"."{table}" by name select * from read_parquet({sql_text(str(path))})')
+    connection.execute(
+        f"insert into {quoted(schema)}.{quoted(table)} by name select * from read_parquet({sql_text(str(path))})"
+    )
 
 
 def _note_build(connection: duckdb.DuckDBPyConnection, manifest: Manifest) -> None:
