@@ -1,6 +1,22 @@
 """What is put into SQL besides constants and quoted names: by file, why it may be, and the parts themselves."""
 
 KNOWN_PARTS: dict[str, tuple[str, frozenset[str]]] = {
+    "dbt_project/models/intermediate/int_features.py": (
+        "one query written out in the model",
+        frozenset(["first"]),
+    ),
+    "dbt_project/models/intermediate/int_features_relative.py": (
+        "one query written out in the model",
+        frozenset(["first"]),
+    ),
+    "dbt_project/models/intermediate/int_risk_profile.py": (
+        "one query written out in the model",
+        frozenset(["first"]),
+    ),
+    "dbt_project/models/intermediate/int_texts_scored.py": (
+        "one query written out in the model",
+        frozenset(["first"]),
+    ),
     "docs/notebooks/five_questions.py": (
         "one helper runs the questions written out in the notebook, their values as parameters",
         frozenset(["sql"]),
@@ -16,6 +32,14 @@ KNOWN_PARTS: dict[str, tuple[str, frozenset[str]]] = {
     "orchestration/cleaning_report.py": (
         "constants of the module",
         frozenset(["TOTALS.format(rows=rows)", "sql"]),
+    ),
+    "orchestration/doctor/contents.py": (
+        "one helper runs the queries written out in the checks, on a warehouse opened to read",
+        frozenset(["query"]),
+    ),
+    "orchestration/doctor/service.py": (
+        "one helper runs the queries written out in the checks, on a file opened as immutable",
+        frozenset(["query"]),
     ),
     "orchestration/evaluation/calls.py": (
         "columns and views named in the module",
@@ -93,8 +117,8 @@ KNOWN_PARTS: dict[str, tuple[str, frozenset[str]]] = {
         frozenset(["statement"]),
     ),
     "orchestration/lib/index_kit.py": (
-        "statements written out in the module, one after the other",
-        frozenset(["statement"]),
+        "statements written out in the module, one after the other; in a lake without their key clauses",
+        frozenset(["without_keys(connection, statement)"]),
     ),
     "orchestration/lib/index_prospects.py": (
         "columns and clauses named in the module",
@@ -103,6 +127,10 @@ KNOWN_PARTS: dict[str, tuple[str, frozenset[str]]] = {
     "orchestration/lib/index_weeks.py": (
         "columns and clauses named in the module",
         frozenset(["columns", "condition", "mart"]),
+    ),
+    "orchestration/lib/lake.py": (
+        "a folder quoted by sql_text, settings and numbers written out on the spot, a secret whose values s3_secret_sql has quoted",
+        frozenset(["options", "secret", "setting", "value"]),
     ),
     "orchestration/lib/landing.py": (
         "columns and keys of the registry of datasets, files quoted by read_parquet_sql",
@@ -140,9 +168,13 @@ KNOWN_PARTS: dict[str, tuple[str, frozenset[str]]] = {
         "a table that _quoted has quoted, clauses of the callers' constants",
         frozenset(["order", "shown", "where"]),
     ),
+    "orchestration/lib/migrations.py": (
+        "tables, columns and types of the steps written out in the module and of the registry of versioned tables",
+        frozenset(["column", "columns", "kind", "table", "table_ddl(table)"]),
+    ),
     "orchestration/lib/model_table.py": (
         "tables and columns of declarations in the code",
-        frozenset(["', '.join(layout)", "name"]),
+        frozenset(["name", "without_keys(connection, create)"]),
     ),
     "orchestration/lib/moonshot_outcomes.py": (
         "tables and columns of declarations in the code",
@@ -177,16 +209,20 @@ KNOWN_PARTS: dict[str, tuple[str, frozenset[str]]] = {
         frozenset(["key", "same", "sql"]),
     ),
     "orchestration/lib/raw_views.py": (
-        "sources and datasets of the registry",
-        frozenset(["body", "dataset.name", "dataset.source", "shown"]),
+        "sources and datasets of the registry, and a condition written out in the module",
+        frozenset(["body", "dataset.name", "dataset.source", "lost", "shown"]),
     ),
     "orchestration/lib/reproduce.py": (
         "tables of the catalogue of versioned tables",
-        frozenset(["columns", "current", "warehouse"]),
+        frozenset(["columns", "current"]),
     ),
     "orchestration/lib/run_context.py": (
         "columns and clauses named in the module",
         frozenset(["chosen"]),
+    ),
+    "orchestration/lib/run_history.py": (
+        "tables, columns and types of the module, files quoted by sql_text",
+        frozenset(["layout", "lines", "name", "table"]),
     ),
     "orchestration/lib/source_health.py": (
         "sources and datasets of the registry",
@@ -202,7 +238,7 @@ KNOWN_PARTS: dict[str, tuple[str, frozenset[str]]] = {
     ),
     "orchestration/lib/versioned_layout.py": (
         "tables and columns of declarations in the code",
-        frozenset(["column", "columns", "kind", "lines", "schema", "view"]),
+        frozenset(["_ddl(sql_name, columns, required=required)", "column", "columns", "kind", "schema", "view"]),
     ),
     "orchestration/lib/versions.py": (
         "tables and columns of declarations in the code",
@@ -210,7 +246,15 @@ KNOWN_PARTS: dict[str, tuple[str, frozenset[str]]] = {
     ),
     "orchestration/lib/warehouse.py": (
         "schemas and datasets of registries; an instant as isoformat writes it",
-        frozenset(["after", "as_of.isoformat()", "dataset.name", "dataset.source", "schema"]),
+        frozenset(["after", "as_of.isoformat()", "schema", "view"]),
+    ),
+    "orchestration/lib/warehouse_restore.py": (
+        "columns of the registry of versioned tables, quoted, and statements of the histories, by names of the code and not of a manifest",
+        frozenset(["HISTORIES[name]", "listed"]),
+    ),
+    "orchestration/lib/warehouse_tables.py": (
+        "tables that the code itself has just made in a database of its own",
+        frozenset(["name"]),
     ),
     "orchestration/lib/weekly_inputs.py": (
         "columns and clauses named in the module",
