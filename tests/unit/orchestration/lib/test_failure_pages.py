@@ -19,7 +19,9 @@ NOT_TOLD = {
     # They never leave the part of the program they are raised in.
     "ExpectationSpecError",
     "UnknownDatasetError",
+    "UnreadableEncodingError",
     "UnreadableValueError",
+    "YamlTextError",
 }
 
 
