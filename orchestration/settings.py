@@ -21,6 +21,7 @@ from models_ml.learning.calendar import TUNING_TRIALS_A_YEAR
 from orchestration.lib.errors import TidemarkError
 from orchestration.lib.manifest import PublishFor
 from orchestration.sources.datasets.exchanges import EXCHANGES
+from orchestration.sources.redaction import without_password
 
 SourceKind = Literal["simulated", "archive", "live"]
 
@@ -135,9 +136,7 @@ class LakeSettings(BaseModel):
     @property
     def shown_catalogue(self) -> str:
         """The catalogue without a password."""
-        return re.sub(
-            r"password\s*=\s*\S+", "password=...", self.catalogue.get_secret_value() if self.catalogue else ""
-        )
+        return without_password(self.catalogue.get_secret_value()) if self.catalogue else ""
 
     @model_validator(mode="after")
     def files_have_a_place(self) -> Self:

@@ -28,6 +28,7 @@ from orchestration.lib.errors import TidemarkError
 from orchestration.lib.object_store import s3_secret_sql
 from orchestration.lib.sql_quoting import quoted, sql_text
 from orchestration.settings import LakeSettings, load_settings
+from orchestration.sources.redaction import without_password
 
 SUFFIX: Final = ".ducklake"
 ALIAS: Final = "warehouse"
@@ -90,11 +91,20 @@ def open_lake(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
 
 
 def attach_lake(connection: duckdb.DuckDBPyConnection, *, alias: str, read_only: bool) -> None:
-    """Attach the lake of the settings to a connection under a name."""
+    """Attach the lake of the settings to a connection under a name.
+
+    Raises:
+        LakeError: Settings or extensions are missing.
+        duckdb.Error: The catalogue cannot be reached; without its password, which DuckDB says.
+    """
     settings = lake_settings()
     prepare(connection)
     options = f"data_path {sql_text(settings.data)}" + (", read_only" if read_only else "")
-    connection.execute(f"attach {sql_text(attachment(settings))} as {quoted(alias)} ({options})")
+    try:
+        connection.execute(f"attach {sql_text(attachment(settings))} as {quoted(alias)} ({options})")
+    except duckdb.Error as error:
+        # Its chain is cut: a stack trace would show the text that is taken out here.
+        raise type(error)(without_password(str(error))) from None
 
 
 def prepare(connection: duckdb.DuckDBPyConnection) -> None:
