@@ -246,7 +246,11 @@ def recorded_with(table: VersionedTable, added: Mapping[str, datetime], recorded
         added: Columns that migrations added, each with the instant (`columns_added`).
         recorded_at: When the version was recorded.
     """
-    later = {name for name, at in added.items() if at > recorded_at}
+    return without_columns(table, {name for name, at in added.items() if at > recorded_at})
+
+
+def without_columns(table: VersionedTable, later: set[str]) -> VersionedTable:
+    """The table as it was before it had some of its value columns."""
     if not later:
         return table
     return replace(

@@ -34,6 +34,7 @@ from orchestration.lib.manifest import (
     read_manifest,
     sha256_of_file,
 )
+from orchestration.lib.migrations import migrate, without_columns
 from orchestration.lib.publishing import HISTORIES
 from orchestration.lib.run_context import BUILDS
 from orchestration.lib.sql_quoting import quoted, sql_text
@@ -121,8 +122,9 @@ def restore_warehouse(
     try:
         with duckdb.connect(str(temporary)) as connection:
             connection.execute("set TimeZone = 'UTC'")
-            create_versioned_tables(connection, tables=tables)
-            with_rows = [table for table in tables if table.full_name in newest.versioned_tables]
+            as_published = [_as_published(connection, folder.published, newest, table) for table in tables]
+            create_versioned_tables(connection, tables=as_published)
+            with_rows = [table for table in as_published if table.full_name in newest.versioned_tables]
             for table in with_rows:
                 _take_back(connection, folder.published, newest, table.full_name, table.sql_name, list(table.columns))
             _take_back(connection, folder.published, newest, LEDGER, LEDGER_SQL_NAME, list(LEDGER_COLUMNS))
@@ -137,6 +139,7 @@ def restore_warehouse(
                 )
             versions = _count(connection, LEDGER_SQL_NAME)
             rows = sum(_count(connection, table.sql_name) for table in with_rows)
+            migrate(connection, tables=tables)
             connection.execute("checkpoint")
     except duckdb.Error as error:
         _remove(temporary)
@@ -149,6 +152,18 @@ def restore_warehouse(
     aside = _set_aside(folder.warehouse, now=now)
     temporary.replace(folder.warehouse)
     return Restored(newest, versions, rows, aside)
+
+
+def _as_published(
+    connection: duckdb.DuckDBPyConnection, published: Path, manifest: Manifest, table: VersionedTable
+) -> VersionedTable:
+    """The table with the columns it had in the release that published it: a migration since then may have added some."""
+    file = f"{PARQUET_FOLDER}/{table.full_name}.parquet"
+    if file not in manifest.files:
+        return table
+    path = _signed(published, manifest, file)
+    described = connection.execute(f"select * from read_parquet({sql_text(str(path))}) limit 0").description or []
+    return without_columns(table, set(table.value_columns) - {name for name, *_ in described})
 
 
 def _take_back(

@@ -1,6 +1,7 @@
 """A lost or damaged warehouse gets its recorded versions back from the published copy, and nothing is recorded anew."""
 
 import shutil
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import duckdb
@@ -8,6 +9,7 @@ import pytest
 
 from orchestration.lib.data_folder import DataFolder
 from orchestration.lib.ledger import LEDGER_COLUMNS
+from orchestration.lib.migrations import MIGRATIONS, Migration, adding, migrate
 from orchestration.lib.run_context import last_completed
 from orchestration.lib.verification import verify_chain
 from orchestration.lib.versioned_tables import TRADER_GRADES, VERSIONED_TABLES
@@ -47,6 +49,24 @@ def test_every_version_comes_back_as_it_was_recorded_units_without_rows_included
     assert restored.versions == len(before[0])
     assert restored.rows == sum(map(len, before[1].values()))
     assert {row[5] for row in before[0]} >= {0}, "the case of a unit without rows is among them"
+
+
+def test_what_an_earlier_release_published_comes_back_with_its_columns_and_is_migrated(folder):
+    before = recorded(folder.warehouse)
+    later = replace(
+        TRADER_GRADES,
+        value_columns={**TRADER_GRADES.value_columns, "later_usd": "double"},
+        value_descriptions={**TRADER_GRADES.value_descriptions, "later_usd": "A column of the next release, USD."},
+    )
+    tables = [later if table is TRADER_GRADES else table for table in VERSIONED_TABLES]
+    folder.warehouse.unlink()
+
+    restore_warehouse(folder, now=NOW, tables=tables)
+
+    assert recorded(folder.warehouse) == before
+    step = Migration(len(MIGRATIONS) + 1, "a later column", adding(TRADER_GRADES.full_name, {"later_usd": "double"}))
+    with duckdb.connect(str(folder.warehouse)) as connection:
+        assert migrate(connection, migrations=(*MIGRATIONS, step), tables=tables) == [step]
 
 
 def test_the_damaged_file_is_set_aside_with_its_log(folder):
