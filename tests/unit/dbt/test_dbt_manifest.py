@@ -16,7 +16,7 @@ KEY_TESTS = {"unique", "unique_key"}
 NUMBERS = {"double", "float", "real", "hugeint", "bigint", "integer", "int", "smallint", "tinyint"}
 UNIT = re.compile(
     r"USD|\b[Ff]raction|\b[Ss]hare of|\bratio\b|\b0-1(?:00)?\b|-1 to 1\b|\b[Cc]ount\b|\bpoints\b|Unit - \S"
-    r"|\b[Dd]ays\b|\btokens\b|standard deviations"
+    r"|\b[Dd]ays\b|\btokens\b|standard deviations|\b[Ss]econds\b|\bMB\b"
 )
 
 pytestmark = pytest.mark.skipif(not MANIFEST.exists(), reason="no manifest; make test parses the dbt project first")

@@ -90,16 +90,17 @@ def test_the_venues_of_the_staging_loops_are_those_that_land():
     assert tuple(variables["derivatives"]) == DERIVATIVES
 
 
-@pytest.mark.parametrize("rebuilt_from", [date(1900, 1, 1), date(2025, 1, 6)])
-def test_a_run_leaves_them_out(tmp_path: Path, rebuilt_from: date):
+@pytest.mark.parametrize("first", [date(1900, 1, 1), date(2025, 1, 6)])
+def test_a_run_leaves_them_out(tmp_path: Path, first: date):
     from orchestration.defs.warehouse.assets import run_dbt
+    from orchestration.lib.resources import RebuiltDays
 
     dbt = Recorder()
 
-    run_dbt(None, dbt, DataFolder(tmp_path), as_of=datetime(2025, 1, 6, tzinfo=UTC), rebuilt_from=rebuilt_from)
+    run_dbt(None, dbt, DataFolder(tmp_path), as_of=datetime(2025, 1, 6, tzinfo=UTC), rebuilt=RebuiltDays(first))
 
     assert dbt.arguments[:3] == ["build", "--exclude-resource-type", "unit_test"]
-    assert ("--full-refresh" in dbt.arguments) == (rebuilt_from.year == 1900)
+    assert ("--full-refresh" in dbt.arguments) == (first.year == 1900)
 
 
 @pytest.mark.skipif(not MANIFEST.exists(), reason="no manifest; make test parses the dbt project first")
