@@ -144,7 +144,7 @@ def guarded(work: Callable[[], int]) -> int:
         if why is None:
             raise
         return _said(
-            f"{why}; mend that and run again, what was published before stays; more: {help_for(error)}", FAILED
+            f"{why}; mend that and run again, what was published before stays; more: {help_for(OSError())}", FAILED
         )
 
 

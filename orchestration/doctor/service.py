@@ -23,9 +23,14 @@ NOT_SETTINGS = frozenset(
     {
         "TIDEMARK_AS_OF_INSTANT",
         "TIDEMARK_DAGSTER_DIR",
+        "TIDEMARK_DBT_TARGET",
+        "TIDEMARK_LAKE_DATA",
         "TIDEMARK_QUIET",
         "TIDEMARK_REBUILT_FROM",
+        "TIDEMARK_SERVING",
         "TIDEMARK_SHARED_DATA",
+        "TIDEMARK_TOUCHED",
+        "TIDEMARK_UI_HOST",
         "TIDEMARK_UI_PORT",
         "TIDEMARK_WAREHOUSE",
     }

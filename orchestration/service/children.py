@@ -60,12 +60,13 @@ def start(arguments: Sequence[str], *, name: str) -> subprocess.Popen[bytes]:
 def _relay(name: str, stream: IO[bytes], to: TextIO) -> None:
     """Pass lines on whole, so that those of several programs do not mix; colours are for terminals."""
     is_terminal = to.isatty()
-    for line in stream:
-        text = line.decode(errors="replace").rstrip("\n")
-        if DULL.search(COLOUR.sub("", text)):
-            continue
-        to.write(f"{name}: {text if is_terminal else COLOUR.sub('', text)}\n")
-        to.flush()
+    with stream:
+        for line in stream:
+            text = line.decode(errors="replace").rstrip("\n")
+            if DULL.search(COLOUR.sub("", text)):
+                continue
+            to.write(f"{name}: {text if is_terminal else COLOUR.sub('', text)}\n")
+            to.flush()
 
 
 def _end_with_parent() -> None:

@@ -170,7 +170,8 @@ def test_a_full_disk_that_sqlite_meets_is_one_line(capsys):
 
     assert cli.guarded(work) == cli.FAILED
     assert capsys.readouterr().err == (
-        "tidemark: No space left on device: the data folder; mend that and run again, what was published before stays\n"
+        "tidemark: No space left on device: the data folder; mend that and run again, what was published before stays; "
+        "more: docs/how-to/when-it-fails.md#the-disk-is-full-or-read-only\n"
     )
 
 

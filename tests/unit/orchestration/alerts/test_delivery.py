@@ -138,7 +138,9 @@ def test_what_could_not_be_sent_for_two_weeks_is_given_up(published, sender):
 
     published.tell(sender, now=NOW + GIVEN_UP_AFTER + timedelta(hours=1))
 
-    assert [title.split(":")[0] for _, title, _ in sender.sent] == ["A week is late"], "two weeks later, and no old call"
+    assert [title.split(":")[0] for _, title, _ in sender.sent] == ["A week is late"], (
+        "two weeks later, and no old call"
+    )
 
 
 def test_an_address_that_is_added_hears_no_old_news(published, sender):
