@@ -166,6 +166,8 @@ DERIVED = frozenset(
         *(f"marts.{name}" for name in ("fct_sector_rotation_daily", "fct_sentiment_daily", "fct_token_events_daily")),
         *(f"marts.{name}" for name in ("fct_sentiment_market_daily", "fct_unlock_months")),
         *(f"quality.{name}" for name in ("builds", "day_conventions", "source_coverage", "source_health")),
+        *(f"quality.{name}" for name in ("run_rows", "run_steps", "schema_versions")),
+        *(f"api.{name}" for name in ("run_history", "run_rows")),
     }
 )
 """Tables and views of our own figures alone. Versioned tables are so by their nature, but for the columns in `CALLS`."""

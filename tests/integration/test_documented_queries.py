@@ -44,11 +44,13 @@ def test_a_query_of_the_documentation_runs_and_finds_something(first, place):
 
 @pytest.mark.parametrize("place", COMMANDS)
 def test_a_command_that_asks_the_published_copy_prints_an_answer(first, place):
-    highest = first.query(HIGHEST)
+    command = COMMANDS[place]
+    # The structured logs name steps, the copy tokens.
+    expected = "dbt_marts" if "/logs/" in command.text else first.query(HIGHEST).item()
 
-    printed = COMMANDS[place].run(first.folder)
+    printed = command.run(first.folder)
 
-    assert highest.item() in printed
+    assert expected in printed
 
 
 @pytest.fixture(scope="module")

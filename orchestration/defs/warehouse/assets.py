@@ -18,6 +18,7 @@ from orchestration.lib.data_folder import DataFolder
 from orchestration.lib.dbt_checks import RUN_RESULTS, contract_checks, described_check, read_run_results
 from orchestration.lib.dbt_translator import MANIFEST, WarehouseTranslator, words_of_columns
 from orchestration.lib.metadata import read_layout, table_columns, table_metadata
+from orchestration.lib.migrations import migrate
 from orchestration.lib.published_checks import judge_mart, mart_check_spec
 from orchestration.lib.resources import (
     EVERY_DAY,
@@ -54,6 +55,7 @@ def prepare_build(warehouse: Warehouse, week: Week, run_id: str) -> tuple[RunCon
     with warehouse.connect() as connection:
         with transaction(connection):  # else each of hundreds of comments is a snapshot of a lake
             create_schemas(connection)
+            migrate(connection)  # of a lake, and the record of a warehouse that is made now
             create_versioned_tables(connection)
             create_written_tables(connection, API_COLUMNS)
             create_raw_views(connection, folder.landing, input_cutoff=cutoff)
