@@ -66,13 +66,13 @@ priced as (
 select
     carried.token_id,
     carried.market_date,
-    sum(value) filter (where metric = 'tvl_usd') as protocol_tvl_usd,
-    sum(value) filter (where metric = 'chain_tvl_usd') as chain_tvl_usd,
-    sum(value) filter (where metric = 'fees_usd') as fees_usd,
-    sum(value) filter (where metric = 'revenue_usd') as revenue_usd,
-    sum(value) filter (where metric = 'dex_volume_usd') as dex_volume_usd,
+    sum(carried.value) filter (where carried.metric = 'tvl_usd') as protocol_tvl_usd,
+    sum(carried.value) filter (where carried.metric = 'chain_tvl_usd') as chain_tvl_usd,
+    sum(carried.value) filter (where carried.metric = 'fees_usd') as fees_usd,
+    sum(carried.value) filter (where carried.metric = 'revenue_usd') as revenue_usd,
+    sum(carried.value) filter (where carried.metric = 'dex_volume_usd') as dex_volume_usd,
     -- A value that is carried on would have been known as late as one of its own day.
-    max(available_at + (market_date - metric_date) * interval 1 day) as available_at
+    max(carried.available_at + (carried.market_date - carried.metric_date) * interval 1 day) as available_at
 from carried
 inner join priced on carried.token_id = priced.token_id and carried.market_date >= priced.first_date
 group by carried.token_id, carried.market_date
