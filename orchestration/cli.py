@@ -32,6 +32,7 @@ OUT_OF_OUR_HANDS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
 REFUSALS_IN_WORDS = {
     "database or disk is full": "No space left on device",
     "No space left on device": "No space left on device",
+    "disk I/O error": "No space left on device, or a disk that is damaged",
     "attempt to write a readonly database": "Read-only file system",
     "Read-only file system": "Read-only file system",
 }
