@@ -159,18 +159,25 @@ def test_a_run_is_told_to_be_quiet(folder, monkeypatch):
     assert told == [False, True]
 
 
-def test_a_full_disk_that_sqlite_meets_is_one_line(capsys):
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ("database or disk is full", "No space left on device"),
+        ("disk I/O error", "No space left on device, or a disk that is damaged"),
+    ],
+)
+def test_a_full_disk_that_sqlite_meets_is_one_line(capsys, said, why):
     """Dagster's records lie in SQLite, whose error has no errno; found by the drill of the full disk."""
 
     def work():
         try:
-            raise sqlite3.OperationalError("database or disk is full")
+            raise sqlite3.OperationalError(said)
         except sqlite3.OperationalError as error:
             raise RuntimeError("(sqlite3.OperationalError) something") from error
 
     assert cli.guarded(work) == cli.FAILED
     assert capsys.readouterr().err == (
-        "tidemark: No space left on device: the data folder; mend that and run again, what was published before stays; "
+        f"tidemark: {why}: the data folder; mend that and run again, what was published before stays; "
         "more: docs/how-to/when-it-fails.md#the-disk-is-full-or-read-only\n"
     )
 
