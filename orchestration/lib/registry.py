@@ -52,7 +52,7 @@ class ModelRegistry:
         folder = self._folder(head, refit)
         if not (folder / CARD).exists():
             return None
-        card = json.loads((folder / CARD).read_text())
+        card = _card(folder / CARD)
         if "constants" not in card:
             raise RegistryError(
                 f"{folder}: the model was frozen by an earlier release, whose models this one cannot apply; move {self.root} away, "
@@ -62,9 +62,7 @@ class ModelRegistry:
             head=head,
             refit=refit,
             boosters={
-                name: (folder / f"{name}.txt").read_text()
-                for name in card["boosters"]
-                if (folder / f"{name}.txt").exists()
+                name: _text(folder / f"{name}.txt") for name in card["boosters"] if (folder / f"{name}.txt").exists()
             },
             columns=tuple(card["columns"]),
             training_weeks=(
@@ -128,7 +126,7 @@ class ModelRegistry:
 
     def version(self, head: str, refit: date) -> str:
         """Version of a frozen model, without reading its trees."""
-        return str(json.loads((self._folder(head, refit) / CARD).read_text())["version"])
+        return str(_card(self._folder(head, refit) / CARD)["version"])
 
     def profile(self, head: str, refit: date) -> pl.DataFrame | None:
         """What the columns of a model looked like in its training; None where an earlier release froze it.
@@ -137,11 +135,11 @@ class ModelRegistry:
             RegistryError: The file is missing or is not the one written beside the model.
         """
         folder = self._folder(head, refit)
-        frozen = json.loads((folder / CARD).read_text()).get("profile_sha256")
+        frozen = _card(folder / CARD).get("profile_sha256")
         if frozen is None:
             return None
         path = folder / PROFILE
-        text = path.read_text() if path.exists() else ""
+        text = _text(path) if path.exists() else ""
         if hashlib.sha256(text.encode()).hexdigest() != frozen:
             raise RegistryError(
                 f"{path} {'was changed' if text else 'is missing'} since the model was frozen; restore the folder from a backup, or "
@@ -159,7 +157,7 @@ class ModelRegistry:
 
     def cards(self) -> list[dict[str, Any]]:
         """The cards of all frozen models, by head and refit date."""
-        return [json.loads(card.read_text()) for card in sorted(self.root.glob(f"*/*/{CARD}"))]
+        return [_card(card) for card in sorted(self.root.glob(f"*/*/{CARD}"))]
 
     def fingerprint(self) -> str:
         """sha256 over the versions of all frozen models."""
@@ -178,3 +176,28 @@ def _write(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
+
+
+def _text(path: Path) -> str:
+    """A file as text; bytes that are no UTF-8 become another text, which the hash tells."""
+    return path.read_text(encoding="utf-8", errors="replace")
+
+
+def _card(path: Path) -> dict[str, Any]:
+    """The card of a model.
+
+    Raises:
+        RegistryError: It is no JSON object.
+    """
+    try:
+        card = json.loads(_text(path))
+    except ValueError as error:
+        raise RegistryError(
+            f"{path}: the card of a model cannot be read ({error}); restore {path.parent} from a backup, or delete it to train the "
+            "refit again (its weeks then show another model_version)"
+        ) from error
+    if not isinstance(card, dict):
+        raise RegistryError(
+            f"{path}: the card of a model is no JSON object; restore {path.parent} from a backup, or delete it"
+        )
+    return card

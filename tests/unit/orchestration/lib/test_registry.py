@@ -76,3 +76,16 @@ def test_a_model_of_an_earlier_release_scores_on_without_data_hash_and_profile(r
     assert model.data_hash == ""
     assert model.version == MODEL.version
     assert registry.profile("trader", REFIT) is None
+
+
+@pytest.mark.parametrize(("name", "place"), [("{booster}.txt", 0), (CARD, 0), (CARD, 20)])
+def test_a_damaged_byte_that_is_no_character_is_an_error_that_names_the_model(registry, name, place):
+    """Found by the drill of a corrupt model file."""
+    folder = registry.freeze(MODEL)
+    path = folder / name.format(booster=next(iter(MODEL.boosters)))
+    content = bytearray(path.read_bytes())
+    content[place] ^= 0xFF
+    path.write_bytes(content)
+
+    with pytest.raises(RegistryError, match=str(folder)):
+        registry.load("trader", REFIT)
