@@ -69,7 +69,7 @@ __all__ = [
 
 TEMPORARY_PREFIX = ".publishing-"
 
-HISTORIES: Mapping[str, str] = MappingProxyType(
+PUBLISHED_HISTORIES: Mapping[str, str] = MappingProxyType(
     {
         "indices.definition_versions": DEFINITION_VERSIONS,
         "quality.source_coverage": COVERAGE,
@@ -267,7 +267,7 @@ def _write_records(warehouse_path: Path, published_dir: Path) -> dict[str, tuple
             ).fetchall()
         }
         wanted = {f"{LEDGER_SCHEMA}.{LEDGER_NAME}": LEDGER_SQL_NAME}
-        wanted |= {name: ".".join(map(quoted, name.split("."))) for name in HISTORIES}
+        wanted |= {name: ".".join(map(quoted, name.split("."))) for name in PUBLISHED_HISTORIES}
         for name, sql_name in wanted.items():
             if name not in found:
                 continue

@@ -35,7 +35,7 @@ from orchestration.lib.manifest import (
     sha256_of_file,
 )
 from orchestration.lib.migrations import migrate, without_columns
-from orchestration.lib.publishing import HISTORIES
+from orchestration.lib.publishing import PUBLISHED_HISTORIES
 from orchestration.lib.run_context import BUILDS
 from orchestration.lib.sql_quoting import quoted, sql_text
 from orchestration.lib.verification import record_problems
@@ -128,7 +128,7 @@ def restore_warehouse(
             for table in with_rows:
                 _take_back(connection, folder.published, newest, table.full_name, table.sql_name, list(table.columns))
             _take_back(connection, folder.published, newest, LEDGER, LEDGER_SQL_NAME, list(LEDGER_COLUMNS))
-            for name in HISTORIES:
+            for name in PUBLISHED_HISTORIES:
                 _take_history(connection, folder.published, newest, name)
             _note_build(connection, newest)
             problems = record_problems(connection, manifests, tables=with_rows)
@@ -199,7 +199,7 @@ def _take_history(connection: duckdb.DuckDBPyConnection, published: Path, manife
     schema, _, table = name.partition(".")
     path = _signed(published, manifest, file)
     connection.execute(f"create schema if not exists {quoted(schema)}")
-    connection.execute(HISTORIES[name])
+    connection.execute(PUBLISHED_HISTORIES[name])
     connection.execute(
         f"insert into {quoted(schema)}.{quoted(table)} by name select * from read_parquet({sql_text(str(path))})"
     )

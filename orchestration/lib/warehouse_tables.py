@@ -19,7 +19,8 @@ from orchestration.lib.market_tables import create_market_tables
 from orchestration.lib.migrations import SchemaError
 from orchestration.lib.model_table import create_model_table
 from orchestration.lib.moonshot_outcomes import create_outcome_tables
-from orchestration.lib.run_history import create_run_history
+from orchestration.lib.publishing import PUBLISHED_HISTORIES
+from orchestration.lib.run_history import RUN_ROWS, RUN_STEPS, create_run_history
 from orchestration.lib.source_health import create_health_tables
 from orchestration.lib.table_comments import comment_tables
 from orchestration.lib.warehouse import create_schemas
@@ -28,16 +29,7 @@ INDEX_DEFINITIONS = """create table if not exists indices.definitions
     (index_id varchar primary key, name varchar, kind varchar, methodology varchar, first_date date, last_date date)"""
 
 
-HISTORIES = frozenset(
-    {
-        "quality.check_results",
-        "quality.run_rows",
-        "quality.run_steps",
-        "quality.source_coverage",
-        "quality.source_health",
-        "indices.definition_versions",
-    }
-)
+HISTORIES = frozenset({"quality.check_results", RUN_ROWS, RUN_STEPS, *PUBLISHED_HISTORIES})
 """Tables whose rows no later run could write again; all others made here follow wholly from what is recorded and landed."""
 
 

@@ -250,7 +250,7 @@ KNOWN_PARTS: dict[str, tuple[str, frozenset[str]]] = {
     ),
     "orchestration/lib/warehouse_restore.py": (
         "columns of the registry of versioned tables, quoted, and statements of the histories, by names of the code and not of a manifest",
-        frozenset(["HISTORIES[name]", "listed"]),
+        frozenset(["PUBLISHED_HISTORIES[name]", "listed"]),
     ),
     "orchestration/lib/warehouse_tables.py": (
         "tables that the code itself has just made in a database of its own",
