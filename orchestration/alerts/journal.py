@@ -9,7 +9,6 @@ Belongs here: the file, and which events are new, withdrawn, due. Does not: addr
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -19,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from orchestration.alerts.errors import AlertsError
 from orchestration.alerts.events import MARKET_KINDS, Event, Fact
+from orchestration.lib.whole_file import write_whole
 
 NAME: Final = "alerts_journal.json"
 LOCK_NAME: Final = "alerts.lock"
@@ -102,13 +102,7 @@ class Journal(BaseModel):
 
     def write(self, root: Path) -> None:
         """Replace the file; it is whole at any instant."""
-        path = root / NAME
-        temporary = path.with_suffix(".tmp")
-        with temporary.open("wb") as stream:
-            stream.write(self.model_dump_json(indent=1).encode())
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
+        write_whole(root / NAME, self.model_dump_json(indent=1), is_durable=True)
 
     def recover(self) -> int:
         """Mark what was under way when a process ended; returns how many deliveries that are."""

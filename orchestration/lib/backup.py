@@ -30,6 +30,7 @@ from orchestration.lib.errors import TidemarkError
 from orchestration.lib.manifest import published_week
 from orchestration.lib.run_lock import RunLock, RunLockedError
 from orchestration.lib.warehouse import connect
+from orchestration.lib.whole_file import write_whole
 
 BACKUP_NAME: Final = "backup.json"
 DATA_NAME: Final = "data"
@@ -134,9 +135,7 @@ def make_backup(
     backup = Backup(
         made_at=datetime.now(UTC), kind=kind, week=week, files={name: copied[name][1] for name in sorted(copied)}
     )
-    temporary = target / f".{BACKUP_NAME}"
-    temporary.write_text(backup.model_dump_json(indent=1) + "\n")
-    temporary.replace(target / BACKUP_NAME)
+    write_whole(target / BACKUP_NAME, backup.model_dump_json(indent=1) + "\n")
     return backup
 
 

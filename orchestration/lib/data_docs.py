@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestration.lib.expectations import SuiteResult
+from orchestration.lib.whole_file import write_whole
 from orchestration.lib.whole_folder import replaced_folder
 
 VALIDATIONS = "validations"
@@ -70,10 +71,8 @@ def keep_validation(root: Path, result: SuiteResult) -> None:
         return
     folder = root / VALIDATIONS
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{_slug(result.name)}.json"
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps({"rows": result.rows, **result.document}, default=str), encoding="utf-8")
-    temporary.replace(path)
+    document = json.dumps({"rows": result.rows, **result.document}, default=str)
+    write_whole(folder / f"{_slug(result.name)}.json", document)
 
 
 def write_data_docs(root: Path, published: Path) -> DataDocs | None:

@@ -16,6 +16,7 @@ from typing import Literal
 
 from orchestration.lib.errors import TidemarkError
 from orchestration.lib.object_store import ObjectPath
+from orchestration.lib.whole_file import write_whole
 from orchestration.settings import is_set, load_settings
 from orchestration.sources.json_text import read_json
 
@@ -138,9 +139,7 @@ class DataFolder:
             ) from None
 
     def _remember(self, content: Mapping[str, str]) -> None:
-        temporary = self.marker.with_suffix(".tmp")
-        temporary.write_text(json.dumps(content, indent=2) + "\n")
-        temporary.replace(self.marker)
+        write_whole(self.marker, json.dumps(content, indent=2) + "\n")
 
 
 def _can_be_written(folder: Path) -> bool:

@@ -28,6 +28,7 @@ from models_ml.indices.state import IndexState
 from orchestration.lib.index_weeks import IndexWeeks, state_after
 from orchestration.lib.lake import without_keys
 from orchestration.lib.run_context import RunContext
+from orchestration.lib.whole_file import write_whole
 from orchestration.lib.written_anew import write_anew
 
 DEFINITION_VERSIONS = """create table if not exists indices.definition_versions
@@ -189,9 +190,7 @@ def write_documents(warehouse: Path, published: Path) -> Documents:
         path = folder / name
         if path.exists() and path.read_text(encoding="utf-8") == text:
             continue
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
+        write_whole(path, text)
         written += 1
     return Documents(folder, len(texts), written)
 

@@ -38,6 +38,7 @@ from orchestration.lib.errors import TidemarkError
 from orchestration.lib.lake import prepare
 from orchestration.lib.object_store import ObjectPath
 from orchestration.lib.sql_quoting import sql_text
+from orchestration.lib.whole_file import flush
 from orchestration.settings import is_set
 
 UNDATED: Final = "undated"
@@ -216,15 +217,6 @@ def read_parquet_sql(files: Iterable[Path], *, filename: bool = False) -> str:
     listed = ", ".join(sql_text(str(path)) for path in files)
     named = ", filename = true" if filename else ""
     return f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false{named})"
-
-
-def flush(path: Path) -> None:
-    """Make a file or the entries of a folder durable."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _move(temporary: Path, path: Path) -> None:

@@ -20,7 +20,6 @@ Belongs here: the order of writing, and what counts as changed. Does not: buildi
 manifest's layout (`manifest.py`), checking a published folder (`verification.py`). The caller holds the run lock.
 """
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
@@ -54,6 +53,7 @@ from orchestration.lib.source_state import SourceState, read_source_state
 from orchestration.lib.sql_quoting import quoted, sql_text
 from orchestration.lib.verification import VerificationError, VerifyReport, inspect_chain, verify_chain
 from orchestration.lib.versioned_tables import VERSIONED_TABLES, VersionedTable
+from orchestration.lib.whole_file import flush
 
 __all__ = [
     "Publication",
@@ -233,14 +233,14 @@ def _write_files(
     rows[WAREHOUSE_NAME] = sum(entry.rows or 0 for entry in objects.values())
     files = {}
     for name, path in temporary.items():
-        _sync(path)
+        flush(path)
         files[name] = FileEntry(sha256=sha256_of_file(path), size_bytes=path.stat().st_size, rows=rows[name])
     # The warehouse last: once it is the new one, the Parquet files beside it are too.
     for name in sorted(temporary, key=lambda name: name == WAREHOUSE_NAME):
         temporary[name].replace(published_dir / name)
         report_step(f"renamed {name}")
-    _sync(published_dir / PARQUET_FOLDER)
-    _sync(published_dir)
+    flush(published_dir / PARQUET_FOLDER)
+    flush(published_dir)
     before = _newest_sha256(published_dir) if previous else None
     return _manifest(previous, source, info=info, files=files, objects=objects, without=without, before=before)
 
@@ -321,15 +321,6 @@ def _newest_sha256(published_dir: Path) -> str:
 def _write_atomically(path: Path, content: bytes) -> None:
     temporary = path.with_name(f"{TEMPORARY_PREFIX}{path.name}")
     temporary.write_bytes(content)
-    _sync(temporary)
+    flush(temporary)
     temporary.replace(path)
-    _sync(path.parent)
-
-
-def _sync(path: Path) -> None:
-    """Flush a file or a folder to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    flush(path.parent)

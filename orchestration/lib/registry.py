@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from models_ml.learning.calendar import newest_refit
 from models_ml.learning.frozen_model import FrozenModel
 from models_ml.learning.training_profile import PROFILE_SCHEMA
 from orchestration.lib.errors import TidemarkError
+from orchestration.lib.whole_file import write_whole
 
 CARD = "model.json"
 REFERENCE = "reference_scores.parquet"
@@ -111,7 +111,7 @@ class ModelRegistry:
             return folder
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in model.boosters.items():
-            _write(folder / f"{name}.txt", text)
+            write_whole(folder / f"{name}.txt", text, is_durable=True)
         if reference is not None:
             temporary = folder / f"{REFERENCE}.tmp"
             reference.write_parquet(temporary)
@@ -119,9 +119,9 @@ class ModelRegistry:
         card = model.card()
         if profile is not None:
             text = json.dumps(profile.to_dicts(), indent=1) + "\n"
-            _write(folder / PROFILE, text)
+            write_whole(folder / PROFILE, text, is_durable=True)
             card |= {"profile_sha256": hashlib.sha256(text.encode()).hexdigest()}
-        _write(folder / CARD, json.dumps(card, indent=2) + "\n")
+        write_whole(folder / CARD, json.dumps(card, indent=2) + "\n", is_durable=True)
         return folder
 
     def version(self, head: str, refit: date) -> str:
@@ -166,16 +166,6 @@ class ModelRegistry:
 
     def _folder(self, head: str, refit: date) -> Path:
         return self.root / head / refit.isoformat()
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a text whole or not at all."""
-    temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 def _text(path: Path) -> str:

@@ -25,6 +25,8 @@ from typing import Self
 
 from filelock import Timeout, UnixFileLock
 
+from orchestration.lib.whole_file import write_whole
+
 LOCK_NAME = "run.lock"
 HOLDER_NAME = "run.holder.json"
 LONGEST_COMMAND = 200
@@ -219,9 +221,7 @@ class RunLock:
             "command": self._command,
             "started_at": self._clock().astimezone(UTC).isoformat(),
         }
-        temporary = self.holder_path.with_name(f".{HOLDER_NAME}")
-        temporary.write_text(json.dumps(content), encoding="utf-8")
-        temporary.replace(self.holder_path)
+        write_whole(self.holder_path, json.dumps(content))
         if self._on_acquired:
             self._on_acquired(died)
 

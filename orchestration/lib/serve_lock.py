@@ -19,6 +19,7 @@ from pathlib import Path
 from filelock import Timeout, UnixFileLock
 
 from orchestration.lib.errors import TidemarkError
+from orchestration.lib.whole_file import write_whole
 
 LOCK_NAME = "serve.lock"
 HOLDER_NAME = "serve.json"
@@ -69,9 +70,7 @@ def serving(root: Path, *, port: int) -> Iterator[None]:
         raise _refusal(root) from None
     try:
         content = {"pid": os.getpid(), "port": port, "started_at": datetime.now(UTC).isoformat()}
-        temporary = root / f".{HOLDER_NAME}"
-        temporary.write_text(json.dumps(content))
-        temporary.replace(root / HOLDER_NAME)
+        write_whole(root / HOLDER_NAME, json.dumps(content))
         yield
     finally:
         (root / HOLDER_NAME).unlink(missing_ok=True)
