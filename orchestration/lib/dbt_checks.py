@@ -21,6 +21,8 @@ from orchestration.lib.check_results import COLUMN, CONTRACT, HOLDS, ROWS, SAMPL
 from orchestration.lib.dbt_translator import words_of_test
 from orchestration.lib.expectations import plain
 from orchestration.lib.metadata import markdown_table
+from orchestration.lib.sql_quoting import table_quoted
+from orchestration.lib.warehouse import count_rows
 
 SHOWN_ROWS = 10
 RUN_RESULTS = "run_results.json"
@@ -68,7 +70,7 @@ def described_check(
     if tested is not None and result.get("status") in ("pass", "fail", "warn"):
         name = f"{tested['schema']}.{tested['name']}"
         if name not in row_counts:
-            row_counts[name] = _count(connection, tested)
+            row_counts[name] = count_rows(connection, table_quoted(name))
         more[ROWS] = row_counts[name]
     if result.get("status") in ("fail", "warn") and result.get("compiled_code"):
         rows = connection.sql(f"select * from (\n{result['compiled_code']}\n) limit {SHOWN_ROWS}").pl()
@@ -112,8 +114,3 @@ def contract_checks(
             severity=dg.AssetCheckSeverity.ERROR,
             metadata={name: dg.MetadataValue.text(str(value)) for name, value in facts.items()},
         )
-
-
-def _count(connection: duckdb.DuckDBPyConnection, node: Mapping[str, Any]) -> int:
-    row = connection.execute(f'select count(*) from "{node["schema"]}"."{node["name"]}"').fetchone()
-    return int(row[0]) if row else 0

@@ -54,6 +54,7 @@ from orchestration.lib.landing_listing import (
 from orchestration.lib.landing_rows import landed_sql
 from orchestration.lib.quarantine import partitioned_sql
 from orchestration.lib.sql_quoting import sql_text
+from orchestration.lib.warehouse import count_rows
 from orchestration.sources.datasets import DATASETS, Dataset
 
 LARGEST_BYTES: Final = 128 * 2**20
@@ -152,7 +153,7 @@ def _compact_folder(
     for year, members in _by_year(files).items():
         kept = _kept_sql(folder, files, members, limits)
         with connect(threads=2) as connection:
-            surplus = _count(connection, _source_sql(folder, members)) - _count(connection, f"({kept})")
+            surplus = count_rows(connection, _source_sql(folder, members)) - count_rows(connection, f"({kept})")
             if len(members) < 2 and not surplus:
                 continue
             report(f"{folder}: {len(members)} files of {year} become one")
@@ -299,11 +300,6 @@ def _path(member: Path | CompactedFile) -> Path:
 
 def _size(files: DatasetFiles) -> int:
     return sum(path.stat().st_size for path in files.live)
-
-
-def _count(connection: duckdb.DuckDBPyConnection, rows: str) -> int:
-    row = connection.execute(f"SELECT count(*) FROM {rows}").fetchone()
-    return int(row[0]) if row else 0
 
 
 def _instant(moment: datetime) -> str:

@@ -16,7 +16,9 @@ import duckdb
 import polars as pl
 
 from orchestration.lib.landing import Load
+from orchestration.lib.sql_quoting import table_quoted
 from orchestration.lib.versioned_tables import VERSION_COLUMNS
+from orchestration.lib.warehouse import count_rows
 from orchestration.sources.datasets import Dataset
 
 PREVIEW_ROWS = 8
@@ -83,9 +85,11 @@ def table_metadata(
     order_by = order_by or (f'"{newest}" desc' if newest else "")
     order = f"order by {order_by}" if order_by else ""
     shown = ", ".join(f'"{column}"' for column, _, _ in columns if column not in BOOKKEEPING)
-    preview = connection.execute(f"select {shown} from {_quoted(name)} where {where} {order} limit {PREVIEW_ROWS}").pl()
+    preview = connection.execute(
+        f"select {shown} from {table_quoted(name)} where {where} {order} limit {PREVIEW_ROWS}"
+    ).pl()
     return {
-        "dagster/row_count": _count(connection, name),
+        "dagster/row_count": count_rows(connection, table_quoted(name)),
         "dagster/column_schema": dg.TableSchema(
             columns=[dg.TableColumn(column, type=kind, description=comment) for column, kind, comment in columns]
         ),
@@ -113,18 +117,8 @@ def table_columns(
         )
     }
     if name in layout.tables:
-        shown["dagster/row_count"] = _count(connection, name)
+        shown["dagster/row_count"] = count_rows(connection, table_quoted(name))
     return shown
-
-
-def _count(connection: duckdb.DuckDBPyConnection, name: str) -> int:
-    row = connection.execute(f"select count(*) from {_quoted(name)}").fetchone()
-    return int(row[0]) if row else 0
-
-
-def _quoted(name: str) -> str:
-    schema, table = name.split(".")
-    return f'"{schema}"."{table}"'
 
 
 def landed_metadata(loads: Sequence[Load], dataset: Dataset) -> dict[str, Any]:

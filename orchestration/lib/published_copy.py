@@ -29,6 +29,7 @@ from orchestration.lib.redistribution import NOTHING_LEFT_OUT, LeftOut
 from orchestration.lib.sql_quoting import quoted, sql_text
 from orchestration.lib.versioned_layout import create_versioned_tables
 from orchestration.lib.versioned_tables import VersionedTable
+from orchestration.lib.warehouse import count_rows
 
 API_SCHEMA = "api"
 TABLE_SCHEMAS = ("marts", LEDGER_SCHEMA)
@@ -395,9 +396,3 @@ def _contents(connection: duckdb.DuckDBPyConnection) -> dict[str, ObjectEntry]:
         rows = count_rows(connection, f"{quoted(schema)}.{quoted(name)}") if kind == "table" else None
         contents[f"{schema}.{name}"] = ObjectEntry(kind="table" if kind == "table" else "view", rows=rows)
     return contents
-
-
-def count_rows(connection: duckdb.DuckDBPyConnection, sql_name: str) -> int:
-    """Number of rows of a table."""
-    row = connection.execute(f"select count(*) from {sql_name}").fetchone()
-    return int(row[0]) if row else 0

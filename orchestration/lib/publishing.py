@@ -26,6 +26,8 @@ from datetime import UTC
 from pathlib import Path
 from types import MappingProxyType
 
+import duckdb
+
 from orchestration.lib.index_kit import DEFINITION_VERSIONS
 from orchestration.lib.ledger import LEDGER_NAME, LEDGER_SCHEMA, LEDGER_SQL_NAME
 from orchestration.lib.manifest import (
@@ -46,13 +48,14 @@ from orchestration.lib.manifest import (
     sha256_of_file,
 )
 from orchestration.lib.migrations import SCHEMA_VERSIONS, SCHEMA_VERSIONS_TABLE
-from orchestration.lib.published_copy import PublishError, attached, build_copy, count_rows, versioned_order
+from orchestration.lib.published_copy import PublishError, attached, build_copy, versioned_order
 from orchestration.lib.redistribution import LeftOut, left_out
 from orchestration.lib.source_health import COVERAGE, HEALTH
 from orchestration.lib.source_state import SourceState, read_source_state
-from orchestration.lib.sql_quoting import quoted, sql_text
+from orchestration.lib.sql_quoting import sql_text, table_quoted
 from orchestration.lib.verification import VerificationError, VerifyReport, inspect_chain, verify_chain
 from orchestration.lib.versioned_tables import VERSIONED_TABLES, VersionedTable
+from orchestration.lib.warehouse import count_rows, table_exists
 from orchestration.lib.whole_file import flush
 
 __all__ = [
@@ -246,37 +249,35 @@ def _write_files(
 
 
 def _write_parquet(copy: Path, published_dir: Path, tables: Sequence[VersionedTable]) -> dict[str, Path]:
-    written = {}
     with attached(copy, alias="copy") as connection:
-        for table in tables:
-            path = published_dir / PARQUET_FOLDER / f"{TEMPORARY_PREFIX}{table.full_name}.parquet"
-            query = f"select * from {table.sql_name} order by {versioned_order(table)}"
-            connection.execute(f"copy ({query}) to {sql_text(str(path))} (format parquet, compression zstd)")
-            written[f"{PARQUET_FOLDER}/{table.full_name}.parquet"] = path
-    return written
+        return dict(
+            _copy_out(connection, published_dir, table.full_name, table.sql_name, order=versioned_order(table))
+            for table in tables
+        )
 
 
 def _write_records(warehouse_path: Path, published_dir: Path) -> dict[str, tuple[Path, int]]:
     """The ledger and the histories as Parquet, of the working warehouse; those that it does not have are left out."""
     written = {}
     with attached(warehouse_path, alias=warehouse_path.stem) as connection:
-        found = {
-            f"{schema}.{name}"
-            for schema, name in connection.execute(
-                "select schema_name, table_name from duckdb_tables() where database_name = current_database()"
-            ).fetchall()
-        }
         wanted = {f"{LEDGER_SCHEMA}.{LEDGER_NAME}": LEDGER_SQL_NAME}
-        wanted |= {name: ".".join(map(quoted, name.split("."))) for name in PUBLISHED_HISTORIES}
-        for name, sql_name in wanted.items():
-            if name not in found:
+        wanted |= {name: table_quoted(name) for name in PUBLISHED_HISTORIES}
+        for full_name, sql_name in wanted.items():
+            if not table_exists(connection, *full_name.split(".")):
                 continue
-            path = published_dir / PARQUET_FOLDER / f"{TEMPORARY_PREFIX}{name}.parquet"
-            connection.execute(
-                f"copy (select * from {sql_name} order by all) to {sql_text(str(path))} (format parquet, compression zstd)"
-            )
-            written[f"{PARQUET_FOLDER}/{name}.parquet"] = (path, count_rows(connection, sql_name))
+            name, path = _copy_out(connection, published_dir, full_name, sql_name, order="all")
+            written[name] = (path, count_rows(connection, sql_name))
     return written
+
+
+def _copy_out(
+    connection: duckdb.DuckDBPyConnection, published_dir: Path, full_name: str, sql_name: str, *, order: str
+) -> tuple[str, Path]:
+    """Write a table as Parquet under a temporary name; returns the name it will have in the published folder, and the path."""
+    path = published_dir / PARQUET_FOLDER / f"{TEMPORARY_PREFIX}{full_name}.parquet"
+    query = f"select * from {sql_name} order by {order}"
+    connection.execute(f"copy ({query}) to {sql_text(str(path))} (format parquet, compression zstd)")
+    return f"{PARQUET_FOLDER}/{full_name}.parquet", path
 
 
 def _manifest(

@@ -14,8 +14,9 @@ import duckdb
 
 from orchestration.lib.ledger import LEDGER_SCHEMA, LedgerHash, hash_ledger, read_ledger
 from orchestration.lib.manifest import Manifest, PublicationInfo, sha256_of_bytes
-from orchestration.lib.published_copy import PublishError, attached, count_rows, source_objects
+from orchestration.lib.published_copy import PublishError, attached, source_objects
 from orchestration.lib.versioned_tables import VersionedTable
+from orchestration.lib.warehouse import count_rows
 
 
 @dataclass(frozen=True)

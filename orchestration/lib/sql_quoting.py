@@ -14,3 +14,8 @@ def sql_text(text: str) -> str:
 def quoted(identifier: str) -> str:
     """SQL identifier in double quotes."""
     return '"' + identifier.replace('"', '""') + '"'
+
+
+def table_quoted(full_name: str) -> str:
+    """`schema.name` as SQL, both parts in double quotes."""
+    return ".".join(map(quoted, full_name.split(".", 1)))

@@ -24,6 +24,7 @@ __all__ = [
     "SCHEMAS",
     "WarehouseError",
     "connect",
+    "count_rows",
     "create_raw_views",
     "create_schemas",
     "first_changes",
@@ -115,3 +116,9 @@ def table_exists(connection: duckdb.DuckDBPyConnection, schema: str, name: str) 
         "select count(*) from information_schema.tables where table_schema = ? and table_name = ?", [schema, name]
     ).fetchone()
     return bool(row and row[0])
+
+
+def count_rows(connection: duckdb.DuckDBPyConnection, rows: str) -> int:
+    """Number of rows of a table, or of whatever else stands after `from`, as SQL."""
+    row = connection.execute(f"select count(*) from {rows}").fetchone()
+    return int(row[0]) if row else 0

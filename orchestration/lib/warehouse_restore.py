@@ -37,10 +37,11 @@ from orchestration.lib.manifest import (
 from orchestration.lib.migrations import migrate, without_columns
 from orchestration.lib.publishing import PUBLISHED_HISTORIES
 from orchestration.lib.run_context import BUILDS
-from orchestration.lib.sql_quoting import quoted, sql_text
+from orchestration.lib.sql_quoting import quoted, sql_text, table_quoted
 from orchestration.lib.verification import record_problems
 from orchestration.lib.versioned_layout import create_versioned_tables
 from orchestration.lib.versioned_tables import VERSIONED_TABLES, VersionedTable
+from orchestration.lib.warehouse import count_rows
 
 TEMPORARY = ".restoring-warehouse.duckdb"
 LEDGER = f"{LEDGER_SCHEMA}.{LEDGER_NAME}"
@@ -137,8 +138,8 @@ def restore_warehouse(
                     f"{folder.published}: its rows are not what its manifests signed ({'; '.join(problems[:3])}); restore the folder "
                     "from a backup, then try again"
                 )
-            versions = _count(connection, LEDGER_SQL_NAME)
-            rows = sum(_count(connection, table.sql_name) for table in with_rows)
+            versions = count_rows(connection, LEDGER_SQL_NAME)
+            rows = sum(count_rows(connection, table.sql_name) for table in with_rows)
             migrate(connection, tables=tables)
             connection.execute("checkpoint")
     except duckdb.Error as error:
@@ -196,13 +197,10 @@ def _take_history(connection: duckdb.DuckDBPyConnection, published: Path, manife
     file = f"{PARQUET_FOLDER}/{name}.parquet"
     if file not in manifest.files:
         return
-    schema, _, table = name.partition(".")
     path = _signed(published, manifest, file)
-    connection.execute(f"create schema if not exists {quoted(schema)}")
+    connection.execute(f"create schema if not exists {quoted(name.split('.')[0])}")
     connection.execute(PUBLISHED_HISTORIES[name])
-    connection.execute(
-        f"insert into {quoted(schema)}.{quoted(table)} by name select * from read_parquet({sql_text(str(path))})"
-    )
+    connection.execute(f"insert into {table_quoted(name)} by name select * from read_parquet({sql_text(str(path))})")
 
 
 def _note_build(connection: duckdb.DuckDBPyConnection, manifest: Manifest) -> None:
@@ -254,8 +252,3 @@ def _set_aside(warehouse: Path, *, now: datetime) -> Path | None:
 def _remove(path: Path) -> None:
     for one in (path, path.with_name(f"{path.name}.wal")):
         one.unlink(missing_ok=True)
-
-
-def _count(connection: duckdb.DuckDBPyConnection, sql_name: str) -> int:
-    row = connection.execute(f"select count(*) from {sql_name}").fetchone()
-    return int(row[0]) if row else 0

@@ -14,13 +14,13 @@ from orchestration.lib.index_kit import write_documents
 from orchestration.lib.ledger import LEDGER_DESCRIPTION, LEDGER_NAME, LEDGER_SCHEMA
 from orchestration.lib.manifest import WAREHOUSE_NAME
 from orchestration.lib.metadata import markdown_table
-from orchestration.lib.published_copy import count_rows
 from orchestration.lib.publishing import PublicationInfo, SourceLoads, publish
 from orchestration.lib.resources import POOL, RunLease, Warehouse
 from orchestration.lib.run_context import complete_build
 from orchestration.lib.run_history import Unlike, record_history, steps_beside_their_past, unlike_its_past
 from orchestration.lib.training import HEADS
 from orchestration.lib.versioned_tables import VERSIONED_TABLES
+from orchestration.lib.warehouse import count_rows
 
 API_VIEWS = (
     *("tokens", "daily", "trader_grades", "trading_signals", "indices", "index_compositions", "index_rebalances"),

@@ -109,8 +109,8 @@ KNOWN_PARTS: dict[str, tuple[str, frozenset[str]]] = {
         frozenset(["', '.join(SCHEMA)", "column", "comment"]),
     ),
     "orchestration/lib/dbt_checks.py": (
-        "queries that dbt compiled from the project, names of its manifest",
-        frozenset(["node['name']", "node['schema']", "result['compiled_code']"]),
+        "queries that dbt compiled from the project",
+        frozenset(["result['compiled_code']"]),
     ),
     "orchestration/lib/index_backtest.py": (
         "statements written out in the module, one after the other",
@@ -142,7 +142,7 @@ KNOWN_PARTS: dict[str, tuple[str, frozenset[str]]] = {
     ),
     "orchestration/lib/landing_maintenance.py": (
         "columns and keys of the registry of datasets, files quoted by read_parquet_sql",
-        frozenset(["kept", "listed", "query", "rows"]),
+        frozenset(["kept", "listed", "query"]),
     ),
     "orchestration/lib/ledger.py": (
         "columns of the ledger's own layout",
@@ -165,7 +165,7 @@ KNOWN_PARTS: dict[str, tuple[str, frozenset[str]]] = {
         frozenset(["columns", "name"]),
     ),
     "orchestration/lib/metadata.py": (
-        "a table that _quoted has quoted, clauses of the callers' constants",
+        "clauses of the callers' constants",
         frozenset(["order", "shown", "where"]),
     ),
     "orchestration/lib/migrations.py": (
@@ -245,8 +245,8 @@ KNOWN_PARTS: dict[str, tuple[str, frozenset[str]]] = {
         frozenset(["columns", "incoming", "names", "same_unit", "target", "where"]),
     ),
     "orchestration/lib/warehouse.py": (
-        "schemas and datasets of registries; an instant as isoformat writes it",
-        frozenset(["after", "as_of.isoformat()", "schema", "view"]),
+        "schemas and datasets of registries; an instant as isoformat writes it; tables and selects that count_rows is given, quoted",
+        frozenset(["after", "as_of.isoformat()", "rows", "schema", "view"]),
     ),
     "orchestration/lib/warehouse_restore.py": (
         "columns of the registry of versioned tables, quoted, and statements of the histories, by names of the code and not of a manifest",
