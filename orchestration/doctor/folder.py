@@ -10,7 +10,7 @@ import shutil
 from pathlib import Path
 
 from orchestration.doctor.finding import FAILS, Finding, Patient
-from orchestration.lib.data_folder import DataFolderError
+from orchestration.lib.data_folder import DataFolderError, nearest_there
 from orchestration.lib.run_lock import LOCK_NAME, RunLock
 
 WITHOUT_LOCKS = frozenset(
@@ -22,7 +22,7 @@ EMPTY_FOLDER_NEEDS = 3e9
 """Bytes that a first run of the default size takes, rounded up: 0.7 GB simulated, 2.9 GB of real history without its archive."""
 
 GROWTH = 0.1
-"""Share by which a weekly run may make the warehouse and landing grow; the simulated three months grew by less."""
+"""Share by which a weekly run may make the warehouse and landing grow: an assumption, not measured over months yet."""
 
 
 def folder_kind(patient: Patient) -> Finding:
@@ -47,7 +47,7 @@ def folder_kind(patient: Patient) -> Finding:
 
 def folder_rights(patient: Patient) -> Finding:
     """The user may write where the next run writes, by the rights and by how the disk is mounted."""
-    nearest = _nearest(patient.folder.root)
+    nearest = nearest_there(patient.folder.root)
     if not nearest.is_dir():
         return Finding(
             "problem", f"{nearest} is a file", "set TIDEMARK_DATA_DIR", f"{FAILS}#the-data-folder-cannot-be-used"
@@ -73,7 +73,7 @@ def file_system(patient: Patient) -> Finding:
     mounts = Path("/proc/mounts")
     if not mounts.exists():
         return Finding("ok", "this system does not say; a local disk is needed")
-    where = _nearest(patient.folder.root)
+    where = nearest_there(patient.folder.root)
     best, kind = "", ""
     for line in mounts.read_text().splitlines():
         _, point, each, *_ = line.split(" ")
@@ -92,7 +92,7 @@ def file_system(patient: Patient) -> Finding:
 
 def disk(patient: Patient) -> Finding:
     """There is room for what the next run needs: a second published copy while it publishes, and what a week adds."""
-    free = shutil.disk_usage(_nearest(patient.folder.root)).free
+    free = shutil.disk_usage(nearest_there(patient.folder.root)).free
     published = sum(
         _size(path)
         for path in (patient.folder.published / "warehouse.duckdb", *patient.folder.published.glob("parquet/*"))
@@ -146,11 +146,6 @@ def _locked_by(path: Path) -> int | None:
         if "FLOCK" in parts and "->" not in parts and parts[-3].rsplit(":", 1)[-1] == str(inode):
             return int(parts[-4])
     return None
-
-
-def _nearest(path: Path) -> Path:
-    """The path, or the nearest one above it that exists."""
-    return next(each for each in (path, *path.parents) if each.exists())
 
 
 def _size(path: Path) -> int:

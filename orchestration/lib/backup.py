@@ -25,7 +25,7 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from orchestration.lib.data_folder import MARKER, RESTORING, DataFolder
+from orchestration.lib.data_folder import MARKER, RESTORING, DataFolder, nearest_there
 from orchestration.lib.errors import TidemarkError
 from orchestration.lib.manifest import published_week
 from orchestration.lib.run_lock import RunLock, RunLockedError
@@ -270,8 +270,7 @@ def _refuse_filled(target: Path) -> None:
 
 
 def _refuse_full(target: Path, needed: int) -> None:
-    nearest = next(path for path in (target, *target.absolute().parents) if path.exists())
-    free = shutil.disk_usage(nearest).free
+    free = shutil.disk_usage(nearest_there(target)).free
     if free < needed * 1.05:
         raise BackupError(
             f"{target} needs {needed / 2**20:,.0f} MB and its disk has {free / 2**20:,.0f} MB left; give another disk"

@@ -98,7 +98,7 @@ class DataFolder:
                 f"{self.root} holds {present} data and this run is {kind}; the two never mix. "
                 "Set TIDEMARK_DATA_DIR to another folder, or leave it unset."
             )
-        nearest = next(path for path in (self.root, *self.root.parents) if path.exists())
+        nearest = nearest_there(self.root)
         if not nearest.is_dir():
             raise DataFolderError(
                 f"{nearest} is a file, so the data folder {self.root} cannot be made; set TIDEMARK_DATA_DIR."
@@ -140,6 +140,11 @@ class DataFolder:
 
     def _remember(self, content: Mapping[str, str]) -> None:
         write_whole(self.marker, json.dumps(content, indent=2) + "\n")
+
+
+def nearest_there(path: Path) -> Path:
+    """The path, or the nearest one above it that is there."""
+    return next(each for each in (path, *path.absolute().parents) if each.exists())
 
 
 def _can_be_written(folder: Path) -> bool:
