@@ -53,14 +53,6 @@ carried as (
             )
         )::date as market_date
     from followed
-),
-
-priced as (
-    select
-        token_id,
-        min(market_date) as first_date
-    from {{ ref('fct_daily') }}
-    group by token_id
 )
 
 select
@@ -74,6 +66,6 @@ select
     -- A value that is carried on would have been known as late as one of its own day.
     max(carried.available_at + (carried.market_date - carried.metric_date) * interval 1 day) as available_at
 from carried
-inner join priced on carried.token_id = priced.token_id and carried.market_date >= priced.first_date
+inner join {{ first_prices() }} as priced on carried.token_id = priced.token_id and carried.market_date >= priced.first_date
 group by carried.token_id, carried.market_date
 order by carried.token_id, carried.market_date

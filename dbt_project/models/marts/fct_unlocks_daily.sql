@@ -99,14 +99,6 @@ known_days as (
     from readings
     where token_id is not null
     group by token_id
-),
-
-priced as (
-    select
-        token_id,
-        min(market_date) as first_date
-    from {{ ref('fct_daily') }}
-    group by token_id
 )
 
 select
@@ -116,7 +108,7 @@ select
     coalesce(sums.linear_tokens, 0) as linear_unlock_30d_tokens,
     (known_days.market_date + 1)::timestamp at time zone 'UTC' as available_at
 from known_days
-inner join priced on known_days.token_id = priced.token_id and known_days.market_date >= priced.first_date
+inner join {{ first_prices() }} as priced on known_days.token_id = priced.token_id and known_days.market_date >= priced.first_date
 left join sums
     on known_days.token_id = sums.token_id and known_days.market_date = sums.market_date
 order by known_days.token_id, known_days.market_date
