@@ -134,7 +134,7 @@ def migrate(
     """Bring the tables of a warehouse to those of this code, all in one transaction; nothing is done where they are there.
 
     Args:
-        connection: The warehouse, open for writing, outside a transaction.
+        connection: The warehouse, open for writing.
         migrations: Every step there is, in order.
         tables: Versioned tables, whose columns are put into the order of the registry after a step.
         now: When it happens, by default now: versions recorded from then on have the new columns.

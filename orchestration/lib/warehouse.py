@@ -8,8 +8,9 @@ DuckDB admits one writing process: nothing here keeps a connection open while db
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 
@@ -22,12 +23,13 @@ from orchestration.sources.datasets import Dataset
 
 __all__ = [
     "SCHEMAS",
+    "Changes",
     "WarehouseError",
+    "changes_since",
     "connect",
     "count_rows",
     "create_raw_views",
     "create_schemas",
-    "first_changes",
     "table_exists",
 ]
 
@@ -72,15 +74,29 @@ def create_schemas(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(f"create schema if not exists {schema}")
 
 
-def first_changes(
+@dataclass(frozen=True)
+class Changes:
+    """What loads since a build touch.
+
+    Attributes:
+        first_days: First market_date of each dataset that may look different, by its raw view `source__name`; those without a change are
+            left out.
+        first_recent_day: The earliest of all from `recent_from` on, None where there is none.
+    """
+
+    first_days: Mapping[str, date]
+    first_recent_day: date | None
+
+
+def changes_since(
     connection: duckdb.DuckDBPyConnection,
     *,
     since: datetime | None,
     as_of: datetime,
     datasets: list[Dataset],
-    not_before: date = date.min,
-) -> dict[str, date]:
-    """First market_date of each dataset that may look different through loads after `since`, among rows known at `as_of`.
+    recent_from: date = date.min,
+) -> Changes:
+    """The days that may look different through loads after `since`, among rows known at `as_of`.
 
     A row counts for the last day before it became known: a monthly series that comes five weeks late changes nothing that was
     built for the weeks in between.
@@ -90,24 +106,22 @@ def first_changes(
         since: Cut-off of the build before, None for a first build.
         as_of: Rows available later do not count.
         datasets: Dated datasets that features depend on.
-        not_before: Days before it do not count.
-
-    Returns:
-        The day by the dataset's raw view, `source__name`; datasets without a change are left out.
+        recent_from: First day that is recent.
     """
-    changes = {}
+    first_days, recent = {}, []
     for dataset in datasets:
         view = f"{dataset.source}__{dataset.name}"
         after = "" if since is None else f"and loaded_at > '{since.isoformat()}'::timestamptz"
         row = connection.execute(
-            f"select min(known_date) from (select timezone('UTC', available_at)::date - 1 as known_date, loaded_at, available_at "
-            f"from raw.{view}) "
-            f"where available_at <= '{as_of.isoformat()}'::timestamptz and known_date >= ? {after}",
-            [not_before],
+            "select min(known_date), min(known_date) filter (known_date >= ?) "
+            f"from (select timezone('UTC', available_at)::date - 1 as known_date, loaded_at, available_at from raw.{view}) "
+            f"where available_at <= '{as_of.isoformat()}'::timestamptz {after}",
+            [recent_from],
         ).fetchone()
         if row is not None and row[0] is not None:
-            changes[view] = row[0]
-    return changes
+            first_days[view] = row[0]
+            recent += [row[1]] if row[1] is not None else []
+    return Changes(first_days, min(recent, default=None))
 
 
 def table_exists(connection: duckdb.DuckDBPyConnection, schema: str, name: str) -> bool:

@@ -22,7 +22,6 @@ from orchestration.lib.migrations import migrate
 from orchestration.lib.published_checks import judge_mart, mart_check_spec
 from orchestration.lib.resources import (
     EVERY_DAY,
-    FIRST_DAY,
     POOL,
     RebuiltDays,
     RunLease,
@@ -34,7 +33,7 @@ from orchestration.lib.run_context import RunContext, begin_build, first_unfinis
 from orchestration.lib.suites_marts import mart_tables
 from orchestration.lib.table_comments import view_descriptions
 from orchestration.lib.versioned_layout import create_versioned_tables, transaction
-from orchestration.lib.warehouse import create_raw_views, create_schemas, first_changes, table_exists
+from orchestration.lib.warehouse import changes_since, create_raw_views, create_schemas, table_exists
 from orchestration.lib.warehouse_restore import restore_if_missing
 from orchestration.lib.warehouse_tables import create_written_tables
 from orchestration.lib.weeks import WEEK, instant_of
@@ -51,7 +50,6 @@ def prepare_build(warehouse: Warehouse, week: Week, run_id: str) -> tuple[RunCon
     folder, as_of_week = warehouse.folder, week.choose()
     cutoff = datetime.now(UTC)
     restore_if_missing(folder, now=cutoff)
-    oldest_correction = as_of_week - WEEK * warehouse.settings.correction_weeks
     with warehouse.connect() as connection:
         with transaction(connection):  # else each of hundreds of comments is a snapshot of a lake
             create_schemas(connection)
@@ -61,16 +59,13 @@ def prepare_build(warehouse: Warehouse, week: Week, run_id: str) -> tuple[RunCon
             create_raw_views(connection, folder.landing, input_cutoff=cutoff)
         before = last_completed(connection)
         unfinished = first_unfinished_day(connection)
-        touched = {
-            not_before: first_changes(
-                connection,
-                since=before["input_cutoff"] if before else None,
-                as_of=instant_of(as_of_week),
-                datasets=[dataset for dataset in DATASETS.values() if dataset.is_dated],
-                not_before=not_before,
-            )
-            for not_before in (FIRST_DAY, oldest_correction)
-        }
+        changes = changes_since(
+            connection,
+            since=before["input_cutoff"] if before else None,
+            as_of=instant_of(as_of_week),
+            datasets=[dataset for dataset in DATASETS.values() if dataset.is_dated],
+            recent_from=as_of_week - WEEK * warehouse.settings.correction_weeks,
+        )
         context = begin_build(
             connection,
             build_id=run_id,
@@ -79,7 +74,7 @@ def prepare_build(warehouse: Warehouse, week: Week, run_id: str) -> tuple[RunCon
             input_cutoff=cutoff,
             inputs_hash=warehouse.store().inputs_hash(cutoff),
             code_version=code_version(),
-            earliest_change=min(touched[oldest_correction].values(), default=None),
+            earliest_change=changes.first_recent_day,
             rebuild=week.rebuild(),
             version_reason=week.reason or ("rebuild" if week.rebuild_from else None),
             correction_weeks=warehouse.settings.correction_weeks,
@@ -90,7 +85,7 @@ def prepare_build(warehouse: Warehouse, week: Week, run_id: str) -> tuple[RunCon
         return context, EVERY_DAY
     # A fact from before the reach of corrections changes the features of its days, but by itself no recorded week.
     new_days = min(before["as_of_week"], as_of_week)
-    return context, RebuiltDays(min(new_days, unfinished or new_days), touched[FIRST_DAY])
+    return context, RebuiltDays(min(new_days, unfinished or new_days), changes.first_days)
 
 
 @dataclass(frozen=True)

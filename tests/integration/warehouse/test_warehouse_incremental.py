@@ -15,7 +15,7 @@ from orchestration.lib.data_folder import DataFolder
 from orchestration.lib.landing import read_lags
 from orchestration.lib.resources import EVERY_DAY, FIRST_DAY, RebuiltDays
 from orchestration.lib.run_context import begin_build, complete_build, last_completed
-from orchestration.lib.warehouse import connect, create_raw_views, create_schemas, first_changes
+from orchestration.lib.warehouse import changes_since, connect, create_raw_views, create_schemas
 from orchestration.lib.weeks import instant_of, mondays
 from orchestration.sources.datasets import DATASETS
 from tests.integration.warehouse.comparison import ONE_ULP, differences
@@ -79,7 +79,7 @@ def build_as_a_run(warehouse, week):
         create_schemas(connection)
         create_raw_views(connection, warehouse.root, input_cutoff=LATEST)
         before = last_completed(connection)
-        changed = first_changes(
+        changed = changes_since(
             connection,
             since=before["input_cutoff"] if before else None,
             as_of=instant_of(week),
@@ -93,12 +93,12 @@ def build_as_a_run(warehouse, week):
             input_cutoff=cutoff,
             inputs_hash="",
             code_version="",
-            earliest_change=min(changed.values(), default=None),
+            earliest_change=changed.first_recent_day,
             rebuild=None,
             version_reason=None,
             correction_weeks=8,
         )
-    new_days = RebuiltDays(min(before["as_of_week"], week), changed) if before else EVERY_DAY
+    new_days = RebuiltDays(min(before["as_of_week"], week), changed.first_days) if before else EVERY_DAY
     warehouse.build(week, rebuilt=new_days)
     with connect(DataFolder(warehouse.root).warehouse) as connection:
         complete_build(connection, run.build_id)
