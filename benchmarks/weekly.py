@@ -11,13 +11,11 @@ import json
 import math
 import os
 import shutil
-import sqlite3
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, date, datetime, timedelta
@@ -25,6 +23,9 @@ from pathlib import Path
 
 import duckdb
 import psutil
+
+from orchestration.lib.run_history import RUN_STEPS
+from orchestration.sources.datasets import DATASETS
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 MEASURED = REPOSITORY / "docs" / "results" / "weekly-run.csv"
@@ -222,22 +223,17 @@ def _within(samples: Sequence[Sample], begin: float, end: float) -> tuple[float,
 
 
 def _steps(folder: Path, since: float) -> list[tuple[str, float, float]]:
-    """Name, start and end of each step that Dagster recorded since an instant."""
-    spans: dict[str, dict[str, float]] = defaultdict(dict)
-    for file in sorted((folder / "dagster" / "history" / "runs").glob("*.db")):
-        with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as records:
-            for step, kind, at in records.execute(
-                "select step_key, dagster_event_type, timestamp from event_logs "
-                "where dagster_event_type in ('STEP_START', 'STEP_SUCCESS')"
-            ):
-                instant = datetime.fromisoformat(at).replace(tzinfo=UTC).timestamp()
-                if step and instant >= since:
-                    spans[step][kind] = instant
-    return [
-        (step, span["STEP_START"], span["STEP_SUCCESS"])
-        for step, span in sorted(spans.items(), key=lambda item: min(item[1].values()))
-        if len(span) == len(("STEP_START", "STEP_SUCCESS"))
-    ]
+    """Name, start and end of each step that the runs since an instant wrote down (`orchestration/lib/run_history.py`)."""
+    with duckdb.connect(str(folder / "warehouse.duckdb"), read_only=True) as connection:
+        return connection.execute(
+            f"""
+            select step, epoch(started_at), epoch(started_at) + seconds
+            from {RUN_STEPS}
+            where status = 'done' and epoch(started_at) >= ?
+            order by started_at
+            """,
+            [since],
+        ).fetchall()
 
 
 def _token_days(folder: Path) -> int:
@@ -389,21 +385,7 @@ def group_of(step: str) -> str | None:
     return LANDING if is_landing else None
 
 
-PROVIDERS = (
-    *(
-        "alternative_me",
-        "binance",
-        "bitstamp",
-        "coinbase",
-        "coingecko",
-        "coinmetrics",
-        "defillama",
-        "fred",
-        "gate_",
-        "gdelt",
-    ),
-    *("geckoterminal", "github", "kraken", "kucoin", "okx", "reddit", "rss", "unlock"),
-)
+PROVIDERS = (*sorted({dataset.source for dataset in DATASETS.values()}), "unlock_")
 """How the names of ingestion's steps begin."""
 
 
