@@ -6,7 +6,6 @@ The UI of `tidemark dev` runs on a copy of the first run's folder; nothing of it
 import json
 import shutil
 import signal
-import socket
 import time
 import urllib.error
 import urllib.parse
@@ -21,6 +20,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from tests.processes import free_port, pids_of
 from tests.unit.safety.sockets import listening, others
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright, which drives the browser, is not installed")
@@ -75,9 +75,7 @@ class Ui:
 @contextmanager
 def ui_of(tidemark: Any) -> Iterator[Ui]:
     """`tidemark dev` on a free port, until its definitions are loaded; killed at the end if it still runs."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     with tidemark.started("dev", TIDEMARK_UI_PORT=str(port)) as started:
         ui = Ui(f"http://127.0.0.1:{port}", tidemark, started.process)
         end = time.monotonic() + START_SECONDS
@@ -86,32 +84,6 @@ def ui_of(tidemark: Any) -> Iterator[Ui]:
             assert time.monotonic() < end, f"no definitions after {START_SECONDS} s: {started.err.read_text()}"
             time.sleep(0.3)
         yield ui
-
-
-def pids_of(folder: Path) -> list[int]:
-    """Living processes that were started for a data folder."""
-    wanted = f"TIDEMARK_DATA_DIR={folder}".encode()
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if wanted in (process / "environ").read_bytes().split(b"\0"):
-                found.append(int(process.name))
-        except OSError:  # ended meanwhile, or somebody else's
-            continue
-    return found
-
-
-def processes_of(folder: Path) -> list[str]:
-    """Command lines of living processes that were started for a data folder."""
-    wanted = f"TIDEMARK_DATA_DIR={folder}".encode()
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if wanted in (process / "environ").read_bytes().split(b"\0"):
-                found.append((process / "cmdline").read_bytes().replace(b"\0", b" ").decode())
-        except OSError:  # ended meanwhile, or somebody else's
-            continue
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -320,5 +292,5 @@ def test_a_stopped_ui_leaves_no_process_and_nothing_in_the_project(
         ui.process.send_signal(stop)
         ui.process.wait(timeout=60)
 
-    wait_for(lambda: not processes_of(fresh.folder), seconds=30, what="the end of all processes of the UI")
+    wait_for(lambda: not pids_of(fresh.folder), seconds=30, what="the end of all processes of the UI")
     assert {path.name for path in project.iterdir()} - before == set()

@@ -6,7 +6,6 @@ Belongs here: starting, stopping, and whether they can be started here at all. D
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -17,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+
+from tests.processes import free_port
 
 STARTED_WITHIN_SECONDS = 180
 KEY = "tidemark-test-key"
@@ -118,13 +119,6 @@ def object_store(bucket: str) -> Iterator[Mapping[str, str]]:
     finally:
         server.terminate()
         server.wait(60)
-
-
-def free_port() -> int:
-    """A port of loopback that nobody has."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _wait(is_there, server: subprocess.Popen, log: Path | None) -> None:

@@ -1,7 +1,6 @@
 """The service of an empty folder: it starts the first run by itself, refuses a second service, and takes everything along when it ends."""
 
 import signal
-import socket
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -9,26 +8,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.processes import free_port, pids_of
+
 START_SECONDS = 240
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def processes_of(folder):
-    """Living processes that were started for a data folder."""
-    wanted = f"TIDEMARK_DATA_DIR={folder}".encode()
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if wanted in (process / "environ").read_bytes().split(b"\0"):
-                found.append(int(process.name))
-        except OSError:  # ended meanwhile, or somebody else's
-            continue
-    return found
 
 
 def runs_for_weeks(folder):
@@ -74,4 +56,4 @@ def test_a_service_starts_the_run_that_is_due_and_ends_with_it(fresh, wait_for):
     ((_, status, tags),) = runs_for_weeks(fresh.folder)
     assert status in ("CANCELED", "FAILURE")
     assert set(tags.split(",")) == {"tidemark/week", "tidemark/stopped_by"}
-    wait_for(lambda: not processes_of(fresh.folder), seconds=30, what="the end of all processes of the service")
+    wait_for(lambda: not pids_of(fresh.folder), seconds=30, what="the end of all processes of the service")

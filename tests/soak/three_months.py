@@ -14,7 +14,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import struct
 import subprocess
 import sys
@@ -31,6 +30,7 @@ import psutil
 
 from orchestration.lib.manifest import MANIFEST_NAME, MANIFESTS_FOLDER, read_manifest
 from orchestration.lib.verification import VerificationError, verify_chain
+from tests.processes import free_port
 from tests.soak.report import PARTS, Week, problems_of, write_page
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -80,9 +80,7 @@ class Service:
     """`tidemark serve` on a data folder."""
 
     def __init__(self, folder: Path, clock: Clock) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.clock, self.log = clock, folder / "serve.log"
         with self.log.open("ab") as stream:
             self.process = subprocess.Popen(

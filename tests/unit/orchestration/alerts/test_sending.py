@@ -2,7 +2,6 @@
 
 import json
 import logging
-import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -13,6 +12,7 @@ from pydantic import SecretStr
 from orchestration.alerts.errors import AlertsError
 from orchestration.alerts.sending import NO_ANSWER, AppriseSender
 from orchestration.defs.automation.alerts import OFF, published_alerts
+from tests.processes import free_port
 
 CANARY = "canary-5e0c2b71"
 
@@ -53,10 +53,7 @@ def server():
 
 @pytest.fixture
 def dead_address():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    return f"json://127.0.0.1:{port}/{CANARY}"
+    return f"json://127.0.0.1:{free_port()}/{CANARY}"
 
 
 def sender(address):
