@@ -116,3 +116,21 @@ def test_the_table_says_what_was_not_done_and_what_did_not_hold():
     assert "| full disk | it must | **not held**: a \\| b | 2 | 0 | 3 | abc, 2026-01-02 |" in page
     assert "| kills | | not performed | | | | |" in page
     assert "1 of 2 drills performed, 0 of 1 rows held; rows lost 2, wrong numbers published 0." in page
+
+
+def test_what_a_drill_could_not_count_is_unknown_and_not_zero():
+    result = {
+        "name": "model",
+        "must": "",
+        "happened": "NOT HELD: a",
+        "lost": None,
+        "wrong": None,
+        "seconds": 1.0,
+        "is_held": False,
+    }
+    done = {"model": {"at": "2026-01-02T03:04", "code_version": "x", "commit": "abc", "results": [result]}}
+
+    page = table(done, expected=["model"], tokens=130)
+
+    assert "| **not held**: a | ? | ? | 1 | abc, 2026-01-02 |" in page
+    assert "rows lost 0, wrong numbers published 0, both unknown in 1 of them." in page

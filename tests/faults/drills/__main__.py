@@ -29,7 +29,7 @@ from tests.faults.drills.clocks import clock
 from tests.faults.drills.crowd import crowd
 from tests.faults.drills.damage import corrupt_model, corrupt_warehouse, landing_files
 from tests.faults.drills.disks import full_disk, read_only_folder
-from tests.faults.drills.ground import Ground, Result
+from tests.faults.drills.ground import DrillError, Ground, Result
 from tests.faults.drills.kills import KILLS, kills_at_random_instants, terminated_while_publishing
 from tests.faults.drills.lies import LIARS, lies
 from tests.faults.drills.memory import out_of_memory
@@ -104,7 +104,9 @@ def _perform(ground: Ground, name: str, drill: Drill) -> bool:
     except Exception as error:
         traceback.print_exc()
         said = " ".join(str(error).split())[:400]
-        results = [Result(name, "", f"NOT HELD: {said}", 0, 0, time.monotonic() - began, is_held=False)]
+        lost, wrong = (error.lost, error.wrong) if isinstance(error, DrillError) else (None, None)
+        seconds = time.monotonic() - began
+        results = [Result(name, "", f"NOT HELD: {said}", seconds, lost=lost, wrong=wrong, is_held=False)]
     kept = {
         "at": datetime.now(UTC).isoformat(timespec="minutes"),
         "code_version": code_version(),

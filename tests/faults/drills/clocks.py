@@ -28,9 +28,9 @@ def clock(ground: Ground) -> Result:
             "clock jump, daylight saving",
             must,
             "NOT DONE: faketime is not installed (Debian: faketime)",
-            0,
-            0,
             0.0,
+            lost=None,
+            wrong=None,
             is_held=False,
         )
     with timed() as seconds, ground.copy("clock") as tidemark:
@@ -41,15 +41,12 @@ def clock(ground: Ground) -> Result:
         ahead = ground.call(tidemark, faketime, BEFORE_THE_HOUR_IS_MISSING, **SUMMER_TIME)
         if ahead.code != 0:
             raise DrillError(f"the run ahead failed: {ahead.said[-1500:]}")
-        lost, wrong = ground.hold_equal(tidemark)
+        ground.hold_equal(tidemark)
         return Result(
             "clock jump, daylight saving",
             must,
             f"libfaketime: three days back refused after {back.seconds:.0f} s; then a jump of months ahead on a host "
             "in New York whose clock skips "
             "an hour during the run: complete, equal and verified",
-            lost,
-            wrong,
             seconds(),
-            is_held=True,
         )

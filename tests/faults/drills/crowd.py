@@ -68,7 +68,7 @@ def crowd(ground: Ground) -> list[Result]:
             reader.wait(timeout=120)
         if finished.code != 0:
             raise DrillError(f"the first run failed: {finished.said[-1500:]}")
-        lost, wrong = ground.hold_equal(tidemark)
+        ground.hold_equal(tidemark)
         seen = json.loads(told.read_text())
         stop.unlink()
         if seen["errors"] or len(seen["answers"]) != 2:
@@ -79,8 +79,6 @@ def crowd(ground: Ground) -> list[Result]:
                 "two runs at once",
                 "The second is refused in one line that names the holder; the first is undisturbed",
                 f"refused {', '.join(refused)}; the first complete and equal",
-                lost,
-                wrong,
                 seconds(),
                 is_held=len(refused) == 3,
             ),
@@ -90,9 +88,6 @@ def crowd(ground: Ground) -> list[Result]:
                 f"{seen['reads']} reads of five questions each beside the whole run: {counts[0]} of one week, "
                 f"{counts[1]} of the other, none mixed, "
                 "none failed",
-                0,
-                0,
                 seconds(),
-                is_held=True,
             ),
         ]

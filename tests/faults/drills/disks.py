@@ -66,17 +66,14 @@ def full_disk(ground: Ground) -> Result:
             ground.say(struck[-1])
         _mount("-o", "remount,size=4G", str(disk))
         ground.complete(tidemark)
-        lost, wrong = ground.hold_equal(tidemark)
+        ground.hold_equal(tidemark)
         return Result(
             "full disk",
             must,
             f"ENOSPC of a small tmpfs ({'; '.join(struck)}): named each time, the week before whole for readers and "
             "verified; then complete and "
             "equal",
-            lost,
-            wrong,
             seconds(),
-            is_held=True,
         )
 
 
@@ -87,17 +84,14 @@ def _limited_files(ground: Ground, must: str) -> Result:
         refusal(finished, names="File too large")
         ground.hold_untouched(tidemark)
         ground.complete(tidemark)
-        lost, wrong = ground.hold_equal(tidemark)
+        ground.hold_equal(tidemark)
         return Result(
             "full disk",
             must,
             f"NOT a full disk: without root nothing can be mounted, so no file could grow beyond {LARGEST_FILE_MB} MB "
             "(RLIMIT_FSIZE, EFBIG in "
             "the place of ENOSPC); named, the week before whole and verified; then complete and equal",
-            lost,
-            wrong,
             seconds(),
-            is_held=True,
         )
 
 
@@ -138,15 +132,12 @@ def read_only_folder(ground: Ground) -> Result:
             )
             ground.hold_untouched(tidemark)
         again = ground.complete(tidemark)
-        lost, wrong = ground.hold_equal(tidemark)
+        ground.hold_equal(tidemark)
         return Result(
             "read-only folder",
             "A data folder that cannot be written is refused in one line before anything; a published folder, when it comes to it",
             f"{how}: refused after {finished.seconds:.0f} s; with published/ alone the run failed where it publishes "
             "and readers kept the week "
             f"before; writable again it was complete after {again.seconds:.0f} s and equal",
-            lost,
-            wrong,
             seconds(),
-            is_held=True,
         )

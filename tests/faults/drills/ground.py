@@ -27,7 +27,16 @@ WEEK = {"TIDEMARK_AS_OF": NEXT_WEEK.isoformat()}
 
 
 class DrillError(AssertionError):
-    """Something happened that must not; the message says what."""
+    """Something happened that must not; the message says what.
+
+    Attributes:
+        lost: Rows lost, None where they could not be counted.
+        wrong: Wrong numbers published, likewise.
+    """
+
+    def __init__(self, message: str, *, lost: int | None = None, wrong: int | None = None) -> None:
+        super().__init__(message)
+        self.lost, self.wrong = lost, wrong
 
 
 @dataclass(frozen=True)
@@ -38,19 +47,19 @@ class Result:
         name: The drill.
         must: What must happen.
         happened: What happened.
-        lost: Rows lost.
-        wrong: Wrong numbers published.
         seconds: How long it took, preparations left out.
+        lost: Rows lost, None where a drill that did not hold could not count them.
+        wrong: Wrong numbers published, likewise.
         is_held: Whether what must happen happened.
     """
 
     name: str
     must: str
     happened: str
-    lost: int
-    wrong: int
     seconds: float
-    is_held: bool
+    lost: int | None = 0
+    wrong: int | None = 0
+    is_held: bool = True
 
 
 @dataclass
@@ -173,8 +182,8 @@ class Ground:
             raise DrillError(f"the run after it failed: {finished.said[-1500:]}")
         return finished
 
-    def hold_equal(self, tidemark: Tidemark) -> tuple[int, int]:
-        """Rows lost and wrong numbers against the undisturbed week; the chain of manifests must be whole.
+    def hold_equal(self, tidemark: Tidemark) -> None:
+        """Hold that no row is lost and no number wrong against the undisturbed week, and that the chain of manifests is whole.
 
         Raises:
             DrillError: The chain is broken or something differs.
@@ -183,8 +192,9 @@ class Ground:
             raise DrillError(f"make verify: {'; '.join(problems)}")
         found = difference(self.undisturbed.folder, tidemark.folder)
         if found.lost or found.wrong:
-            raise DrillError(f"{found.lost} rows lost, {found.wrong} wrong: {found}")
-        return found.lost, found.wrong
+            raise DrillError(
+                f"{found.lost} rows lost, {found.wrong} wrong: {found}", lost=found.lost, wrong=found.wrong
+            )
 
     def _is_ready(self, name: str) -> bool:
         return (self.root / f"{name}.ready.json").exists()

@@ -44,9 +44,9 @@ def _lie(ground: Ground, liar: str, kind: FaultKind) -> Result:
             f"{liar} lies: {kind.value.replace('_', ' ')}",
             "No wrong price or cap is published; the next honest run fills what was refused",
             f"{published}; {refused} rows in quarantine; after the honest run {left} wrong and {lost} prices missing",
-            lost,
-            wrong + left,
             seconds(),
+            lost=lost,
+            wrong=wrong + left,
             is_held=wrong + left == 0 and lost == 0,
         )
 

@@ -36,14 +36,11 @@ def out_of_memory(ground: Ground) -> Result:
         ground.hold_untouched(tidemark)
         half = [str(path) for path in (tidemark.folder / "models").rglob("*.tmp")]
         ground.complete(tidemark)
-        lost, wrong = ground.hold_equal(tidemark)
+        ground.hold_equal(tidemark)
         return Result(
             "out of memory in training",
             "The run fails in one clear line; nothing is half-written; the next run completes as an undisturbed one",
             f'RLIMIT_AS {ROOM_MB} MB above what the run had when training began: exit {finished.code}, "{line[:120]}"; '
             f"{len(half)} temporary files left; then all models trained again to the same versions, complete and equal",
-            lost,
-            wrong,
             seconds(),
-            is_held=True,
         )

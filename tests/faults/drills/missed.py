@@ -33,9 +33,8 @@ def five_weeks(ground: Ground) -> Result:
             "The next run fills every day and every week in between",
             f"one run for {LAST} in {finished.seconds:.0f} s: all {7 * MISSED} days have their prices, every weekly table "
             f"all {MISSED} weeks; what it says of {NEXT_WEEK} differs from a run on time in {wrong} grades",
-            0,
-            wrong,
             seconds(),
+            wrong=wrong,
             is_held=wrong == 0,
         )
 
