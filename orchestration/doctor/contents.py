@@ -12,6 +12,7 @@ from typing import Any
 import duckdb
 
 from orchestration.doctor.finding import FAILS, Finding, Patient
+from orchestration.lib import manifest
 from orchestration.lib.code_version import code_version
 from orchestration.lib.landing_checksums import dataset_folders
 from orchestration.lib.landing_files import LandingError, read_checksum, sha256_of
@@ -20,7 +21,7 @@ from orchestration.lib.manifest import MANIFEST_NAME, WAREHOUSE_NAME, ManifestEr
 from orchestration.lib.migrations import MIGRATIONS, SchemaError, check_known, schema_version
 from orchestration.lib.registry import ModelRegistry, RegistryError
 from orchestration.lib.warehouse import WarehouseError, connect
-from orchestration.lib.weeks import WEEK, instant_of, monday_of
+from orchestration.lib.weeks import monday_of
 
 SAMPLED_FILES = 40
 LATE_AFTER = timedelta(hours=6)
@@ -56,7 +57,7 @@ def warehouse(patient: Patient) -> Finding:
         return Finding(
             "warning" if is_busy else "problem",
             "another program has it open for writing" if is_busy else str(error),
-            "ask again when that program has ended" if is_busy else "restore a copy, or move it away and run",
+            "ask again when that program has ended" if is_busy else "make rebuild-warehouse",
             f"{FAILS}#the-warehouse-cannot-be-opened",
         )
     size = patient.folder.warehouse.stat().st_size / 1e9
@@ -107,13 +108,10 @@ def published_copy(patient: Patient) -> Finding:
 
 def published_week(patient: Patient) -> Finding:
     """The week that is due is published; only live data move with the calendar."""
-    path = patient.folder.published / MANIFEST_NAME
-    week = read_manifest(path).as_of_week if path.exists() else None
+    week = manifest.published_week(patient.folder.published)
     if patient.settings is None or patient.settings.source != "live":
         return Finding("ok", f"newest is {week or 'none'}; without SOURCE=live none is due")
-    due = monday_of(patient.now.date())
-    if patient.now < instant_of(due) + LATE_AFTER:
-        due -= WEEK
+    due = monday_of((patient.now - LATE_AFTER).date())
     if week is None:
         return Finding("warning", f"none, and {due} is due", "make run", "docs/how-to/go-live.md")
     if week < due:

@@ -148,7 +148,7 @@ def schedules(patient: Patient) -> Finding:
         f", last heard {newest:%Y-%m-%d %H:%M} UTC" if newest else ""
     )
     if names and not is_alive:
-        return Finding("problem", said, "start it (make dev): a schedule without a daemon starts nothing", OPERATE)
+        return Finding("problem", said, "start it (make serve): a schedule without a daemon starts nothing", OPERATE)
     return Finding("ok", said)
 
 

@@ -203,12 +203,8 @@ def test_a_disk_too_small_for_the_next_run_is_a_problem(patient, root, monkeypat
     assert (finding.level, finding.value) == ("problem", "0.5 GB free, the next run needs about 1.0 GB")
 
 
-def test_a_week_that_is_late_is_a_problem_where_data_move_with_the_calendar(patient, root, monkeypatch):
-    monkeypatch.setattr(
-        contents, "read_manifest", lambda path: type("M", (), {"as_of_week": MONDAY - timedelta(weeks=2)})
-    )
-    (root / "published").mkdir()
-    (root / "published" / "manifest.json").write_text("{}")
+def test_a_week_that_is_late_is_a_problem_where_data_move_with_the_calendar(patient, monkeypatch):
+    monkeypatch.setattr(contents.manifest, "published_week", lambda published: MONDAY - timedelta(weeks=2))
 
     live = found(contents.published_week, patient(source="live"))
     early = found(contents.published_week, patient(source="live", now=NOW.replace(hour=2)))
