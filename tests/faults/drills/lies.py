@@ -32,7 +32,7 @@ def _lie(ground: Ground, liar: str, kind: FaultKind) -> Result:
     with timed() as seconds, ground.copy("lies") as tidemark:
         lied = ground.call(tidemark, TIDEMARK_SIMULATION__FAULTS=f"{liar}:{kind}")
         wrong = _wrong_numbers(ground, tidemark)
-        refused = _refused(tidemark)
+        refused, carried = _refused(tidemark), _carried_prices(ground, tidemark)
         if problems := chain_problems(tidemark.folder):
             raise DrillError(f"make verify: {'; '.join(problems)}")
         published = "published, without the liar's week" if lied.code == 0 else f"nothing published (exit {lied.code})"
@@ -43,7 +43,8 @@ def _lie(ground: Ground, liar: str, kind: FaultKind) -> Result:
         return Result(
             f"{liar} lies: {kind.value.replace('_', ' ')}",
             "No wrong price or cap is published; the next honest run fills what was refused",
-            f"{published}; {refused} rows in quarantine; after the honest run {left} wrong and {lost} prices missing",
+            f"{published}; {refused} rows in quarantine, {carried} prices carried and marked so; "
+            f"after the honest run {left} wrong and {lost} prices missing",
             seconds(),
             lost=lost,
             wrong=wrong + left,
@@ -52,7 +53,11 @@ def _lie(ground: Ground, liar: str, kind: FaultKind) -> Result:
 
 
 def _wrong_numbers(ground: Ground, tidemark: Tidemark) -> int:
-    """Published prices, caps and totals of the market that are further than `TOLERANCE` from the undisturbed ones."""
+    """Published prices, caps and totals of the market that are further than `TOLERANCE` from the undisturbed ones.
+
+    A price is held against that of the day which it says it is of (`priced_date`): one that is carried over a refused day, and says so,
+    must be that earlier day's.
+    """
     return _count(
         ground,
         tidemark,
@@ -60,7 +65,8 @@ def _wrong_numbers(ground: Ground, tidemark: Tidemark) -> int:
         select
             count(*) filter (where abs(ln(told.price_usd / truth.price_usd)) > ln($tolerance))
             + count(*) filter (where abs(ln(told.market_cap_usd / truth.market_cap_usd)) > ln($tolerance))
-        from found.marts.fct_daily as told inner join expected.marts.fct_daily as truth using (token_id, market_date)
+        from found.marts.fct_daily as told inner join expected.marts.fct_daily as truth
+            on told.token_id = truth.token_id and told.priced_date = truth.market_date
         where told.price_usd > 0 and truth.price_usd > 0
         """,
         tolerance=TOLERANCE,
@@ -72,6 +78,18 @@ def _wrong_numbers(ground: Ground, tidemark: Tidemark) -> int:
         where abs(ln(told.coingecko_market_cap_usd / truth.coingecko_market_cap_usd)) > ln($tolerance)
         """,
         tolerance=TOLERANCE,
+    )
+
+
+def _carried_prices(ground: Ground, tidemark: Tidemark) -> int:
+    """Token-days that say they carry an earlier day's price and do not in the undisturbed copy."""
+    return _count(
+        ground,
+        tidemark,
+        """
+        select count(*) from found.marts.fct_daily as told inner join expected.marts.fct_daily as truth using (token_id, market_date)
+        where told.is_carried and not truth.is_carried
+        """,
     )
 
 
