@@ -24,6 +24,7 @@ import duckdb
 
 from orchestration.lib.code_version import code_version
 from orchestration.lib.errors import TidemarkError
+from orchestration.lib.lake import uncontested
 from orchestration.lib.sql_quoting import quoted, sql_text
 from orchestration.lib.versioned_layout import table_ddl, transaction
 from orchestration.lib.versioned_tables import VERSIONED_TABLES, VersionedTable
@@ -181,7 +182,7 @@ def migrate_file(path: Path) -> list[Migration]:
         if schema_version(connection) == len(MIGRATIONS):
             return []
     with connect(path) as connection:
-        return migrate(connection)
+        return uncontested(connection, lambda: migrate(connection))
 
 
 def schema_version(connection: duckdb.DuckDBPyConnection) -> int:

@@ -38,6 +38,9 @@ from orchestration.settings import REPOSITORY_ROOT, Settings, load_settings
 POOL = "warehouse"
 """The pool of whatever opens the warehouse; it has one slot (dagster.yaml)."""
 
+CLOCK_SKEW = timedelta(minutes=1)
+"""How far the clock of one machine of several may be behind that of another."""
+
 
 class RunLease(dg.ConfigurableResource):
     """The right to write the data folder: an OS lock held for the whole run, whoever executes it.
@@ -56,7 +59,9 @@ class RunLease(dg.ConfigurableResource):
             # One process of several of the run: whoever launched it holds the lock, or Dagster's queue lets one run start at a time.
             if instance is not None and run_id is not None:
                 refuse_second_run(instance, run_id)
-            yield self
+            with _logged(folder, instance, run_id):
+                _prepare(folder, context.log, now=datetime.now(UTC) + CLOCK_SKEW)
+                yield self
             return
 
         def clean_up(_holder: object) -> None:
@@ -64,15 +69,20 @@ class RunLease(dg.ConfigurableResource):
                 fail_dead_runs(instance, current_run_id=run_id)
 
         with RunLock(folder.root, command=f"run {run_id}", on_acquired=clean_up), _logged(folder, instance, run_id):
-            check_clock(folder, now=datetime.now(UTC))
-            for each in migrate_file(folder.warehouse):
-                if context.log is not None:
-                    context.log.info("migration %d: %s", each.number, each.name)
+            _prepare(folder, context.log, now=datetime.now(UTC))
             yield self
             if instance is not None and run_id is not None:
                 write_down(folder, instance, run_id, context.log)
                 if context.log is not None and (why := why_failed(instance, run_id)):
                     context.log.error(why)
+
+
+def _prepare(folder: DataFolder, log: dg.DagsterLogManager | None, *, now: datetime) -> None:
+    """Refuse a clock that went back, and bring the tables of an older release up to this one's."""
+    check_clock(folder, now=now)
+    for each in migrate_file(folder.warehouse):
+        if log is not None:
+            log.info("migration %d: %s", each.number, each.name)
 
 
 @contextmanager
