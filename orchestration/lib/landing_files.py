@@ -23,15 +23,16 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import duckdb
+import polars as pl
 import pyarrow.parquet as pq
 
 from orchestration.lib.errors import TidemarkError
@@ -135,6 +136,15 @@ def read_footer(path: Path) -> pq.FileMetaData:
         with path.open("rb") as file:
             return pq.read_metadata(file)
     return pq.read_metadata(path)
+
+
+def last_rows(path: Path, columns: Sequence[str], rows: int) -> pl.DataFrame:
+    """The last rows of a Parquet file, at most those of its last row group."""
+    with path.open("rb") as file:
+        parquet = pq.ParquetFile(file)
+        groups = range(parquet.num_row_groups)[-1:]
+        read = cast("pl.DataFrame", pl.from_arrow(parquet.read_row_groups(groups, columns=list(columns))))
+    return read.select(columns).tail(rows)
 
 
 def sha256_of(path: Path) -> str:

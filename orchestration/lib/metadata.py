@@ -16,6 +16,7 @@ import duckdb
 import polars as pl
 
 from orchestration.lib.landing import Load
+from orchestration.lib.landing_files import last_rows
 from orchestration.lib.sql_quoting import table_quoted
 from orchestration.lib.versioned_tables import VERSION_COLUMNS
 from orchestration.lib.warehouse import count_rows
@@ -125,7 +126,7 @@ def landed_metadata(loads: Sequence[Load], dataset: Dataset) -> dict[str, Any]:
     """Rows and files of a dataset landed so far, and a preview of the newest file; `loads` oldest first."""
     shown: dict[str, Any] = {"dagster/row_count": sum(load.rows for load in loads), "files": len(loads)}
     if loads:
-        newest = pl.scan_parquet(loads[-1].path).select(list(dataset.columns)).tail(PREVIEW_ROWS).collect()
+        newest = last_rows(loads[-1].path, list(dataset.columns), PREVIEW_ROWS)
         shown |= {"newest_load": loads[-1].loaded_at.isoformat(timespec="seconds"), "preview": preview_of(newest)}
     return shown
 

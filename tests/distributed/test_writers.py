@@ -11,6 +11,7 @@ import pytest
 from orchestration.lib.data_folder import DataFolder
 from orchestration.lib.landing import LandingStore
 from orchestration.lib.landing_checksums import verify
+from orchestration.lib.metadata import landed_metadata
 from orchestration.lib.object_store import file_system
 from orchestration.lib.versioned_layout import create_versioned_tables
 from orchestration.lib.versioned_tables import TRADER_GRADES
@@ -75,6 +76,8 @@ def test_loads_of_three_processes_land_in_an_object_store_without_loss(spread, t
     assert store.newest(DATASET).select(facts).equals(here.newest(DATASET).select(facts))
     assert store.newest(DATASET).height == PROCESSES * LOADS * ROWS
     assert verify(spread.landing).files == PROCESSES * LOADS
+    # What the UI previews.
+    assert landed_metadata(store.loads(DATASET), DATASET)["dagster/row_count"] == PROCESSES * LOADS * ROWS
 
 
 def test_versions_of_three_processes_in_one_table_are_all_recorded_once(spread):
