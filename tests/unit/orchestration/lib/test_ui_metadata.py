@@ -8,6 +8,7 @@ import duckdb
 import polars as pl
 import pytest
 
+from orchestration.lib.landing_files import last_rows
 from orchestration.lib.metadata import (
     INLINE_CHARACTERS,
     PREVIEW_ROWS,
@@ -59,6 +60,14 @@ def test_a_table_too_wide_to_be_shown_in_place_is_previewed_by_its_first_columns
 
 def test_a_preview_of_two_rows_shows_both():
     assert preview_of(rows(3, height=2)).value == markdown_table(rows(3, height=2))
+
+
+def test_the_last_rows_of_a_file_come_in_the_order_of_columns_asked_for(tmp_path):
+    pl.DataFrame({"a": [1, 2, 3], "b": ["x", "y", "z"]}).write_parquet(tmp_path / "few.parquet")
+    pl.DataFrame(schema={"a": pl.Int64, "b": pl.String}).write_parquet(tmp_path / "none.parquet")
+
+    assert last_rows(tmp_path / "few.parquet", ["b", "a"], 2).rows() == [("y", 2), ("z", 3)]
+    assert last_rows(tmp_path / "none.parquet", ["b", "a"], 2).rows() == []
 
 
 def test_large_numbers_flags_and_nulls_read_well_in_a_preview():
