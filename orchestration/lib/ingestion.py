@@ -218,15 +218,13 @@ class Ingestion:
         return len(refused)
 
     def _write(self, dataset: Dataset, changed: pl.DataFrame, reach: Reach, *, loaded_at: datetime) -> None:
-        for partition, rows in _partitions(dataset, changed, reach):
-            self.store.write(
-                dataset,
-                rows,
-                data_source=self._data_source,
-                partition=partition,
-                loaded_at=loaded_at,
-                lag_hours=find_lag(self._lags, dataset),
-            )
+        self.store.write_parts(
+            dataset,
+            _partitions(dataset, changed, reach),
+            data_source=self._data_source,
+            loaded_at=loaded_at,
+            lag_hours=find_lag(self._lags, dataset),
+        )
 
 
 PRICES = {
@@ -255,12 +253,12 @@ def with_columns_of(dataset: Dataset, frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _partitions(dataset: Dataset, rows: pl.DataFrame, reach: Reach) -> list[tuple[str, pl.DataFrame]]:
-    """Rows by landing partition: their day or calendar year; reference rows under the day they were seen."""
+def _partitions(dataset: Dataset, rows: pl.DataFrame, reach: Reach) -> dict[str, pl.DataFrame]:
+    """Rows by landing partition, the earliest first: their day or calendar year; reference rows under the day they were seen."""
     if not dataset.is_dated:
-        return [(reach.last.isoformat(), rows)]
+        return {reach.last.isoformat(): rows}
     form = "%Y-%m-%d" if reach.partition == "day" else "%Y"
     split = rows.with_columns(partition=pl.col("market_date").dt.strftime(form)).partition_by(
         "partition", as_dict=True, include_key=False
     )
-    return sorted(((str(key[0]), part) for key, part in split.items()), key=lambda item: item[0])
+    return dict(sorted((str(key[0]), part) for key, part in split.items()))

@@ -14,8 +14,8 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -121,21 +121,63 @@ class LandingStore:
             LandingError: A column is missing or does not fit its type, a required value is null, a key occurs twice,
                 or partition, data source or time are malformed. Nothing was written.
         """
-        check_destination(data_source=data_source, partition=partition, loaded_at=loaded_at)
-        rows = typed_rows(dataset, frame)
-        if rows.is_empty():
-            return None
-        load_id = self.new_load_id(loaded_at)
-        landed = with_common_columns(
-            dataset,
-            rows,
-            data_source=data_source,
-            partition=partition,
-            loaded_at=loaded_at,
-            lag_hours=lag_hours,
-            load_id=load_id,
+        loads = self.write_parts(
+            dataset, {partition: frame}, data_source=data_source, loaded_at=loaded_at, lag_hours=lag_hours
         )
-        return self._write("landing", dataset, landed, partition=partition, loaded_at=loaded_at, load_id=load_id)
+        return loads[0] if loads else None
+
+    def write_parts(
+        self,
+        dataset: Dataset,
+        parts: Mapping[str, pl.DataFrame],
+        *,
+        data_source: str,
+        loaded_at: datetime,
+        lag_hours: float,
+    ) -> list[Load]:
+        """Land rows as one new file a partition, all of which are written before the first gets its name.
+
+        A disk that fills up leaves none of them. A kill between two names leaves the first partitions of the order given, so give the
+        earliest first: what asks from its newest landed day on then asks for the rest.
+
+        Args:
+            dataset: What the rows are.
+            parts: Rows by partition, as in `write`.
+            data_source: As in `write`.
+            loaded_at: As in `write`.
+            lag_hours: As in `write`.
+
+        Returns:
+            The loads, of partitions with rows.
+
+        Raises:
+            LandingError: As in `write`.
+        """
+        prepared = []
+        for partition, frame in parts.items():
+            check_destination(data_source=data_source, partition=partition, loaded_at=loaded_at)
+            rows = typed_rows(dataset, frame)
+            if rows.is_empty():
+                continue
+            load_id = self.new_load_id(loaded_at)
+            landed = with_common_columns(
+                dataset,
+                rows,
+                data_source=data_source,
+                partition=partition,
+                loaded_at=loaded_at,
+                lag_hours=lag_hours,
+                load_id=load_id,
+            )
+            prepared.append((partition, load_id, landed))
+        loads = []
+        with ExitStack() as files:  # which ends with the file begun last
+            for partition, load_id, landed in reversed(prepared):
+                file = self.new_file("landing", dataset, partition=partition, load_id=load_id)
+                temporary, path = files.enter_context(file)
+                landed.write_parquet(temporary, compression=COMPRESSION)
+                loads.append(Load(dataset.source, dataset.name, partition, load_id, loaded_at, landed.height, path))
+        return loads[::-1]
 
     def write_quarantine(
         self,
@@ -157,7 +199,9 @@ class LandingStore:
             return None
         load_id = self.new_load_id(loaded_at)
         frame = quarantine_frame(dataset, records, data_source=data_source, loaded_at=loaded_at, load_id=load_id)
-        return self._write("quarantine", dataset, frame, partition=partition, loaded_at=loaded_at, load_id=load_id)
+        with self.new_file("quarantine", dataset, partition=partition, load_id=load_id) as (temporary, path):
+            frame.write_parquet(temporary, compression=COMPRESSION)
+        return Load(dataset.source, dataset.name, partition, load_id, loaded_at, frame.height, path)
 
     def new_load_id(self, loaded_at: datetime) -> str:
         """Draw a load id that sorts by `loaded_at`, then by the moment of writing, and that nobody else has."""
@@ -269,13 +313,6 @@ class LandingStore:
             return [position for (position,) in kept]
 
         return rows[self._read(dataset, read, empty=list(range(rows.height)))]
-
-    def _write(
-        self, area: str, dataset: Dataset, frame: pl.DataFrame, *, partition: str, loaded_at: datetime, load_id: str
-    ) -> Load:
-        with self.new_file(area, dataset, partition=partition, load_id=load_id) as (temporary, path):
-            frame.write_parquet(temporary, compression=COMPRESSION)
-        return Load(dataset.source, dataset.name, partition, load_id, loaded_at, frame.height, path)
 
     def _query_dates(self, dataset: Dataset, sql: str) -> list[tuple[Any, ...]]:
         if not dataset.is_dated:

@@ -18,8 +18,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow as pa
-
 from orchestration.lib.landing_files import (
     AREAS,
     COMPACTED_SUFFIX,
@@ -131,7 +129,7 @@ def find_damage(path: Path, root: Path) -> str | None:
         return f"{name}: {shown}, {expected[:DIGITS_SHOWN]} expected, as it landed"
     try:
         read_footer(path)
-    except (OSError, pa.ArrowException):
+    except LandingError:
         return f"{name}: a whole Parquet file expected, {size} bytes found that are none (cut off or overwritten)"
     write_checksum(path, found)
     return None

@@ -33,6 +33,7 @@ from typing import Final, cast
 
 import duckdb
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from orchestration.lib.errors import TidemarkError
@@ -131,11 +132,22 @@ def remove_file(path: Path) -> None:
 
 
 def read_footer(path: Path) -> pq.FileMetaData:
-    """What the footer of a Parquet file says."""
-    if isinstance(path, ObjectPath):
+    """What the footer of a Parquet file says.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        LandingError: It is no Parquet file, or no whole one.
+    """
+    try:
         with path.open("rb") as file:
             return pq.read_metadata(file)
-    return pq.read_metadata(path)
+    except FileNotFoundError:
+        raise
+    except (OSError, pa.ArrowException) as error:
+        raise LandingError(
+            f"{path} is cut off or overwritten: {path.stat().st_size} bytes are no whole Parquet file ({error}); restore it from a "
+            "backup, or move it away and accept the loss with make compact FORGET_LOST=1"
+        ) from None
 
 
 def last_rows(path: Path, columns: Sequence[str], rows: int) -> pl.DataFrame:

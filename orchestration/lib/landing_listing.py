@@ -16,8 +16,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-import pyarrow as pa
-
 from orchestration.lib.landing_files import CHECKSUM_SUFFIX, COMPACTED_SUFFIX, SUFFIX, LandingError, read_footer
 from orchestration.lib.object_store import ObjectPath
 
@@ -142,12 +140,8 @@ def read_compacted(path: Path) -> CompactedFile:
         said = read_footer(path).metadata or {}
         loads = tuple(CompactedLoad(*entry) for entry in json.loads(said[LOADS_KEY.encode()]))
         before = said.get(SUPERSEDED_KEY.encode())
-    except (OSError, pa.ArrowException, KeyError, ValueError, TypeError) as error:
-        if isinstance(error, FileNotFoundError):
-            raise
-        raise LandingError(
-            f"{path} is cut off or damaged: its list of loads cannot be read; restore it from a backup"
-        ) from None
+    except (KeyError, ValueError, TypeError):
+        raise LandingError(f"{path} is damaged: its list of loads cannot be read; restore it from a backup") from None
     return CompactedFile(path, loads, datetime.fromisoformat(before.decode()) if before else None)
 
 

@@ -3,8 +3,8 @@
 Belongs here: which perpetuals are asked, and when. Does not: how (`sources/exchanges/derivatives.py`).
 
 Of the `derivative_tokens` largest tokens one perpetual each is followed for its history, at the first venue that has one.
-Funding of a perpetual is asked again when its newest landed day is a week old: an answer holds at least a month, and the
-weekly tables want Sundays. What is open now comes daily in one request a venue where the venue has such a request.
+Funding of a perpetual is asked again when its newest landed day is a week old or a week has ended since: an answer holds at least a
+month, and the weekly tables want Sundays. What is open now comes daily in one request a venue where the venue has such a request.
 """
 
 from __future__ import annotations
@@ -28,9 +28,6 @@ from orchestration.sources.exchanges.derivatives import (
 from orchestration.sources.exchanges.venues import VENUES
 from orchestration.sources.validation import Fetched
 
-AGAIN_AFTER = timedelta(days=7)
-"""Age of the newest landed day from which a perpetual is asked again."""
-
 
 def load_derivatives(venue: str, ingestion: Ingestion, connections: Connections, reach: Reach) -> Sequence[Ingested]:
     """Funding and open interest of the venue's part of the perpetuals."""
@@ -42,7 +39,7 @@ def load_derivatives(venue: str, ingestion: Ingestion, connections: Connections,
     funded = store.newest_market_dates(funding_set, by="market_id")
     known = store.newest_market_dates(interest_set, by="market_id")
     followed = run.perpetual_plan(ingestion, reach)[venue]
-    for_funding = [each for each in followed if _is_due(funded.get(each.market_id), reach)]
+    for_funding = [each for each in followed if reach.is_week_due(funded.get(each.market_id))]
     for_history = [each for each in followed if _has_gap(known.get(each.market_id), reach, venue=venue)]
     universe = set(run.followed_tokens(ingestion, reach))
     of_universe = [each for each in listed.found if each.symbol in universe]
@@ -69,14 +66,10 @@ def load_derivatives(venue: str, ingestion: Ingestion, connections: Connections,
     return run.venues.run(land_all())
 
 
-def _is_due(newest: date | None, reach: Reach) -> bool:
-    return newest is None or reach.last - newest >= AGAIN_AFTER
-
-
 def _has_gap(newest: date | None, reach: Reach, *, venue: str) -> bool:
     """Whether days are missing that the venue's history still has; binance has no request for all perpetuals at once."""
     if venue == DERIVATIVES[0]:
-        return _is_due(newest, reach)
+        return reach.is_week_due(newest)
     return newest is None or reach.last - newest > timedelta(days=1)
 
 

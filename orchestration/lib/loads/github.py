@@ -70,8 +70,9 @@ def load_repositories(ingestion: Ingestion, connections: Connections, reach: Rea
     for first in range(0, len(due), BATCH_REPOSITORIES):
         batch = due[first : first + BATCH_REPOSITORIES]
         gathered = github.fetch({name: wanted[name] for name in batch}, starts=starts, now=reach.now, asking=asking)
-        results[0] += ingestion.land(gathered.repositories, reach)
+        # Commits first: a repository that has landed is not asked again, though a kill came in between.
         results[1] += ingestion.land(gathered.commits, reach)
+        results[0] += ingestion.land(gathered.repositories, reach)
         ingestion.report(progress.sentence(COMMITS_WEEKLY.label, first + len(batch), len(due), "repositories"))
         if asking.stopped_by is not None:
             break

@@ -275,6 +275,58 @@ def test_an_error_while_writing_removes_the_temporary_file(tmp_path):
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
+def test_a_file_that_is_cut_off_is_named(tmp_path):
+    store = LandingStore(tmp_path)
+    path = write(store, days((date(2025, 1, 5), 1))).path
+    path.write_bytes(path.read_bytes()[:-100])
+
+    with pytest.raises(LandingError, match=f"{path} is cut off or overwritten: .* bytes are no whole Parquet file"):
+        store.loads()
+
+
+@pytest.fixture
+def full_after(monkeypatch):
+    """Let a disk be full after so many files."""
+
+    def limit(files: int) -> None:
+        write_parquet, written = pl.DataFrame.write_parquet, []
+
+        def write_or_fail(frame: pl.DataFrame, path: Path, **options) -> None:
+            if len(written) == files:
+                raise OSError("No space left on device")
+            written.append(path)
+            write_parquet(frame, path, **options)
+
+        monkeypatch.setattr(pl.DataFrame, "write_parquet", write_or_fail)
+
+    return limit
+
+
+def test_a_disk_that_fills_up_between_the_days_of_a_load_leaves_none_of_them(tmp_path, full_after):
+    store = LandingStore(tmp_path)
+    week = {f"2025-01-0{day}": days((date(2025, 1, day), day)) for day in range(6, 10)}
+    options = {"data_source": "simulated", "loaded_at": LOADED_AT, "lag_hours": 1}
+
+    full_after(3)
+    with pytest.raises(OSError, match="No space left"):
+        store.write_parts(FEAR_GREED, week, **options)
+
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_the_days_of_a_load_get_their_names_from_the_first_on(tmp_path, monkeypatch):
+    store = LandingStore(tmp_path)
+    week = {f"2025-01-0{day}": days((date(2025, 1, day), day)) for day in range(6, 10)}
+    rename, named = Path.rename, []
+    monkeypatch.setattr(Path, "rename", lambda path, to: named.append(to.parent.name) or rename(path, to))
+
+    loads = store.write_parts(FEAR_GREED, week, data_source="simulated", loaded_at=LOADED_AT, lag_hours=1)
+
+    assert [load.partition for load in loads] == list(week)
+    assert [load.load_id for load in loads] == sorted(load.load_id for load in loads)
+    assert named == list(week)
+
+
 def test_many_writers_at_once_lose_nothing(tmp_path):
     def land(number: int) -> None:
         write(LandingStore(tmp_path), days((date(2025, 1, 1) + timedelta(days=number), number)))

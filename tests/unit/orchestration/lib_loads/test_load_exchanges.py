@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 import pytest
@@ -233,6 +233,26 @@ def test_funding_is_asked_of_few_perpetuals_and_once_a_week(run):
     weekly = run(derivative_tokens=12)
     weekly.load_all("_derivatives", last=SUNDAY + timedelta(days=7), partition="day")
     newest = weekly.store.newest_market_dates(find_dataset("binance", "funding_rates"), by="market_id")
+    assert set(newest.values()) == {SUNDAY + timedelta(days=7)}
+
+
+def test_funding_of_a_week_that_landed_in_part_is_asked_again(run):
+    run(derivative_tokens=4).load_all("_derivatives")
+    again = run(derivative_tokens=4)
+    binance, wednesday = find_dataset("binance", "funding_rates"), SUNDAY + timedelta(days=3)
+    until_the_kill = again.store.newest(binance).filter(pl.col("market_date") == SUNDAY)
+    again.store.write(
+        binance,
+        until_the_kill.with_columns(market_date=wednesday),
+        data_source="simulated",
+        partition=wednesday.isoformat(),
+        loaded_at=datetime.now(UTC),
+        lag_hours=1,
+    )
+
+    again.load_all("_derivatives", last=SUNDAY + timedelta(days=7), partition="day")
+
+    newest = again.store.newest_market_dates(binance, by="market_id")
     assert set(newest.values()) == {SUNDAY + timedelta(days=7)}
 
 

@@ -69,6 +69,28 @@ def test_a_second_run_of_the_day_asks_and_lands_nothing(opened, ingestion, sandb
     assert [result.landed for result in results] == [0, 0]
 
 
+def test_a_load_killed_between_commits_and_repositories_is_made_up_for(opened, ingestion, monkeypatch, reach):
+    land, landed = ingestion.land, []
+
+    def land_or_die(fetched, at, **options):
+        if landed:
+            raise KeyboardInterrupt
+        landed.append(fetched.dataset)
+        return land(fetched, at, **options)
+
+    with monkeypatch.context() as killed:
+        killed.setattr(ingestion, "land", land_or_die)
+        with pytest.raises(KeyboardInterrupt):
+            github.load_repositories(ingestion, opened, reach(partition="year"))
+    in_part = set(ingestion.store.newest(COMMITS_WEEKLY)["repository"])
+
+    github.load_repositories(ingestion, opened, reach(partition="year"))
+
+    assert in_part
+    assert in_part <= set(ingestion.store.newest(REPOSITORIES)["repository"])
+    assert in_part < set(ingestion.store.newest(COMMITS_WEEKLY)["repository"])
+
+
 def test_a_run_asks_the_share_that_the_days_since_make_due(opened, ingestion, sandbox, reach):
     repositories, _ = github.load_repositories(ingestion, opened, reach(SUNDAY - timedelta(days=36), partition="year"))
 
