@@ -31,16 +31,26 @@ OF_THE_RUN = frozenset(
             "newest_loaded_at",
             "newest_load_id",
             "last_loaded_at",
+            "last_attempt_at",
+            "applied_at",
         ),
     }
 )
 """Columns that name the run, its code or its clock and not what was computed."""
 
-NOT_COMPARED = frozenset({"quality.builds", "quality.check_results", "api.check_results"})
+NOT_COMPARED = frozenset(
+    {
+        *("quality.builds", "quality.check_results", "api.check_results"),
+        *("quality.run_steps", "quality.run_rows", "api.run_history", "api.run_rows"),
+    }
+)
 """What tells of runs themselves."""
 
 RELATIVE = 1e-9
 """Greatest relative difference of two floating-point numbers: sums over files are added in another order."""
+
+ABSOLUTE = 1e-12
+"""Greatest difference of two that are themselves what rounding left, as the differences between recomputed levels are."""
 
 
 @dataclass(frozen=True)
@@ -152,5 +162,5 @@ def _is_close(one: pl.Series, other: pl.Series) -> bool:
         return False
     distance = (one - other).abs()
     scale = pl.select(pl.max_horizontal(one.abs(), other.abs())).to_series()
-    within = (distance <= RELATIVE * scale) | (one == other)
+    within = (distance <= RELATIVE * scale + ABSOLUTE) | (one == other)
     return bool(within.fill_null(True).all())
