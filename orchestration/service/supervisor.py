@@ -125,7 +125,7 @@ class Supervisor:
     def _watch(self) -> int:
         """The loop: start what is to be started, see what died, say how it is."""
         began = time.monotonic()
-        well_at, said_at, reaped_at, is_ready = began, -SAY_SECONDS, began, False
+        well_at, said_at, reaped_at, is_ready, told = began, -SAY_SECONDS, began, False, NOT_ASKED
         while not self._stop.wait(LOOK_SECONDS):
             now = time.monotonic()
             for child in self._children:
@@ -150,10 +150,12 @@ class Supervisor:
                     notify(READY="1")
                     _say(f"ready after {now - began:.0f} s: UI on http://{self._host}:{self._port}")
             is_time = now - said_at >= (SAY_SECONDS if health.is_well else UNWELL_SAY_SECONDS)
-            if is_ready and is_time:
-                said_at = now
+            if is_ready and (is_time or health is not told):
                 line = health_line(health, self._settings, now=datetime.now(UTC))
-                _say(line)
+                if is_time:
+                    said_at = now
+                    _say(line)
+                told = health
                 notify(STATUS=line)
             if now - well_at > (UNWELL_SECONDS if is_ready else START_SECONDS):
                 _say(f"not well for {now - well_at:.0f} s, giving up: {'; '.join(health.problems)}")
