@@ -29,8 +29,9 @@ from orchestration.alerts.run_events import failed_runs, late_week
 from orchestration.alerts.sending import AppriseSender
 from orchestration.lib.data_folder import DataFolder
 from orchestration.lib.due_weeks import moves_with_calendar
-from orchestration.lib.manifest import MANIFEST_NAME, WAREHOUSE_NAME, read_manifest, sha256_of_file
+from orchestration.lib.manifest import MANIFEST_NAME, WAREHOUSE_NAME, read_manifest
 from orchestration.lib.weeks import WEEK
+from orchestration.lib.whole_file import sha256_of
 from orchestration.settings import Settings
 
 LONGEST_WAIT_SECONDS: Final = 60.0
@@ -201,7 +202,7 @@ class _Telling:
         if not manifest_path.is_file():
             return None
         journal, week = self._journal, read_manifest(manifest_path).as_of_week
-        manifest_sha256 = sha256_of_file(manifest_path)
+        manifest_sha256 = sha256_of(manifest_path)
         if (journal.manifest_sha256, journal.setup) == (manifest_sha256, self._setup.fingerprint):
             return week
         oldest = week - WEEK * self._settings.correction_weeks

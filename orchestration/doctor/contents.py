@@ -15,13 +15,14 @@ from orchestration.doctor.finding import FAILS, Finding, Patient
 from orchestration.lib import manifest
 from orchestration.lib.code_version import code_version
 from orchestration.lib.landing_checksums import dataset_folders
-from orchestration.lib.landing_files import LandingError, read_checksum, sha256_of
+from orchestration.lib.landing_files import LandingError, read_checksum
 from orchestration.lib.landing_listing import list_files
 from orchestration.lib.manifest import MANIFEST_NAME, WAREHOUSE_NAME, ManifestError, kept_manifests, read_manifest
 from orchestration.lib.migrations import MIGRATIONS, SchemaError, check_known, schema_version
 from orchestration.lib.registry import ModelRegistry, RegistryError
 from orchestration.lib.warehouse import WarehouseError, connect
 from orchestration.lib.weeks import monday_of
+from orchestration.lib.whole_file import sha256_of
 
 SAMPLED_FILES = 40
 LATE_AFTER = timedelta(hours=6)

@@ -25,10 +25,10 @@ from orchestration.lib.landing_files import (
     checksum_path,
     read_checksum,
     read_footer,
-    sha256_of,
     write_checksum,
 )
 from orchestration.lib.landing_listing import DatasetFiles, list_files
+from orchestration.lib.whole_file import sha256_of
 
 DIGITS_SHOWN = 16
 FORGET = "tidemark compact --forget-lost"

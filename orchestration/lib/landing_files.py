@@ -19,7 +19,6 @@ Belongs here: names, writing, removing. Does not: which files count (`landing_li
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import tempfile
@@ -40,7 +39,7 @@ from orchestration.lib.errors import TidemarkError
 from orchestration.lib.lake import prepare
 from orchestration.lib.object_store import ObjectPath
 from orchestration.lib.sql_quoting import sql_text
-from orchestration.lib.whole_file import flush
+from orchestration.lib.whole_file import flush, sha256_of
 from orchestration.settings import is_set
 
 UNDATED: Final = "undated"
@@ -157,12 +156,6 @@ def last_rows(path: Path, columns: Sequence[str], rows: int) -> pl.DataFrame:
         groups = range(parquet.num_row_groups)[-1:]
         read = cast("pl.DataFrame", pl.from_arrow(parquet.read_row_groups(groups, columns=list(columns))))
     return read.select(columns).tail(rows)
-
-
-def sha256_of(path: Path) -> str:
-    """The sha256 of a file's bytes, in hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def checksum_path(path: Path) -> Path:

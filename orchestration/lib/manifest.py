@@ -196,12 +196,6 @@ def published_week(published: Path) -> date | None:
     return read_manifest(path).as_of_week if path.is_file() else None
 
 
-def sha256_of_file(path: Path) -> str:
-    """Hexadecimal sha256 of a file's bytes."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 def sha256_of_bytes(content: bytes) -> str:
     """Hexadecimal sha256 of some bytes."""
     return hashlib.sha256(content).hexdigest()

@@ -45,7 +45,6 @@ from orchestration.lib.manifest import (
     kept_manifests,
     manifest_path,
     read_manifest,
-    sha256_of_file,
 )
 from orchestration.lib.migrations import SCHEMA_VERSIONS, SCHEMA_VERSIONS_TABLE
 from orchestration.lib.published_copy import PublishError, attached, build_copy, versioned_order
@@ -56,7 +55,7 @@ from orchestration.lib.sql_quoting import sql_text, table_quoted
 from orchestration.lib.verification import VerificationError, VerifyReport, inspect_chain, verify_chain
 from orchestration.lib.versioned_tables import VERSIONED_TABLES, VersionedTable
 from orchestration.lib.warehouse import count_rows, table_exists
-from orchestration.lib.whole_file import flush
+from orchestration.lib.whole_file import flush, sha256_of
 
 __all__ = [
     "Publication",
@@ -193,7 +192,7 @@ def _reason_to_publish(published_dir: Path, previous: Manifest | None, source: S
 
 
 def _is_file_as_signed(path: Path, entry: FileEntry) -> bool:
-    return path.is_file() and path.stat().st_size == entry.size_bytes and sha256_of_file(path) == entry.sha256
+    return path.is_file() and path.stat().st_size == entry.size_bytes and sha256_of(path) == entry.sha256
 
 
 def _check_clock(previous: Manifest | None, source: SourceState, *, info: PublicationInfo) -> None:
@@ -237,7 +236,7 @@ def _write_files(
     files = {}
     for name, path in temporary.items():
         flush(path)
-        files[name] = FileEntry(sha256=sha256_of_file(path), size_bytes=path.stat().st_size, rows=rows[name])
+        files[name] = FileEntry(sha256=sha256_of(path), size_bytes=path.stat().st_size, rows=rows[name])
     # The warehouse last: once it is the new one, the Parquet files beside it are too.
     for name in sorted(temporary, key=lambda name: name == WAREHOUSE_NAME):
         temporary[name].replace(published_dir / name)
@@ -316,7 +315,7 @@ def _manifest(
 
 
 def _newest_sha256(published_dir: Path) -> str:
-    return sha256_of_file(published_dir / MANIFEST_NAME)
+    return sha256_of(published_dir / MANIFEST_NAME)
 
 
 def _write_atomically(path: Path, content: bytes) -> None:

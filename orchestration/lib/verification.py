@@ -34,12 +34,12 @@ from orchestration.lib.manifest import (
     kept_manifests,
     read_manifest,
     sha256_of_bytes,
-    sha256_of_file,
 )
 from orchestration.lib.migrations import columns_added, recorded_with
 from orchestration.lib.published_copy import PublishError, attached
 from orchestration.lib.versioned_tables import VERSIONED_TABLES, VersionedTable
 from orchestration.lib.versions import read_rows
+from orchestration.lib.whole_file import sha256_of
 
 EXAMPLES = 3
 SIGNED_OF_ROWS = (
@@ -133,7 +133,7 @@ def inspect_chain(published_dir: Path, *, tables: Sequence[VersionedTable] = VER
         files=len(newest.files) if newest else 0,
         versions=versions,
         newest_sequence=newest.sequence if newest else None,
-        newest_manifest_sha256=sha256_of_file(newest_path) if newest_path.is_file() else None,
+        newest_manifest_sha256=sha256_of(newest_path) if newest_path.is_file() else None,
     )
 
 
@@ -195,7 +195,7 @@ def _file_problems(published_dir: Path, newest: Manifest) -> Iterator[str]:
         path = published_dir / name
         if not path.is_file():
             yield f"{name} is missing"
-        elif (found := sha256_of_file(path)) != entry.sha256:
+        elif (found := sha256_of(path)) != entry.sha256:
             yield f"{name}: sha256 is {found}, manifest {newest.sequence} says {entry.sha256}"
 
 

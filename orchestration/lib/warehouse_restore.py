@@ -32,7 +32,6 @@ from orchestration.lib.manifest import (
     Manifest,
     kept_manifests,
     read_manifest,
-    sha256_of_file,
 )
 from orchestration.lib.migrations import migrate, without_columns
 from orchestration.lib.publishing import PUBLISHED_HISTORIES
@@ -42,6 +41,7 @@ from orchestration.lib.verification import record_problems
 from orchestration.lib.versioned_layout import create_versioned_tables
 from orchestration.lib.versioned_tables import VERSIONED_TABLES, VersionedTable
 from orchestration.lib.warehouse import count_rows
+from orchestration.lib.whole_file import sha256_of
 
 TEMPORARY = ".restoring-warehouse.duckdb"
 LEDGER = f"{LEDGER_SCHEMA}.{LEDGER_NAME}"
@@ -228,7 +228,7 @@ def _signed(published: Path, manifest: Manifest, name: str) -> Path:
         RestoreError: It is missing or another.
     """
     path = published / name
-    if not path.is_file() or sha256_of_file(path) != manifest.files[name].sha256:
+    if not path.is_file() or sha256_of(path) != manifest.files[name].sha256:
         raise RestoreError(
             f"{path} {'is not the file that ' + MANIFEST_NAME + ' signed' if path.is_file() else 'is missing'}; restore "
             f"{published} from a backup, then try again"

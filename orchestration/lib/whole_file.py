@@ -1,11 +1,12 @@
 """Files that readers see as they were or as they are, never half written.
 
-Belongs here: writing one under a temporary name, and what puts it on the disk. Does not: folders (`whole_folder.py`), files that several
-writers make at once (`landing_files.py`).
+Belongs here: writing one under a temporary name, what puts it on the disk, and its hash. Does not: folders (`whole_folder.py`), files
+that several writers make at once (`landing_files.py`).
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -32,3 +33,9 @@ def flush(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sha256_of(path: Path) -> str:
+    """The sha256 of a file's bytes, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -16,7 +16,8 @@ import duckdb
 import polars as pl
 
 from orchestration.lib.errors import TidemarkError
-from orchestration.lib.manifest import MANIFEST_NAME, WAREHOUSE_NAME, Manifest, read_manifest, sha256_of_file
+from orchestration.lib.manifest import MANIFEST_NAME, WAREHOUSE_NAME, Manifest, read_manifest
+from orchestration.lib.whole_file import sha256_of
 from orchestration.site.formats import file_name
 
 
@@ -77,5 +78,5 @@ def published(folder: Path) -> Iterator[Published]:
             "select token_id from api.trader_grades where as_of_week = ?", [read.as_of_week]
         ).fetchall()
         yield Published(
-            connection, read, sha256_of_file(manifest), read.as_of_week, frozenset(token_id for (token_id,) in graded)
+            connection, read, sha256_of(manifest), read.as_of_week, frozenset(token_id for (token_id,) in graded)
         )

@@ -11,9 +11,10 @@ import duckdb
 import polars as pl
 import pytest
 
-from orchestration.lib.manifest import ManifestError, read_manifest, sha256_of_file
+from orchestration.lib.manifest import ManifestError, read_manifest
 from orchestration.lib.publishing import PublishError, SourceLoads, verify_chain
 from orchestration.lib.versioned_tables import VERSIONED_TABLES
+from orchestration.lib.whole_file import sha256_of
 
 ROOT = Path(__file__).parents[4]
 WEEK = date(2025, 1, 6)
@@ -104,10 +105,10 @@ def test_manifests_form_a_chain_and_say_what_was_published(publish_week, publish
     assert kept == ["000001.json", "000002.json"]
     assert (published / "manifests" / "000002.json").read_bytes() == (published / "manifest.json").read_bytes()
     assert content["sequence"] == 2
-    assert content["previous_manifest_sha256"] == sha256_of_file(published / "manifests" / "000001.json")
+    assert content["previous_manifest_sha256"] == sha256_of(published / "manifests" / "000001.json")
     assert content["attribution"] == {"coingecko": "Data provided by CoinGecko"}
     assert content["inputs"]["loads"]["coingecko"]["load_count"] == 3
-    assert content["files"]["warehouse.duckdb"]["sha256"] == sha256_of_file(published / "warehouse.duckdb")
+    assert content["files"]["warehouse.duckdb"]["sha256"] == sha256_of(published / "warehouse.duckdb")
     assert (first.manifest.previous_manifest_sha256, first.is_new, second.is_new) == (None, True, True)
     assert verify_chain(published).manifests == 2
 
@@ -153,14 +154,14 @@ def test_a_damaged_or_missing_file_is_published_anew(publish_week, published):
 
 def test_a_warehouse_that_rewrites_history_is_not_published(publish_week, published, warehouse):
     publish_week()
-    before = sha256_of_file(published / "warehouse.duckdb")
+    before = sha256_of(published / "warehouse.duckdb")
     with duckdb.connect(str(warehouse)) as connection:
         connection.execute("update quality.unit_versions set content_hash = 'better' where version = 1")
 
     with pytest.raises(PublishError, match="Past calls cannot be rewritten"):
         publish_week(1)
 
-    assert sha256_of_file(published / "warehouse.duckdb") == before
+    assert sha256_of(published / "warehouse.duckdb") == before
     assert verify_chain(published).is_ok
 
 
@@ -180,14 +181,14 @@ def test_a_manifest_cannot_be_older_than_the_one_before(publish_week):
 
 def test_a_broken_view_names_itself_and_leaves_the_published_copy(publish_week, published, warehouse):
     publish_week()
-    before = sha256_of_file(published / "warehouse.duckdb")
+    before = sha256_of(published / "warehouse.duckdb")
     with duckdb.connect(str(warehouse)) as connection:
         connection.execute("drop table staging.stg_secret")
 
     with pytest.raises(PublishError, match=r"api\.from_staging"):
         publish_week(1)
 
-    assert sha256_of_file(published / "warehouse.duckdb") == before
+    assert sha256_of(published / "warehouse.duckdb") == before
 
 
 def test_a_warehouse_that_is_open_for_writing_elsewhere_is_refused_in_words(publish_week, warehouse):

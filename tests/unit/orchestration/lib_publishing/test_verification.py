@@ -6,9 +6,10 @@ import duckdb
 import polars as pl
 import pytest
 
-from orchestration.lib.manifest import sha256_of_bytes, sha256_of_file
+from orchestration.lib.manifest import sha256_of_bytes
 from orchestration.lib.publishing import VerificationError, inspect_chain, verify_chain
 from orchestration.lib.versioned_tables import VERSIONED_TABLES
+from orchestration.lib.whole_file import sha256_of
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def tamper(published: Path, *statements: str) -> None:
         for statement in statements:
             connection.execute(statement)
     content = json.loads((published / "manifest.json").read_text())
-    content["files"]["warehouse.duckdb"] |= {"sha256": sha256_of_file(path), "size_bytes": path.stat().st_size}
+    content["files"]["warehouse.duckdb"] |= {"sha256": sha256_of(path), "size_bytes": path.stat().st_size}
     for name in ("manifest.json", "manifests/000003.json"):
         (published / name).write_text(json.dumps(content))
 
@@ -41,7 +42,7 @@ def test_what_was_published_verifies(published):
     assert report.is_ok
     assert (report.manifests, report.files, report.newest_sequence) == (3, 2 + len(VERSIONED_TABLES), 3)
     assert report.versions == 12
-    assert report.newest_manifest_sha256 == sha256_of_file(published / "manifest.json")
+    assert report.newest_manifest_sha256 == sha256_of(published / "manifest.json")
 
 
 def test_a_past_grade_that_was_changed_is_found(published):
