@@ -1,4 +1,4 @@
-"""Performs the fault drills and writes their table: `python -m tests.faults.drills [NAME ...] [--root FOLDER] [--kills N]`.
+"""Performs the fault drills and writes their table: `python -m tests.faults.drills [NAME ...] [--root FOLDER]`.
 
 Results are kept in the root, one file a drill: a call without names does the drills that have none yet, so an evening of drills that was
 stopped goes on where it was; names do theirs again. After every drill the table is written into the root; into docs/ when all have
@@ -30,7 +30,7 @@ from tests.faults.drills.crowd import crowd
 from tests.faults.drills.damage import corrupt_model, corrupt_warehouse, landing_files
 from tests.faults.drills.disks import full_disk, read_only_folder
 from tests.faults.drills.ground import DrillError, Ground, Result
-from tests.faults.drills.kills import KILLS, kills_at_random_instants, terminated_while_publishing
+from tests.faults.drills.kills import PARTS, kills_at_random_instants, terminated_while_publishing
 from tests.faults.drills.lies import LIARS, lies
 from tests.faults.drills.memory import out_of_memory
 from tests.faults.drills.missed import five_weeks
@@ -54,7 +54,7 @@ DRILLS: dict[str, Drill] = {
         for kind in LIES
         for liar in LIARS
     },
-    "kills": kills_at_random_instants,
+    **{f"kills-{part}": partial(kills_at_random_instants, part=part) for part in range(1, PARTS + 1)},
 }
 """By name, the longest last."""
 
@@ -66,7 +66,6 @@ def main(arguments: list[str]) -> int:
         "names", nargs="*", metavar="NAME", help=f"of {', '.join(DRILLS)}; by default those without a result"
     )
     parser.add_argument("--root", type=Path, help="where prepared folders and results are kept")
-    parser.add_argument("--kills", type=int, default=KILLS, help="instants of the drill `kills`")
     parser.add_argument("--report-only", action="store_true", help="write the table of the results that are there")
     chosen = parser.parse_args(arguments)
     if unknown := sorted(set(chosen.names) - set(DRILLS)):
@@ -80,11 +79,10 @@ def main(arguments: list[str]) -> int:
         sys.stdout.flush()
 
     ground = Ground(root, say)
-    drills = DRILLS | {"kills": partial(kills_at_random_instants, kills=chosen.kills)}
     names = [] if chosen.report_only else chosen.names or [name for name in DRILLS if not _file(root, name).exists()]
     failed = []
     for name in names:
-        failed += [] if _perform(ground, name, drills[name]) else [name]
+        failed += [] if _perform(ground, name, DRILLS[name]) else [name]
         write_report(_done(root), expected=list(DRILLS), tokens=TOKENS, path=root / REPORT.name)
     done = _done(root)
     path = REPORT if chosen.report_only or len(done) == len(DRILLS) else root / REPORT.name

@@ -11,27 +11,32 @@ import time
 
 from tests.faults.drills.ground import WEEK, Ground, Result, finish, timed, tree_cpu_seconds, wait_for_step
 
-KILLS = 50
-CHAIN = 10
-"""Kills before a run is let complete: each finds what the ones before it left, which is harder than a clean start."""
+PARTS = 5
+KILLS = 10
+"""Of each part, in a row before a run is let complete: each finds what the ones before it left, which is harder than a clean start."""
 
 SEED = 20250113
 
 
-def kills_at_random_instants(ground: Ground, *, kills: int = KILLS, chain: int = CHAIN) -> Result:
+def kills_at_random_instants(ground: Ground, *, part: int, kills: int = KILLS) -> Result:
     """Kill a weekly run at seeded random instants; the published copy is read after every one.
 
     An instant is a number of processor seconds that the run has used, so that the same seed kills at the same work on a busy machine.
     Every other kill takes the run's process alone, as `kill -9` does, the rest its whole process group, as when the machine stops. After
-    `chain` kills, or once a killed run had published, the run is let complete and compared with the undisturbed one.
+    the last, or once a killed run had published, the run is let complete and compared with the undisturbed one.
+
+    Args:
+        ground: Where.
+        part: Which of the `PARTS`; each has instants of its own.
+        kills: How many.
     """
-    chance = random.Random(SEED)
+    chance = random.Random(SEED + part)
     done = published = completed = missed = 0
     with timed() as seconds:
         while done < kills:
-            with ground.copy("kills") as tidemark:
-                in_chain = 0
-                while in_chain < chain and done < kills:
+            with ground.copy(f"kills-{part}") as tidemark:
+                state = "before"
+                while done < kills and state == "before":
                     instant = chance.uniform(0.0, ground.week_cpu_seconds)
                     with tidemark.started("run", **WEEK) as running:
                         while running.process.poll() is None and tree_cpu_seconds(running.process.pid) < instant:
@@ -44,23 +49,20 @@ def kills_at_random_instants(ground: Ground, *, kills: int = KILLS, chain: int =
                             running.kill()
                     state = ground.hold_readable(tidemark)
                     done += running.process.returncode == -9
-                    in_chain += 1
                     ground.say(f"kill {done} after {instant:.1f} processor seconds: readers see the week {state}")
-                    if state == "after":
-                        published += 1
-                        break
+                published += state == "after"
                 ground.complete(tidemark)
                 ground.hold_equal(tidemark)
                 completed += 1
                 ground.say(f"completed and equal after {done} kills, {seconds():.0f} s")
         happened = (
-            f"{done} kills (seed {SEED}, every other one of the whole process group) over the "
+            f"{done} kills (seed {SEED + part}, every other one of the whole process group) over the "
             f"{ground.week_cpu_seconds:.0f} processor seconds of a run: the "
-            f"published copy was whole after each, {published} times already the new week; up to {chain} kills in a row before a run was "
-            f"let complete, {completed} completed runs, each equal to the undisturbed one and verified"
+            f"published copy was whole after each, {published} times already the new week; then let complete, {completed} completed runs, "
+            "each equal to the undisturbed one and verified"
         )
         return Result(
-            f"kill -9 at {kills} random instants",
+            f"kill -9 at {kills} random instants, {part} of {PARTS}",
             "Readers have one whole week after every kill; the repeated run ends as an undisturbed one",
             happened + (f"; {missed} instants came after the end of the run" if missed else ""),
             seconds(),
