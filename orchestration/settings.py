@@ -92,7 +92,9 @@ class RetentionSettings(BaseModel):
         default=None, ge=1, description="Drop rows that a later load of their key superseded longer ago than this."
     )
     log_runs: int = Field(
-        default=200, ge=1, description="Runs whose structured log is kept; every run drops older ones."
+        default=200,
+        ge=1,
+        description="Runs whose structured log and records in Dagster are kept; every run drops older ones.",
     )
 
 

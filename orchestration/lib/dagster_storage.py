@@ -11,6 +11,7 @@ Belongs here: how connections to the event log are kept. Does not: what is recor
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from dagster import EventLogEntry
@@ -43,6 +44,16 @@ class KeptEventLog(SqliteEventLogStorage):
         """Write an event, and tell who watches the run: they watch its file, which SQLite leaves alone while it is open."""
         super().store_event(event)
         os.utime(self.path_for_shard(event.run_id))
+
+    def delete_events(self, run_id: str) -> None:
+        """Delete the events of a run, and its file, which Dagster leaves empty and as large as it was."""
+        super().delete_events(run_id)
+        with self._db_lock:
+            if engine := self._engines.pop(run_id, None):
+                engine.dispose()
+            self._initialized_dbs.discard(run_id)
+            for suffix in ("", "-wal", "-shm"):
+                Path(self.path_for_shard(run_id) + suffix).unlink(missing_ok=True)
 
     def wipe(self) -> None:
         """Delete all events, with no file open that is deleted."""

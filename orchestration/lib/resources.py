@@ -24,6 +24,7 @@ from orchestration.lib.failures import why_failed
 from orchestration.lib.lake import dbt_variables
 from orchestration.lib.landing import LandingStore
 from orchestration.lib.migrations import migrate_file
+from orchestration.lib.old_runs import forget_old_runs
 from orchestration.lib.partitions import LANDING_JOBS, last_day_of
 from orchestration.lib.registry import ModelRegistry
 from orchestration.lib.run_context import RunContext, current_build
@@ -87,12 +88,13 @@ def _prepare(folder: DataFolder, log: dg.DagsterLogManager | None, *, now: datet
 
 @contextmanager
 def _logged(folder: DataFolder, instance: dg.DagsterInstance | None, run_id: str | None) -> Iterator[None]:
-    """Write the events of the run into its structured log while the block lasts, and drop the logs of the oldest runs."""
+    """Write the events of the run into its structured log while the block lasts, and drop what is kept of the oldest runs."""
     if instance is None or run_id is None:
         yield
         return
     settings = load_settings()
     prune(folder.root, keep=settings.retention.log_runs - 1)
+    forget_old_runs(instance, keep=settings.retention.log_runs - 1)
     log = StructuredLog(path_of(folder.root, run_id), secrets=settings.secrets())
     instance.add_event_listener(run_id, log.hear)
     try:

@@ -129,6 +129,17 @@ def test_files_used_last_stay_open_and_no_more_of_them(log: KeptEventLog, tmp_pa
     assert not list(tmp_path.glob("*.db-wal"))
 
 
+def test_deleted_events_of_a_run_are_gone_with_its_file(log: KeptEventLog, tmp_path: Path):
+    for run_id in ("old", "new"):
+        log.store_event(materialised(run_id, 0))
+
+    log.delete_events("old")
+
+    assert not list(tmp_path.glob("old.db*"))
+    assert tables_of(log, "new") == ["table_0"]
+    assert tables_of(log, "old") == []
+
+
 def test_wiped_events_are_gone_and_new_ones_can_be_written(log: KeptEventLog):
     log.store_event(materialised("run", 0))
 
