@@ -135,7 +135,7 @@ ifeq ($(DRILL),)
 endif
 
 # Weeks of scheduled runs through the real service, its clock set forward: make soak [WEEKS=13] [DAILY_WEEKS=0] FOLDER=folder. Goes on
-# where an interrupted one stopped; writes docs/results/three-months.md. An hour for 13 weeks is an estimate: it was never run whole.
+# where an interrupted one stopped; writes docs/results/three-months.md. 13 weeks took 78 minutes beside other work.
 soak: setup
 	@test -n "$(FOLDER)" || { echo "make: say where it may write: make soak FOLDER=folder [WEEKS=13]" >&2; exit 2; }
 	@$(BIN)/python -m tests.soak.three_months --folder "$(FOLDER)" $(if $(WEEKS),--weeks "$(WEEKS)") $(if $(DAILY_WEEKS),--daily-weeks "$(DAILY_WEEKS)")
