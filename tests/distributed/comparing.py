@@ -106,12 +106,22 @@ def compare(name: str, one: pl.DataFrame, other: pl.DataFrame | None) -> Compare
     return Compared(name, one.height, 0, differing, is_exact=False)
 
 
-def measured_page(compared: Iterable[Compared], embedded: Any, spread: Any, at_once: int) -> str:
-    """The page of results in Markdown."""
+MEASURED = "## The whole weekly job"
+"""Heading of the part of docs/results/distributed.md that the drill writes; the rest is written by hand."""
+
+
+def with_measured(page: str, measured: str) -> str:
+    """The page with the drill's part in the place of the one before, which ends with the next heading of its rank."""
+    before, _, after = page.partition(MEASURED + "\n")
+    _, heading, rest = after.partition("\n## ")
+    return f"{before}{MEASURED}\n\n{measured}{heading}{rest}"
+
+
+def measured_part(compared: Iterable[Compared], embedded: Any, spread: Any, at_once: int) -> str:
+    """What the drill measured, in Markdown."""
     tables = list(compared)
     versioned = ("learning.", "indices.", "screens.")
     lines = [
-        "# Several writers\n",
         "One first run of the weekly job on the simulated market of 130 tokens, embedded (one process, one DuckDB file)",
         f"and spread (a process a step, {at_once} at once; a lake with its catalogue in Postgres; landing in an",
         "S3-compatible store; Dagster on Postgres), one after the other on one machine. Written by the drill",

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.distributed.comparing import compare_copies, measured_page
+from tests.distributed.comparing import compare_copies, measured_part, with_measured
 
 pytestmark = pytest.mark.slow  # a drill: two whole first runs, some 10 minutes of an idle machine with two cores
 
@@ -91,7 +91,8 @@ def test_three_processes_and_a_lake_make_the_tables_of_the_embedded_run(tmp_path
     compared = compare_copies(tmp_path / "embedded" / "published", tmp_path / "spread" / "published")
     at_once = processes_that_wrote(spread_settings["TIDEMARK_DAGSTER_POSTGRES_URL"])
     if results := os.environ.get("DISTRIBUTED_RESULTS"):
-        Path(results).write_text(measured_page(compared, embedded, spread, at_once))
+        page, measured = Path(results), measured_part(compared, embedded, spread, at_once)
+        page.write_text(with_measured(page.read_text(), measured))
     assert [each.name for each in compared if not each.is_equal] == []
     assert sum(each.rows_lost for each in compared) == 0
     assert len(compared) > 100
