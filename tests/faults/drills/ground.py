@@ -6,6 +6,7 @@ Does not: faults (one module a kind), what is compared (`state.py`).
 
 from __future__ import annotations
 
+import filecmp
 import json
 import os
 import resource
@@ -158,6 +159,8 @@ class Ground:
 
     def hold_readable(self, tidemark: Tidemark) -> str:
         """Hold that readers have the whole first week or the whole second one; returns which."""
+        if filecmp.cmp(self.first.published, tidemark.published, shallow=False):
+            return "before"  # to the byte, which costs a fiftieth of asking for every row
         found = digest_of(tidemark.folder)
         for name, expected in zip(("before", "after"), self.digests, strict=True):
             if found == expected:
