@@ -6,13 +6,15 @@ Belongs here: what one run must fill. Does not: the schedules themselves (`tests
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import product
 
 from tests.conftest import NEXT_WEEK, WEEK, Tidemark
 from tests.faults.drills.ground import DrillError, Ground, Result, timed
 from tests.faults.drills.state import chain_problems
 
 MISSED = 5
-LAST = WEEK + timedelta(weeks=MISSED)
+AFTER = [WEEK + timedelta(weeks=number) for number in range(1, MISSED + 1)]
+LAST = AFTER[-1]
 
 
 def five_weeks(ground: Ground) -> Result:
@@ -23,7 +25,7 @@ def five_weeks(ground: Ground) -> Result:
             raise DrillError(f"the run failed: {finished.said[-1500:]}")
         if problems := chain_problems(tidemark.folder):
             raise DrillError(f"make verify: {'; '.join(problems)}")
-        units = _missing_units(tidemark)
+        units = _missing_units(tidemark, ground.first)
         days = _thin_days(tidemark)
         if units or days:
             raise DrillError(f"weeks missing: {units}; days with too few prices: {days}")
@@ -39,22 +41,22 @@ def five_weeks(ground: Ground) -> Result:
         )
 
 
-def _missing_units(tidemark: Tidemark) -> list[tuple[object, ...]]:
-    """Weekly tables that had a unit for the first run's week, and weeks after it of which they have none."""
+def _missing_units(tidemark: Tidemark, first: Tidemark) -> list[tuple[object, ...]]:
+    """Tables that a run writes for its own week, as the first run did, and weeks after it of which they have none."""
+    weekly = first.ledger("as_of_week = ? and table_name != 'indices.rebalances'", WEEK)["table_name"].unique(
+        maintain_order=True
+    )
     return tidemark.query(
         """
-        with weekly as (
-            select table_name from quality.unit_versions where as_of_week = ? and table_name not like 'indices.rebalances' group by all
-        ),
-        wanted as (select table_name, unnest(generate_series(1, ?)) * 7 + ?::date as as_of_week from weekly)
-        select wanted.table_name, wanted.as_of_week::date::varchar
+        with wanted as (
+            select unnest(?) as table_name, unnest(?)::date as as_of_week
+        )
+        select wanted.table_name, wanted.as_of_week::varchar
         from wanted left join quality.unit_versions as ledger
             on wanted.table_name = ledger.table_name and wanted.as_of_week = ledger.as_of_week
         group by all having count(ledger.unit) = 0 order by all
         """,
-        WEEK,
-        MISSED,
-        WEEK,
+        *map(list, zip(*product(weekly, AFTER), strict=True)),
     ).rows()
 
 
