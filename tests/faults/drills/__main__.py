@@ -118,8 +118,13 @@ def _perform(ground: Ground, name: str, drill: Drill) -> bool:
 
 
 def _done(root: Path) -> dict[str, Any]:
-    """The results that are there, in the order of the drills."""
-    return {name: json.loads(_file(root, name).read_text()) for name in DRILLS if _file(root, name).exists()}
+    """The results that are there, in the order of the drills, without the place of the root on this machine."""
+    files = {name: _file(root, name) for name in DRILLS}
+    return {
+        name: json.loads(file.read_text().replace(f"{root.resolve()}/", ""))
+        for name, file in files.items()
+        if file.exists()
+    }
 
 
 def _file(root: Path, name: str) -> Path:
