@@ -1,7 +1,7 @@
 """Answers that contradict what has landed: a provider that lies says of most tokens at once what cannot be true of so many.
 
     prices off        a tenth of the tokens stand over three times away from their last landed price or cap, as under another unit or
-                      with names and values mixed up
+                      with names and values mixed up; then whatever else moved by a tenth is not believed either
     repeated days     half of the tokens have price and volume of a day exactly as on the day before, as when yesterday's data are given
                       out as today's
     swapped           two tokens each stand where the other one stood
@@ -27,6 +27,9 @@ from orchestration.sources.datasets import Dataset
 
 FAR: Final = math.log(3.0)
 """Least distance (log ratio) between a price or cap and the last landed one that puts it in doubt."""
+
+MOVED: Final = math.log(1.1)
+"""Least distance of one that is believed only if its load is: a mix-up of names sets most tokens far from where they stood, not all."""
 
 LOOK_BACK: Final = timedelta(days=30)
 """A price is compared with one landed at most so long before; after a longer absence a lie would pass."""
@@ -81,8 +84,8 @@ class Doubted:
 
     Attributes:
         sure: Rows that are not.
-        doubted: The others: of each token all rows from its first doubtful day on, with `__kind` (`far` or `repeated`) and, of the first
-            one, `__price` and `__known_price` (null in the others).
+        doubted: The others: of each token all rows from its first doubtful day on, with `__kind` (`far` or `repeated` where a day is, else
+            `moved`) and, of the first far or repeated one, `__price` and `__known_price` (null in the others).
         compared: Tokens that could be compared with what had landed.
     """
 
@@ -122,9 +125,15 @@ def doubt(dataset: Dataset, frame: pl.DataFrame, known: pl.DataFrame) -> Doubted
     gap = pl.col("market_date") - pl.col("__market_date")
     is_told = pl.col(f"__told_{price}").is_not_null()
     reference = {name: pl.when(is_told).then(f"__told_{name}").otherwise(f"__{name}") for name in values}
-    far = [_is_far(pl.col(name), reference[name]) for name in (price, columns.cap) if name]
+    is_comparable = is_told | (gap <= LOOK_BACK)
+
+    def is_beyond(distance: float) -> pl.Expr:
+        prices = [_is_beyond(distance, pl.col(name), reference[name]) for name in (price, columns.cap) if name]
+        return (pl.any_horizontal(prices) & is_comparable).fill_null(value=False)
+
     judged = judged.with_columns(
-        (pl.any_horizontal(far) & (is_told | (gap <= LOOK_BACK))).fill_null(value=False).alias("__is_far"),
+        is_beyond(FAR).alias("__is_far"),
+        is_beyond(MOVED).alias("__is_moved"),
         (
             (gap == timedelta(days=1))
             & (pl.col(price) == pl.col(f"__{price}"))
@@ -141,28 +150,35 @@ def doubt(dataset: Dataset, frame: pl.DataFrame, known: pl.DataFrame) -> Doubted
         .alias("__is_repeated"),
         reference[price].alias("__known_price"),
     )
-    first = (
+    serious = (
         judged.filter(pl.col("__is_far") | pl.col("__is_repeated"))
         .sort("market_date")
         .group_by(entity, maintain_order=True)
         .first()
         .select(
             entity,
-            pl.col("market_date").alias("__from"),
+            pl.col("market_date").alias("__at"),
             pl.when("__is_far").then(pl.lit("far")).otherwise(pl.lit("repeated")).alias("__kind"),
             pl.col(price).alias("__price"),
             "__known_price",
         )
     )
+    first = (
+        judged.filter(pl.col("__is_moved") | pl.col("__is_repeated"))
+        .group_by(entity)
+        .agg(pl.col("market_date").min().alias("__from"))
+        .join(serious, on=entity, how="left")
+        .with_columns(pl.col("__kind").fill_null("moved"))
+    )
     parted = frame.join(first, on=entity, how="left", maintain_order="left")
     is_doubted = (pl.col("market_date") >= pl.col("__from")).fill_null(value=False)
-    is_first = pl.col("market_date") == pl.col("__from")
+    is_serious = (pl.col("market_date") == pl.col("__at")).fill_null(value=False)
     return Doubted(
         parted.filter(~is_doubted).select(frame.columns),
         parted.filter(is_doubted).select(
             *frame.columns,
             "__kind",
-            *(pl.when(is_first).then(name).alias(name) for name in ("__price", "__known_price")),
+            *(pl.when(is_serious).then(name).alias(name) for name in ("__price", "__known_price")),
         ),
         frozenset(answered[entity].unique().to_list()),
     )
@@ -188,6 +204,8 @@ def verdict(dataset: Dataset, doubted: pl.DataFrame, *, compared: int) -> pl.Dat
         for kind, share, reason in (("far", FAR_SHARE, PRICES_OFF), ("repeated", REPEATED_SHARE, REPEATED_DAY))
         if count.get(kind, 0) >= max(FEWEST, share * compared)
     }
+    if "far" in reasons:
+        reasons["moved"] = PRICES_OFF
     swapped = [] if "far" in reasons else _swapped(doubted, entity=entity)
     return doubted.with_columns(
         pl.when(pl.col(entity).is_in(swapped))
@@ -197,10 +215,10 @@ def verdict(dataset: Dataset, doubted: pl.DataFrame, *, compared: int) -> pl.Dat
     )
 
 
-def _is_far(value: pl.Expr, reference: pl.Expr) -> pl.Expr:
-    """Whether two positive numbers lie further apart than `FAR`; false where one is missing."""
+def _is_beyond(distance: float, value: pl.Expr, reference: pl.Expr) -> pl.Expr:
+    """Whether two positive numbers lie further apart than a distance (log ratio); false where one is missing."""
     both = (value > 0) & (reference > 0)
-    return (both & ((value / reference).log().abs() > FAR)).fill_null(value=False)
+    return (both & ((value / reference).log().abs() > distance)).fill_null(value=False)
 
 
 def _swapped(doubted: pl.DataFrame, *, entity: str) -> list[str]:

@@ -176,6 +176,7 @@ def test_weekly_loads_land_what_daily_ones_of_charts_would(opened, landing, serv
     for weeks in (1, 2):
         for load in (coingecko.load_markets, coingecko.load_market_daily):
             load(landing, opened, reach(SUNDAY + 7 * weeks * DAY))
+        landing.settle(MARKET_DAILY, reach(SUNDAY + 7 * weeks * DAY))
 
     newest = landing.store.newest_market_dates(MARKET_DAILY, by="coin_id")
     last = SUNDAY + timedelta(days=14)

@@ -41,7 +41,8 @@ class Run:
     def load(self, step: Step, last: date = SUNDAY, *, partition: str = "year"):
         reach = self.connections.reach(last=last, first=FIRST, partition=partition)
         ingestion: Ingestion = self.connections.ingestion(self.store)
-        return step.load(ingestion, self.connections, reach)
+        results = step.load(ingestion, self.connections, reach)
+        return [result + ingestion.settle(result.dataset, reach) for result in results]
 
     def load_all(self, *suffixes: str, last: date = SUNDAY, partition: str = "year") -> dict:
         found = {}

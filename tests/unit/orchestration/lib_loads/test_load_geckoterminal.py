@@ -72,6 +72,7 @@ def test_pools_land_as_the_simulated_market_has_them(opened, landing, pools, rea
 def test_candles_of_followed_pools_land_as_the_simulated_market_has_them(opened, landing, pools, market, reach):
     geckoterminal.load_pools(landing, opened, reach())
     (result,) = geckoterminal.load_pool_candles(landing, opened, reach())
+    landing.settle(POOL_CANDLES, reach())
 
     seen = {row["pool_id"]: row for row in landing.store.newest(POOLS).iter_rows(named=True)}
     landed = landing.store.newest(POOL_CANDLES)

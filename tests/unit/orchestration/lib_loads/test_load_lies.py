@@ -31,16 +31,16 @@ def load(ingestion, opened, new_process):
     return attempt
 
 
-COINGECKO = ("coingecko_market_daily", "api.coingecko.com", "price_usd")
-BINANCE = ("binance_candles_daily", "api.binance.com", "close_quote")
+COINGECKO = ("coingecko_market_daily", "api.coingecko.com", ("price_usd", "market_cap_usd"))
+BINANCE = ("binance_candles_daily", "api.binance.com", ("close_quote",))
 
 
 @pytest.mark.parametrize(
-    ("kind", "step", "host", "price"),
-    [*((kind, *COINGECKO) for kind in LIES), (FaultKind.YESTERDAY_AS_TODAY, *BINANCE)],
+    ("kind", "step", "host", "prices"),
+    [*((kind, *COINGECKO) for kind in LIES), *((kind, *BINANCE) for kind in LIES)],
 )
 def test_a_week_of_lies_does_not_land_and_is_filled_by_the_truth(
-    load, ingestion, opened, sandbox, kind, step, host, price
+    load, ingestion, opened, sandbox, kind, step, host, prices
 ):
     dataset = find_dataset(*step.split("_", 1)) if "candles" in step else find_dataset("coingecko", "market_daily")
     load(step, opened.reach(last=BEFORE, first=FIRST_DAY, partition="year"))
@@ -62,7 +62,8 @@ def test_a_week_of_lies_does_not_land_and_is_filled_by_the_truth(
     truth = ingestion.store.newest(dataset).select(list(dataset.columns))
 
     told = during.select(list(dataset.columns)).join(truth, on=list(dataset.key), suffix="_true")
-    assert told.filter((pl.col(price) / pl.col(f"{price}_true")).log().abs() > 0.1).height == 0
+    for price in prices:
+        assert told.filter((pl.col(price) / pl.col(f"{price}_true")).log().abs() > 0.1).height == 0
     assert truth.filter(pl.col("market_date") > BEFORE).height > 0.6 * lied.received
 
 
