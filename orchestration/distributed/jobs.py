@@ -10,7 +10,7 @@ import dagster as dg
 
 from orchestration.definitions import defs
 from orchestration.lib.failures import why_failed
-from orchestration.lib.resources import Warehouse, write_down
+from orchestration.lib.resources import Warehouse, forget_old, write_down
 
 
 def weekly() -> dg.JobDefinition:
@@ -34,6 +34,7 @@ def execute(
         tags: Tags of the run.
         run_config: Configuration of the run.
     """
+    forget_old(Warehouse().folder, instance)
     job = dg.reconstructable({"weekly": weekly, "build_week": build_week}[name])
     result = dg.execute_job(job, instance=instance, tags=tags, run_config=run_config, raise_on_error=False)
     write_down(Warehouse().folder, instance, result.run_id, log=None)

@@ -69,13 +69,16 @@ class RunLease(dg.ConfigurableResource):
             if instance is not None:
                 fail_dead_runs(instance, current_run_id=run_id)
 
-        with RunLock(folder.root, command=f"run {run_id}", on_acquired=clean_up), _logged(folder, instance, run_id):
-            _prepare(folder, context.log, now=datetime.now(UTC))
-            yield self
-            if instance is not None and run_id is not None:
-                write_down(folder, instance, run_id, context.log)
-                if context.log is not None and (why := why_failed(instance, run_id)):
-                    context.log.error(why)
+        with RunLock(folder.root, command=f"run {run_id}", on_acquired=clean_up):
+            if instance is not None:
+                forget_old(folder, instance)
+            with _logged(folder, instance, run_id):
+                _prepare(folder, context.log, now=datetime.now(UTC))
+                yield self
+                if instance is not None and run_id is not None:
+                    write_down(folder, instance, run_id, context.log)
+                    if context.log is not None and (why := why_failed(instance, run_id)):
+                        context.log.error(why)
 
 
 def _prepare(folder: DataFolder, log: dg.DagsterLogManager | None, *, now: datetime) -> None:
@@ -88,19 +91,23 @@ def _prepare(folder: DataFolder, log: dg.DagsterLogManager | None, *, now: datet
 
 @contextmanager
 def _logged(folder: DataFolder, instance: dg.DagsterInstance | None, run_id: str | None) -> Iterator[None]:
-    """Write the events of the run into its structured log while the block lasts, and drop what is kept of the oldest runs."""
+    """Write the events of the run into its structured log while the block lasts."""
     if instance is None or run_id is None:
         yield
         return
-    settings = load_settings()
-    prune(folder.root, keep=settings.retention.log_runs - 1)
-    forget_old_runs(instance, keep=settings.retention.log_runs - 1)
-    log = StructuredLog(path_of(folder.root, run_id), secrets=settings.secrets())
+    log = StructuredLog(path_of(folder.root, run_id), secrets=load_settings().secrets())
     instance.add_event_listener(run_id, log.hear)
     try:
         yield
     finally:
         log.close()
+
+
+def forget_old(folder: DataFolder, instance: dg.DagsterInstance) -> None:
+    """Drop what is kept of the oldest runs, so that with the run under way as many are left as the settings say: one process a run."""
+    keep = load_settings().retention.log_runs - 1
+    prune(folder.root, keep=keep)
+    forget_old_runs(instance, keep=keep)
 
 
 def write_down(folder: DataFolder, instance: dg.DagsterInstance, run_id: str, log: dg.DagsterLogManager | None) -> None:
