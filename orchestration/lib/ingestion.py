@@ -1,6 +1,6 @@
 """Landing what a provider gave: which rows are new, where they lie, what is counted.
 
-Belongs here: the time a load is for, landing of changed rows, quarantine, counts, rows in doubt that wait for the end of their load.
+Belongs here: the time a load is for, landing of changed rows, quarantine, counts, prices that wait for the end of their load.
 Does not: which dataset asks what (`loads`), wire formats (`orchestration/sources`), files (`landing.py`), what is in doubt
 (`contradictions.py`), Dagster.
 """
@@ -8,13 +8,13 @@ Does not: which dataset asks what (`loads`), wire formats (`orchestration/source
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal
 
 import polars as pl
 
-from orchestration.lib.contradictions import LOOK_BACK, PRICE_COLUMNS, doubt, verdict
+from orchestration.lib.contradictions import LOOK_BACK, PRICE_COLUMNS, Verdict, judge
 from orchestration.lib.landing import LandingStore, find_lag
 from orchestration.lib.quarantine import unseen
 from orchestration.sources.datasets import Dataset
@@ -97,14 +97,6 @@ class Ingested:
         return Ingested(self.dataset, self.received, self.landed, self.quarantined, {**self.failures, **dict(failures)})
 
 
-@dataclass
-class _Doubts:
-    """What a load holds back until its end: how much of it contradicts what had landed is known only then."""
-
-    rows: list[pl.DataFrame] = field(default_factory=list)
-    compared: set[str] = field(default_factory=set)
-
-
 class Ingestion:
     """Landing for one run.
 
@@ -128,30 +120,28 @@ class Ingestion:
         self.report = report
         self._data_source = data_source
         self._lags = lags
-        self._doubts: dict[str, _Doubts] = {}
+        self._held: dict[str, list[pl.DataFrame]] = {}
 
     def land(self, fetched: Fetched, reach: Reach, *, is_all_news: bool = False) -> Ingested:
         """Land the changed rows of an answer; quarantine what was refused, and what contradicts its neighbours.
 
-        Prices of a daily load that contradict what has landed wait for `settle`.
+        Prices of a daily load wait for `settle`: whether they can be believed is known only of all of them together. Backfills have
+        nothing to contradict.
 
         Args:
             fetched: The answer.
             reach: The time the load is for.
             is_all_news: Whether none of its keys can have landed before, so that nothing needs to be compared.
         """
-        dataset = fetched.dataset
-        frame = fetched.frame if is_all_news else self._undoubted(dataset, fetched.frame, reach)
-        changed = frame if is_all_news else self.store.changed_rows(dataset, frame)
-        loaded_at = datetime.now(UTC)
-        # Refused records first: a load that is killed in between asks again only from its newest landed day on.
-        findings = _contradictions(dataset, frame, changed)
-        refused = self._refuse(dataset, (*fetched.rejected, *findings), reach, loaded_at=loaded_at)
-        self._write(dataset, changed, reach, loaded_at=loaded_at)
-        return Ingested(dataset, fetched.frame.height, changed.height, refused)
+        dataset, frame = fetched.dataset, fetched.frame
+        if dataset.name in PRICE_COLUMNS and reach.partition == "day":
+            self._held.setdefault(dataset.label, []).append(with_columns_of(dataset, frame))
+            frame = frame.clear()
+        landed = self._land(dataset, frame, fetched.rejected, reach, is_all_news=is_all_news)
+        return replace(landed, received=fetched.frame.height)
 
     def settle(self, dataset: Dataset, reach: Reach) -> Ingested:
-        """Judge what a load held back, now that all of it is here: quarantine it, or land it after all.
+        """Judge what a load held back, now that all of it is here: land it, or quarantine it.
 
         Args:
             dataset: A dataset of the load that has ended, well or not.
@@ -160,49 +150,56 @@ class Ingestion:
         Returns:
             What became of the rows; they were counted as received before.
         """
-        doubts = self._doubts.pop(dataset.label, None)
-        if doubts is None or not doubts.rows:
+        verdict = self._verdict(dataset)
+        self._held.pop(dataset.label, None)
+        if verdict is None:
             return Ingested(dataset)
-        judged = verdict(dataset, pl.concat(doubts.rows), compared=len(doubts.compared))
-        names, loaded_at = list(dataset.columns), datetime.now(UTC)
-        refuted = judged.filter(pl.col("__reason").is_not_null())
-        rejected = [Rejected.of(row.pop("__reason"), row) for row in refuted.select(*names, "__reason").to_dicts()]
-        refused = self._refuse(dataset, rejected, reach, loaded_at=loaded_at)
-        changed = self.store.changed_rows(dataset, judged.filter(pl.col("__reason").is_null()).select(names))
-        self._write(dataset, changed, reach, loaded_at=loaded_at)
+        refuted = verdict.refuted
+        rejected = [Rejected.of(row.pop("__reason"), row) for row in refuted.to_dicts()]
         entity = PRICE_COLUMNS[dataset.name].entity
         failures = {
-            f"{number} of {len(doubts.compared)} from {first} on": f"{reason}; kept in quarantine, asked again by the next run"
+            f"{number} of {verdict.compared} from {first} on": f"{reason}; kept in quarantine, asked again by the next run"
             for reason, number, first in refuted.group_by("__reason", maintain_order=True)
             .agg(pl.col(entity).n_unique().alias("number"), pl.col("market_date").min())
             .iter_rows()
         }
-        return Ingested(dataset, 0, changed.height, refused, failures)
+        return self._land(dataset, verdict.believed, rejected, reach).with_failures(failures)
 
     def is_refuted(self, dataset: Dataset) -> bool:
-        """Whether what was landed so far of a dataset in this load is refuted: then its provider's other totals are no better."""
-        doubts = self._doubts.get(dataset.label)
-        if doubts is None or not doubts.rows:
-            return False
-        judged = verdict(dataset, pl.concat(doubts.rows), compared=len(doubts.compared))
-        return judged["__reason"].is_not_null().any()
+        """Whether what a load has of a dataset so far is refuted: then its provider's other totals are no better."""
+        verdict = self._verdict(dataset)
+        return verdict is not None and not verdict.refuted.is_empty()
 
-    def _undoubted(self, dataset: Dataset, frame: pl.DataFrame, reach: Reach) -> pl.DataFrame:
-        """The rows that do not contradict what has landed; the others are held back. Backfills have nothing to contradict."""
-        if dataset.name not in PRICE_COLUMNS or reach.partition != "day" or frame.is_empty():
-            return frame
+    def _verdict(self, dataset: Dataset) -> Verdict | None:
+        """What the rows that are held back are worth; None where there are none."""
+        held = self._held.get(dataset.label)
+        if not held or (frame := pl.concat(held).unique(dataset.key, keep="last", maintain_order=True)).is_empty():
+            return None
         first = frame.select(pl.col("market_date").min()).item()
-        entity = PRICE_COLUMNS[dataset.name].entity
-        known = self.store.newest(dataset, since=first - LOOK_BACK).join(
-            frame.select(entity).unique(), on=entity, how="semi"
+        return judge(dataset, frame, self.store.newest(dataset, since=first - LOOK_BACK))
+
+    def _land(
+        self,
+        dataset: Dataset,
+        frame: pl.DataFrame,
+        rejected: Sequence[Rejected],
+        reach: Reach,
+        *,
+        is_all_news: bool = False,
+    ) -> Ingested:
+        changed = frame if is_all_news else self.store.changed_rows(dataset, frame)
+        loaded_at = datetime.now(UTC)
+        # Refused records first: a load that is killed in between asks again only from its newest landed day on.
+        findings = _contradictions(dataset, frame, changed)
+        refused = self._refuse(dataset, (*rejected, *findings), reach, loaded_at=loaded_at)
+        self.store.write_parts(
+            dataset,
+            _partitions(dataset, changed, reach),
+            data_source=self._data_source,
+            loaded_at=loaded_at,
+            lag_hours=find_lag(self._lags, dataset),
         )
-        parted = doubt(dataset, with_columns_of(dataset, frame), known)
-        doubts = self._doubts.setdefault(dataset.label, _Doubts())
-        doubts.compared |= parted.compared
-        if parted.doubted.is_empty():
-            return frame
-        doubts.rows.append(parted.doubted)
-        return parted.sure
+        return Ingested(dataset, landed=changed.height, quarantined=refused)
 
     def _refuse(self, dataset: Dataset, rejected: Sequence[Rejected], reach: Reach, *, loaded_at: datetime) -> int:
         """Quarantine the records that are not there yet; returns how many."""
@@ -216,15 +213,6 @@ class Ingestion:
                 loaded_at=loaded_at,
             )
         return len(refused)
-
-    def _write(self, dataset: Dataset, changed: pl.DataFrame, reach: Reach, *, loaded_at: datetime) -> None:
-        self.store.write_parts(
-            dataset,
-            _partitions(dataset, changed, reach),
-            data_source=self._data_source,
-            loaded_at=loaded_at,
-            lag_hours=find_lag(self._lags, dataset),
-        )
 
 
 PRICES = {

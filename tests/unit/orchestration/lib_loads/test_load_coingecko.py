@@ -120,6 +120,7 @@ def test_metadata_and_contracts_land_as_the_simulated_market_has_them(opened, la
 
 def test_totals_land_as_the_sums_of_the_coins(opened, landing, served, market, reach):
     coingecko.load_totals(landing, opened, reach())
+    landing.settle(CATEGORY_DAILY, reach())
 
     moment = served.moment()
     real = [index for index, token in enumerate(market.members) if moment.is_alive[index] and not token.is_fake_cap]
@@ -162,6 +163,7 @@ def test_charts_are_asked_once_a_week_and_prices_come_in_bulk_between(opened, la
     for days in range(1, 8):
         for load in (coingecko.load_markets, coingecko.load_market_daily):
             load(landing, opened, reach(SUNDAY + days * DAY))
+        landing.settle(MARKET_DAILY, reach(SUNDAY + days * DAY))
         asked[SUNDAY + days * DAY] = len(charts_asked(sandbox))
         sandbox.requests.clear()
 
@@ -195,6 +197,7 @@ def test_a_coin_without_prices_is_asked_at_once(opened, landing, sandbox, market
     sandbox.requests.clear()
 
     load_all(landing, opened, reach(born))
+    landing.settle(MARKET_DAILY, reach(born))
 
     newcomers = set(market.tokens.filter(birth_date=born)["coin_id"])
     assert newcomers <= set(charts_asked(sandbox))

@@ -182,6 +182,7 @@ def test_a_provider_that_is_down_ends_the_load(opened, landing, sandbox, reach):
 def test_candles_go_on_from_the_newest_landed_day(opened, landing, sandbox, reach):
     for step in geckoterminal.STEPS[:2]:
         step.load(landing, opened, reach())
+    landing.settle(POOL_CANDLES, reach())
     followed = landing.store.newest(POOL_CANDLES).filter(market_date=SUNDAY)["pool_id"]
     sandbox.requests.clear()
 
