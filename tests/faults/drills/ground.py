@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from orchestration.lib.code_version import code_version
 from tests.conftest import NEXT_WEEK, REPOSITORY, Finished, Started, Tidemark
 from tests.faults.drills.state import Digest, chain_problems, difference, digest_of, published_difference
 
@@ -200,7 +201,9 @@ class Ground:
             )
 
     def _is_ready(self, name: str) -> bool:
-        return (self.root / f"{name}.ready.json").exists()
+        """Whether a folder was prepared, and by this code: what other code made may differ without a fault."""
+        ready = self.root / f"{name}.ready.json"
+        return ready.exists() and json.loads(ready.read_text()).get("code_version") == code_version()
 
     def _make(self, name: str, tidemark: Tidemark, settings: dict[str, str]) -> None:
         before = _children_cpu_seconds()
@@ -208,7 +211,7 @@ class Ground:
         if finished.code != 0:
             raise DrillError(f"the {name} run failed, so nothing can be drilled: {finished.said[-1500:]}")
         measured = {"seconds": finished.seconds, "cpu_seconds": _children_cpu_seconds() - before}
-        (self.root / f"{name}.ready.json").write_text(json.dumps(measured))
+        (self.root / f"{name}.ready.json").write_text(json.dumps(measured | {"code_version": code_version()}))
         self.say(f"{name}: {measured}")
 
 
