@@ -6,7 +6,9 @@ Does not: labels and columns of a head (`ranking.py`, `moves.py`, `price_ranges.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -52,6 +54,10 @@ CAREFUL_PARAMETERS: dict[str, Any] = {
 THREADS: int = PARAMETERS["num_threads"]
 """Of predictions, too. LightGBM keeps the number in one place for the whole process: a prediction with two, while another head bins its
 data with one, has that data set written out of its bounds (a segmentation fault, after seconds where both are done in a loop)."""
+
+
+ROWS_A_THREAD = 500
+"""Rows of a prediction from which on another thread pays for its own copy of the booster."""
 
 
 MOST_TRAINING_ROWS = 300_000
@@ -139,9 +145,7 @@ def apply(text: str, frame: pl.DataFrame) -> Floats:
 
     if frame.is_empty():
         return np.zeros(0)
-    booster = lightgbm.Booster(model_str=text)
-    features = _matrix(frame, booster.feature_name())
-    return np.asarray(booster.predict(features, num_threads=THREADS), dtype=np.float64)
+    return _predicted(text, _matrix(frame, lightgbm.Booster(model_str=text).feature_name()))
 
 
 def contributions(text: str, frame: pl.DataFrame) -> pl.DataFrame:
@@ -157,8 +161,26 @@ def contributions(text: str, frame: pl.DataFrame) -> pl.DataFrame:
     names = [*booster.feature_name(), "expected"]
     if frame.is_empty():
         return pl.DataFrame(schema=dict.fromkeys(names, pl.Float64))
-    values = booster.predict(_matrix(frame, booster.feature_name()), pred_contrib=True, num_threads=THREADS)
-    return pl.DataFrame(np.asarray(values, dtype=np.float64), schema=names)
+    values = _predicted(text, _matrix(frame, booster.feature_name()), pred_contrib=True)
+    return pl.DataFrame(values, schema=names)
+
+
+def _predicted(text: str, features: Matrix, **options: Any) -> Floats:
+    """What a booster says of each row, by as many threads of ours as there are processors: a row depends on no other one.
+
+    Each thread has a booster of its own, which stays at the one thread that `THREADS` allows it.
+    """
+    import lightgbm
+
+    def predict(rows: Matrix) -> Floats:
+        booster = lightgbm.Booster(model_str=text)
+        return np.asarray(booster.predict(rows, num_threads=THREADS, **options), dtype=np.float64)
+
+    parts = min(os.cpu_count() or 1, 1 + len(features) // ROWS_A_THREAD)
+    if parts == 1:
+        return predict(features)
+    with ThreadPoolExecutor(parts) as pool:
+        return np.concatenate(list(pool.map(predict, np.array_split(features, parts))))
 
 
 def gain_shares(texts: Sequence[str]) -> pl.DataFrame:
