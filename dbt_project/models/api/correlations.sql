@@ -59,18 +59,35 @@ with_tokens as (
     group by own.token_id, other.token_id, other.cap_rank
 ),
 
+in_sectors as (
+    select
+        *,
+        row_number() over (partition by sector, market_date order by log_return, token_id) as place,
+        count(*) over (partition by sector, market_date) as tokens
+    from returns
+    where sector is not null
+),
+
+-- The median of the others is the middle of the sector's returns in order once the own one is taken out: those after it move up by one.
 sector_days as (
     select
         own.token_id,
         own.sector,
         own.market_date,
-        any_value(own.log_return) as log_return,
-        median(other.log_return) as sector_log_return
-    from returns as own
-    inner join returns as other
-        on own.sector = other.sector and own.market_date = other.market_date and own.token_id != other.token_id
-    group by own.token_id, own.sector, own.market_date
-    having count(*) >= 5
+        own.log_return,
+        (lower_middle.log_return + upper_middle.log_return) / 2 as sector_log_return
+    from in_sectors as own
+    inner join in_sectors as lower_middle
+        on
+            own.sector = lower_middle.sector
+            and own.market_date = lower_middle.market_date
+            and own.tokens // 2 + (own.tokens // 2 >= own.place)::integer = lower_middle.place
+    inner join in_sectors as upper_middle
+        on
+            own.sector = upper_middle.sector
+            and own.market_date = upper_middle.market_date
+            and (own.tokens + 1) // 2 + ((own.tokens + 1) // 2 >= own.place)::integer = upper_middle.place
+    where own.tokens > 5
 ),
 
 with_sectors as (
