@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import dagster as dg
@@ -132,7 +132,9 @@ def run_dbt(
     return DbtRun(events, read_run_results(target), failure)
 
 
-def shown_events(context: dg.AssetExecutionContext, warehouse: Warehouse, run: DbtRun) -> Iterator[Any]:
+def shown_events(
+    context: dg.AssetExecutionContext, warehouse: Warehouse, run: DbtRun, *, as_of_week: date
+) -> Iterator[Any]:
     """The events with row counts, schemas and previews of tables, and with the rows that broke a test.
 
     Raises:
@@ -151,7 +153,9 @@ def shown_events(context: dg.AssetExecutionContext, warehouse: Warehouse, run: D
             if isinstance(event, dg.Output):
                 key = context.asset_key_for_output(event.output_name)
                 if key.path[0] in SHOWN:
-                    metadata = dict(event.metadata) | table_metadata(connection, ".".join(key.path), layout=layout)
+                    metadata = dict(event.metadata) | table_metadata(
+                        connection, ".".join(key.path), layout=layout, recent_from=as_of_week - WEEK
+                    )
                     for name, draw in PLOTS.get(key.path[-1], {}).items():
                         metadata[name] = draw(connection, data_source)
                     yield dg.Output(None, output_name=event.output_name, metadata=metadata)
@@ -184,7 +188,7 @@ def dbt_marts(
         "build of %s: facts changed from %s, days computed: %s", build.as_of_week, build.changed_from, rebuilt
     )
     run = run_dbt(context, dbt, warehouse.folder, as_of=build.as_of, rebuilt=rebuilt)
-    yield from shown_events(context, warehouse, run)
+    yield from shown_events(context, warehouse, run, as_of_week=build.as_of_week)
 
 
 @dbt_assets(
@@ -201,7 +205,7 @@ def dbt_api(
     with warehouse.connect() as connection:
         build = warehouse.build(connection, context.run_id)
     run = run_dbt(context, dbt, warehouse.folder, as_of=build.as_of, rebuilt=RebuiltDays(build.as_of_week))
-    yield from shown_events(context, warehouse, run)
+    yield from shown_events(context, warehouse, run, as_of_week=build.as_of_week)
 
 
 MARTS = mart_tables(validate_manifest(MANIFEST))  # read once by dagster-dbt, for its own definitions too

@@ -85,7 +85,7 @@ def events(failed):
     error = DagsterDbtCliRuntimeError("dbt failed")
     told = []
     with pytest.raises(DagsterDbtCliRuntimeError):
-        told.extend(shown_events(Context(), warehouse, DbtRun([check], results, error)))
+        told.extend(shown_events(Context(), warehouse, DbtRun([check], results, error), as_of_week=date(2025, 1, 6)))
     return told
 
 

@@ -97,6 +97,24 @@ def test_a_table_is_previewed_newest_week_first_and_without_the_bookkeeping_of_v
     ]
 
 
+def test_a_view_is_run_once_for_its_newest_days_and_for_all_only_where_it_has_none():
+    with duckdb.connect() as connection:
+        connection.execute("create schema api")
+        connection.execute(
+            "create view api.calls as select date, if(date < date '2025-01-06', error('not asked for'), 1)::int as call "
+            "from (values (date '2024-12-30'), (date '2025-01-06')) as days(date)"
+        )
+        connection.execute("create view api.ended as select date '2020-01-06' as date, 1 as call")
+
+        recent, ended = (
+            table_metadata(connection, name, recent_from=date(2025, 1, 6)) for name in ("api.calls", "api.ended")
+        )
+
+    assert "dagster/row_count" not in recent
+    assert recent["preview"].value.splitlines()[2:] == ["|2025-01-06|1|"]
+    assert ended["preview"].value.splitlines()[2:] == ["|2020-01-06|1|"]
+
+
 def test_a_first_run_covers_its_sunday_and_a_later_one_all_days_since():
     with dg.DagsterInstance.ephemeral() as instance:
         first = days_to_cover(instance, [LANDED], start=START, last=START)
