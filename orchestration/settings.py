@@ -176,6 +176,11 @@ class Settings(BaseSettings):
         default=None, description="Folder of alerts.yaml and templates; by default `alerts` in the data folder."
     )
     correction_weeks: int = Field(default=8, ge=0, description="Corrections older than this wait for make rebuild.")
+    duckdb_memory: str | None = Field(
+        default=None,
+        pattern=r"^\d+(\.\d+)?\s?[KMGT]i?B$",
+        description="Most memory of DuckDB's buffers in each process of a run, as 6GB; by default a quarter of the machine's.",
+    )
     publish_for: PublishFor = Field(
         default="own_use",
         description="Whom the published copy is for; what the terms of sources forbid for them is left out of it.",

@@ -24,6 +24,7 @@ from typing import Final, TypeVar
 
 import duckdb
 
+from orchestration.lib.duckdb_memory import memory_limit
 from orchestration.lib.errors import TidemarkError
 from orchestration.lib.object_store import s3_secret_sql
 from orchestration.lib.sql_quoting import quoted, sql_text
@@ -75,7 +76,7 @@ def open_lake(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         LakeError: Settings or extensions are missing.
         duckdb.Error: The catalogue cannot be reached.
     """
-    connection = duckdb.connect(config={"threads": 2})
+    connection = duckdb.connect(config={"threads": 2, "memory_limit": memory_limit()})
     try:
         attach_lake(connection, alias=ALIAS, read_only=read_only)
         connection.execute(f"use {ALIAS}")

@@ -21,6 +21,7 @@ from typing import Literal
 
 import duckdb
 
+from orchestration.lib.duckdb_memory import memory_limit
 from orchestration.lib.lake import attach_lake, is_lake, is_lake_path
 from orchestration.lib.ledger import LEDGER_COLUMNS, LEDGER_NAME, LEDGER_SCHEMA, LEDGER_SQL_NAME
 from orchestration.lib.manifest import ObjectEntry
@@ -78,7 +79,7 @@ def attached(path: Path, *, alias: str) -> Iterator[duckdb.DuckDBPyConnection]:
     Raises:
         PublishError: The file cannot be opened, e.g. because somebody writes to it.
     """
-    with duckdb.connect() as connection:
+    with duckdb.connect(config={"memory_limit": memory_limit()}) as connection:
         attach(connection, path, alias=alias)
         connection.execute(f"use {quoted(alias)}")
         yield connection
@@ -153,7 +154,7 @@ def build_copy(
     Raises:
         PublishError: The source cannot be read, or a view in it is broken; names all broken views.
     """
-    with duckdb.connect(str(path)) as connection:
+    with duckdb.connect(str(path), config={"memory_limit": memory_limit()}) as connection:
         attach(connection, source, alias=alias)
         _copy_versioned(connection, alias=alias, tables=tables)
         objects = source_objects(connection, catalogue=alias, tables=tables)
@@ -168,7 +169,7 @@ def build_copy(
         _comment_left_out(connection, changed, left_out)
     if broken := _broken_attached(path, as_views):
         _replace_by_tables(path, broken, source=source, alias=alias)
-    with duckdb.connect(str(path)) as connection:
+    with duckdb.connect(str(path), config={"memory_limit": memory_limit()}) as connection:
         contents = _contents(connection)
         connection.execute("checkpoint")
     return contents
@@ -311,7 +312,7 @@ def _described(connection: duckdb.DuckDBPyConnection, view: SourceObject, *, ali
 
 
 def _replace_by_tables(path: Path, views: Sequence[SourceObject], *, source: Path, alias: str) -> None:
-    with duckdb.connect(str(path)) as connection:
+    with duckdb.connect(str(path), config={"memory_limit": memory_limit()}) as connection:
         attach(connection, source, alias=alias)
         for view in views:
             connection.execute(f"drop view {view.sql_name}")

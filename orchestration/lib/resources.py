@@ -20,6 +20,7 @@ from orchestration.lib.connections import Connections, open_connections
 from orchestration.lib.data_docs import write_data_docs
 from orchestration.lib.data_folder import DataFolder
 from orchestration.lib.dead_runs import fail_dead_runs, refuse_second_run
+from orchestration.lib.duckdb_memory import memory_limit
 from orchestration.lib.failures import why_failed
 from orchestration.lib.lake import dbt_variables
 from orchestration.lib.landing import LandingStore
@@ -273,6 +274,7 @@ def dbt_environment(folder: DataFolder, *, as_of: datetime, rebuilt: RebuiltDays
         "TIDEMARK_WAREHOUSE": str(folder.warehouse),
         **dbt_variables(folder.warehouse),
         "TIDEMARK_AS_OF_INSTANT": as_of.isoformat(),
+        "TIDEMARK_DUCKDB_MEMORY": memory_limit(),
         "TIDEMARK_REBUILT_FROM": rebuilt.first.isoformat(),
         "TIDEMARK_TOUCHED": json.dumps({view: day.isoformat() for view, day in rebuilt.touched.items()}),
         "PYTHONPATH": os.pathsep.join([str(REPOSITORY_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]),

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import duckdb
 
+from orchestration.lib.duckdb_memory import memory_limit
 from orchestration.lib.errors import TidemarkError
 from orchestration.lib.lake import is_lake_path, open_lake
 from orchestration.lib.raw_views import create_raw_views
@@ -54,7 +55,9 @@ def connect(path: Path, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyC
         if is_lake_path(path):
             connection = open_lake(path, read_only=read_only)
         else:
-            connection = duckdb.connect(str(path), read_only=read_only, config={"threads": 2})
+            connection = duckdb.connect(
+                str(path), read_only=read_only, config={"threads": 2, "memory_limit": memory_limit()}
+            )
     except duckdb.Error as error:
         raise WarehouseError(
             f"{path} cannot be opened ({str(error).splitlines()[0]}). If another program has it open, close it; if it is "
