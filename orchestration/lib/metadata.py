@@ -92,8 +92,9 @@ def table_metadata(
     is_recent = f"\"{newest}\" >= date '{recent_from}'" if newest and recent_from else ""
     preview = pl.DataFrame()
     for condition in (f"({where}) and {is_recent}", where) if is_recent else (where,):
-        query = f"select {shown} from {table_quoted(name)} where {condition} {order} limit {PREVIEW_ROWS}"
-        preview = connection.execute(query).pl()
+        preview = connection.execute(
+            f"select {shown} from {table_quoted(name)} where {condition} {order} limit {PREVIEW_ROWS}"
+        ).pl()
         if not preview.is_empty():
             break
     metadata: dict[str, Any] = {

@@ -165,8 +165,8 @@ KNOWN_PARTS: dict[str, tuple[str, frozenset[str]]] = {
         frozenset(["columns", "name"]),
     ),
     "orchestration/lib/metadata.py": (
-        "clauses of the callers' constants",
-        frozenset(["order", "shown", "where"]),
+        "clauses of the callers' constants, columns of the catalogue and a date",
+        frozenset(["condition", "order", "shown"]),
     ),
     "orchestration/lib/migrations.py": (
         "tables, columns and types of the steps written out in the module and of the registry of versioned tables",
