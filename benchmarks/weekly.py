@@ -46,15 +46,9 @@ GROUPS = {
 }
 """What stands apart from the way from landed data to a published week: reading the providers, and going through the models' past."""
 
-FIRST, NEXT, SETTLED = "first run", "next week", "settled week"
-SETTLING_WEEKS = 5
-"""After the next week, filled in one run that is not measured: what providers are asked in turn (histories of funding, headlines, commits)
-brings years of facts when it is first asked, and all of it has been after four weeks."""
-
+FIRST, NEXT = "first run", "next week"
 DAGSTER_ITSELF, DBT_ITSELF = "(Dagster and start-up)", " (dbt itself)"
 """What is no work on data: the command outside all steps, and a step of dbt while no model or test of it ran."""
-RUNS = (FIRST, NEXT, SETTLED)
-
 SHOWN_SECONDS = 2.0
 """Steps that take less at the largest size are shown as one."""
 
@@ -69,7 +63,7 @@ class Cost:
 
     Attributes:
         tokens: Size of the market.
-        run: `FIRST`, `NEXT` or `SETTLED`.
+        run: `FIRST` or `NEXT`.
         step: Name of the step; `""` is the whole command.
         seconds: By the clock.
         processor_seconds: Of the command and its children.
@@ -156,12 +150,8 @@ class Sampler(threading.Thread):
 
 
 def measure(tokens: int, folder: Path) -> list[Cost]:
-    """A first run in an empty folder, the week after it, and a week once all that is asked in turn has been asked."""
-    weeks = [WEEK + timedelta(weeks=number) for number in (0, 1, 1 + SETTLING_WEEKS, 2 + SETTLING_WEEKS)]
-    first, following, _, settled = (
-        _measured(tokens, run, folder, week) for run, week in zip((FIRST, NEXT, "", SETTLED), weeks, strict=True)
-    )
-    return [*first, *following, *settled]
+    """A first run in an empty folder, and the week after it."""
+    return [*_measured(tokens, FIRST, folder, WEEK), *_measured(tokens, NEXT, folder, WEEK + timedelta(days=7))]
 
 
 def _measured(tokens: int, run: str, folder: Path, week: date) -> list[Cost]:
@@ -358,8 +348,7 @@ def page(costs: Sequence[Cost], limits: dict[str, dict[str, float]]) -> list[str
     """Lines of the page: whole runs, what a step costs, and how it grows."""
     sizes = sorted({cost.tokens for cost in costs})
     lines = [
-        f"The weekly job on a simulated market of {YEARS} years, in an empty folder, then for the week after, and for one five weeks",
-        "later, when all that providers are asked in turn has been asked. Every step is that of",
+        f"The weekly job on a simulated market of {YEARS} years, in an empty folder and then for the week after. Every step is that of",
         "`weekly-run.csv` beside this page. Groups: landing is the requests to the providers' stand-in and what it writes;",
         f'"{HISTORY_OF_MODELS}" trains every quarter\'s refit (a booster learns from at most 300,000 token-weeks, a seeded sample) and',
         "scores every past week; what is left is the way from landed data to the published copy. Where the load at the start was above",
@@ -370,7 +359,7 @@ def page(costs: Sequence[Cost], limits: dict[str, dict[str, float]]) -> list[str
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for tokens in sizes:
-        for run in RUNS:
+        for run in (FIRST, NEXT):
             chosen = [cost for cost in costs if (cost.tokens, cost.run) == (tokens, run)]
             if not chosen:
                 continue
@@ -383,7 +372,7 @@ def page(costs: Sequence[Cost], limits: dict[str, dict[str, float]]) -> list[str
                 f"| {tokens:,} | {run} | {whole.token_days:,} | {whole.seconds:,.0f} | {landing:,.0f} | {past:,.0f} | {left:,.0f} "
                 f"| {work:,.0f} | {whole.peak_gib:.1f} | {whole.load} |"
             )
-    for run in RUNS:
+    for run in (FIRST, NEXT):
         lines += ["", *_step_table(costs, sizes, run)]
     return [*lines, "", *_limit_table(costs, limits)]
 
@@ -411,9 +400,7 @@ def growth(smaller: Cost, larger: Cost) -> float | None:
 
 def _step_table(costs: Sequence[Cost], sizes: Sequence[int], run: str) -> list[str]:
     chosen = {(cost.tokens, cost.step): cost for cost in costs if cost.run == run and group_of(cost.step) != LANDING}
-    largest = max((tokens for tokens, _ in chosen), default=0)
-    if not largest:
-        return []
+    largest = sizes[-1]
     long = [step for (tokens, step), cost in chosen.items() if tokens == largest and cost.seconds >= SHOWN_SECONDS]
     long.sort(key=lambda step: (bool(step), -chosen[largest, step].seconds))
     lines = [
