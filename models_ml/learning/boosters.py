@@ -10,11 +10,14 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+
+if TYPE_CHECKING:
+    import lightgbm
 
 Floats = npt.NDArray[np.float64]
 
@@ -145,7 +148,7 @@ def apply(text: str, frame: pl.DataFrame) -> Floats:
 
     if frame.is_empty():
         return np.zeros(0)
-    return _predicted(text, _matrix(frame, lightgbm.Booster(model_str=text).feature_name()))
+    return _predicted(lightgbm.Booster(model_str=text), text, frame)
 
 
 def contributions(text: str, frame: pl.DataFrame) -> pl.DataFrame:
@@ -161,26 +164,24 @@ def contributions(text: str, frame: pl.DataFrame) -> pl.DataFrame:
     names = [*booster.feature_name(), "expected"]
     if frame.is_empty():
         return pl.DataFrame(schema=dict.fromkeys(names, pl.Float64))
-    values = _predicted(text, _matrix(frame, booster.feature_name()), pred_contrib=True)
-    return pl.DataFrame(values, schema=names)
+    return pl.DataFrame(_predicted(booster, text, frame, pred_contrib=True), schema=names)
 
 
-def _predicted(text: str, features: Matrix, **options: Any) -> Floats:
+def _predicted(booster: lightgbm.Booster, text: str, frame: pl.DataFrame, **options: Any) -> Floats:
     """What a booster says of each row, by as many threads of ours as there are processors: a row depends on no other one.
 
-    Each thread has a booster of its own, which stays at the one thread that `THREADS` allows it.
+    Each thread has a booster of its own, read from the text, which stays at the one thread that `THREADS` allows it.
     """
     import lightgbm
 
-    def predict(rows: Matrix) -> Floats:
-        booster = lightgbm.Booster(model_str=text)
-        return np.asarray(booster.predict(rows, num_threads=THREADS, **options), dtype=np.float64)
+    def predict(own: lightgbm.Booster, rows: Matrix) -> Floats:
+        return np.asarray(own.predict(rows, num_threads=THREADS, **options), dtype=np.float64)
 
-    parts = min(os.cpu_count() or 1, 1 + len(features) // ROWS_A_THREAD)
-    if parts == 1:
-        return predict(features)
+    parts = min(os.cpu_count() or 1, 1 + frame.height // ROWS_A_THREAD)
+    boosters = [booster, *(lightgbm.Booster(model_str=text) for _ in range(parts - 1))]
     with ThreadPoolExecutor(parts) as pool:
-        return np.concatenate(list(pool.map(predict, np.array_split(features, parts))))
+        features = np.array_split(_matrix(frame, booster.feature_name()), parts)
+        return np.concatenate(list(pool.map(predict, boosters, features)))
 
 
 def gain_shares(texts: Sequence[str]) -> pl.DataFrame:

@@ -16,12 +16,10 @@ from orchestration.lib.data_docs import keep_validation
 from orchestration.lib.expectations import run_suite
 from orchestration.lib.landing_checks import CHECK_NAME, check_result
 from orchestration.lib.metadata import table_metadata
-from orchestration.lib.sql_quoting import table_quoted
 from orchestration.lib.suites_marts import MartTable, mart_suite
 from orchestration.lib.suites_published import PUBLISHED_SUITES
 from orchestration.lib.versioned_tables import VersionedTable
 from orchestration.lib.versions import Appended
-from orchestration.lib.warehouse import count_rows
 
 
 def key_of(table: VersionedTable | MartTable) -> dg.AssetKey:
@@ -70,9 +68,7 @@ def published_result(
         further_plots: More pictures by name.
         checks: Results of further checks.
     """
-    current = f"{table.full_name}_current"
-    shown = table_metadata(connection, current, order_by=order_by, where=where)
-    shown["dagster/row_count"] = count_rows(connection, table_quoted(current))
+    shown = table_metadata(connection, f"{table.full_name}_current", order_by=order_by, where=where)
     return dg.MaterializeResult(
         asset_key=key_of(table),
         metadata={**appended.as_metadata(), **shown, **({"plot": plot} if plot else {}), **further_plots},
