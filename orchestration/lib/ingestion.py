@@ -190,7 +190,7 @@ class Ingestion:
         changed = frame if is_all_news else self.store.changed_rows(dataset, frame)
         loaded_at = datetime.now(UTC)
         # Refused records first: a load that is killed in between asks again only from its newest landed day on.
-        findings = _contradictions(dataset, frame, changed)
+        findings = _bad_ticks(dataset, frame, changed)
         refused = self._refuse(dataset, (*rejected, *findings), reach, loaded_at=loaded_at)
         self.store.write_parts(
             dataset,
@@ -215,22 +215,17 @@ class Ingestion:
         return len(refused)
 
 
-PRICES = {
-    "market_daily": ("coin_id", "price_usd"),
-    "candles_daily": ("market_id", "close_quote"),
-    "pool_candles": ("pool_id", "close_usd"),
-}
-"""By name of dataset: what has a price each day, and the column of the price."""
+WITH_BAD_TICKS = PRICE_COLUMNS.keys() - {"category_daily"}
+"""Datasets of prices; what a category is worth is a sum."""
 
 
-def _contradictions(dataset: Dataset, frame: pl.DataFrame, changed: pl.DataFrame) -> list[Rejected]:
+def _bad_ticks(dataset: Dataset, frame: pl.DataFrame, changed: pl.DataFrame) -> list[Rejected]:
     """Ten-fold jumps that revert, as copies; looked for only where rows are news."""
-    if dataset.name not in PRICES or changed.is_empty():
+    if dataset.name not in WITH_BAD_TICKS or changed.is_empty():
         return []
-    entity, price = PRICES[dataset.name]
-    return reverting_jumps(
-        dataset, frame.join(changed.select(entity).unique(), on=entity, how="semi"), entity=entity, price=price
-    )
+    columns = PRICE_COLUMNS[dataset.name]
+    of_changed = frame.join(changed.select(columns.entity).unique(), on=columns.entity, how="semi")
+    return reverting_jumps(dataset, of_changed, entity=columns.entity, price=columns.price)
 
 
 def with_columns_of(dataset: Dataset, frame: pl.DataFrame) -> pl.DataFrame:
