@@ -73,7 +73,7 @@ def table_metadata(
     layout: Layout | None = None,
     recent_from: date | None = None,
 ) -> dict[str, Any]:
-    """Schema with comments and a preview of a table or view (`schema.table`), and of a table the row count.
+    """Row count, schema with comments, and a preview of a table or view (`schema.table`).
 
     Args:
         connection: The warehouse.
@@ -81,7 +81,8 @@ def table_metadata(
         order_by: SQL order of the preview, what an operator wants to see first; by default the newest week or day.
         where: SQL condition on the rows of the preview.
         layout: Of the warehouse, where many tables are asked about; by default it is read.
-        recent_from: Day from which on rows are looked for first: a view that computes days by themselves is spared the others.
+        recent_from: Day from which on rows are looked for first: a view that computes days by themselves is spared the others. With it
+            views are not counted either, since that runs them whole.
     """
     layout = layout or read_layout(connection, only=name)
     columns = layout.columns.get(name, ())
@@ -103,7 +104,7 @@ def table_metadata(
         ),
         "preview": preview_of(preview),
     }
-    if name in layout.tables:  # a view would be run once more
+    if recent_from is None or name in layout.tables:
         metadata["dagster/row_count"] = count_rows(connection, table_quoted(name))
     return metadata
 
