@@ -122,10 +122,17 @@ class Service:
             time.sleep(2)
         raise SystemExit(f"{what} was not seen within {seconds:.0f} s; the log of the service: {self.log}")
 
+    def processes(self) -> list[psutil.Process]:
+        """It and what it has started."""
+        return [psutil.Process(self.process.pid), *psutil.Process(self.process.pid).children(recursive=True)]
+
     def megabytes(self) -> float:
         """Memory of the service between runs: its processes without those of a run."""
-        processes = [psutil.Process(self.process.pid), *psutil.Process(self.process.pid).children(recursive=True)]
-        return sum(process.memory_info().rss for process in processes) / 2**20
+        return sum(process.memory_info().rss for process in self.processes()) / 2**20
+
+    def processor_seconds(self) -> float:
+        """What it and its runs have used so far, those that have ended among them."""
+        return sum(sum(process.cpu_times()[:4]) for process in self.processes())
 
     def stop(self) -> int:
         """SIGTERM; returns its exit code."""
@@ -182,7 +189,7 @@ def first_run(folder: Path, clock: Clock) -> None:
 
 def go_through(service: Service, clock: Clock, folder: Path, week: date, *, is_daily: bool) -> Week:
     """Let a week pass and measure it."""
-    ingested = len(service.runs("ingest_daily"))
+    ingested, used = len(service.runs("ingest_daily")), service.processor_seconds()
     if is_daily:
         for day in range(1, 7):
             clock.set(at(week - timedelta(days=7), timedelta(days=day) + DAILY - LEAD))
@@ -192,7 +199,8 @@ def go_through(service: Service, clock: Clock, folder: Path, week: date, *, is_d
             )
     clock.set(at(week, SCHEDULE - LEAD))
     service.wait_until(lambda: is_over(service, folder, week), what=f"week {week}")
-    return measure(service, folder, week, ingested=len(service.runs("ingest_daily")) - ingested)
+    ingestions = len(service.runs("ingest_daily")) - ingested
+    return measure(service, folder, week, ingestions=ingestions, processor_seconds=service.processor_seconds() - used)
 
 
 def count_ended(service: Service, job: str) -> int:
@@ -205,7 +213,7 @@ def is_over(service: Service, folder: Path, week: date) -> bool:
     return week in published_weeks(folder) and count_ended(service, "weekly") == len(service.runs("weekly"))
 
 
-def measure(service: Service, folder: Path, week: date, *, ingested: int) -> Week:
+def measure(service: Service, folder: Path, week: date, *, ingestions: int, processor_seconds: float) -> Week:
     """What a week left."""
     runs = [run for run in service.runs("weekly") if {"key": "tidemark/week", "value": str(week)} in run["tags"]]
     with duckdb.connect(str(folder / "warehouse.duckdb"), read_only=True) as connection:
@@ -228,9 +236,10 @@ def measure(service: Service, folder: Path, week: date, *, ingested: int) -> Wee
         runs=len(runs),
         publications=published_weeks(folder).count(week),
         seconds=sum(run["endTime"] - run["startTime"] for run in runs),
+        processor_seconds=processor_seconds,
         steps=runs[0]["stats"]["stepsSucceeded"] if runs else 0,
         steps_failed=sum(run["stats"]["stepsFailed"] for run in runs),
-        ingestions=ingested,
+        ingestions=ingestions,
         versions=versions,
         repeated=repeated,
         origins=",".join(origins[0] or []) if origins else "",

@@ -13,6 +13,7 @@ GOOD = Week(
         "runs": 1,
         "publications": 1,
         "seconds": 90.0,
+        "processor_seconds": 120.0,
         "steps": 60,
         "steps_failed": 0,
         "ingestions": 6,
