@@ -6,6 +6,7 @@ Belongs here: starting, stopping, and whether they can be started here at all. D
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -93,7 +94,7 @@ def postgres() -> Iterator[Postgres]:
         _wait(lambda: made.query("postgres", "select 1") == "1", server, folder / "log")
         yield made
     finally:
-        server.terminate()
+        server.send_signal(signal.SIGINT)  # does not wait for clients to leave
         server.wait(60)
         shutil.rmtree(folder, ignore_errors=True)
 
