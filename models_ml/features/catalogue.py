@@ -46,6 +46,12 @@ CATALOGUE: tuple[Feature, ...] = (
     *unlocks.FEATURES,
 )
 
+PRICE_FEATURES: tuple[Feature, ...] = tuple(feature for feature in CATALOGUE if feature.reads_prices_alone)
+"""Features of every token and day. What is read for the first time of other sources does not touch them."""
+
+FACT_FEATURES: tuple[Feature, ...] = tuple(feature for feature in CATALOGUE if not feature.reads_prices_alone)
+"""Features of the tokens that on-chain metrics and other sources know."""
+
 FEATURE_NAMES: tuple[str, ...] = tuple(feature.name for feature in CATALOGUE)
 
 MODEL_INPUT_NAMES: tuple[str, ...] = tuple(feature.name for feature in CATALOGUE if feature.is_model_input)

@@ -34,7 +34,7 @@ DAILY_COLUMNS = ["price_usd", "market_cap_usd", "is_supply_carried", "volume_24h
 
 def token_features(
     daily: pl.DataFrame,
-    onchain: pl.DataFrame,
+    onchain: pl.DataFrame | None,
     features: Sequence[Feature] = CATALOGUE,
     *,
     facts: pl.DataFrame | None = None,
@@ -51,7 +51,7 @@ def token_features(
         daily: One row a token and day: token_id, market_date, price_usd > 0, market_cap_usd and volume_24h_usd (nullable),
             is_supply_carried (whether the cap is a later supply times the price), first_date (first day of the token's whole
             history, which may lie before the frame).
-        onchain: One row a token and day with the columns `ONCHAIN_COLUMNS`, or no rows.
+        onchain: One row a token and day with the columns `ONCHAIN_COLUMNS`. None is as good as no rows.
         features: What to compute.
         facts: Sparse rows, one a token and day at whose close they were known: token_id, market_date, `FACT_COLUMNS`. None is as
             good as no rows.
@@ -64,12 +64,17 @@ def token_features(
         `coverage`, the share of the model inputs among `features` that is not null, and `coverage_all`, that of all.
     """
     batches = feature_batches(daily, onchain, features, facts=facts, news=news, since=since, dtype=dtype)
-    return pl.concat(list(batches))
+    inputs = sum(feature.is_model_input for feature in features)
+    return (
+        pl.concat(list(batches))
+        .with_columns(coverage=_share("known_inputs", inputs), coverage_all=_share("known_features", len(features)))
+        .drop("known_inputs", "known_features")
+    )
 
 
 def feature_batches(
     daily: pl.DataFrame,
-    onchain: pl.DataFrame,
+    onchain: pl.DataFrame | None,
     features: Sequence[Feature] = CATALOGUE,
     *,
     facts: pl.DataFrame | None = None,
@@ -80,7 +85,8 @@ def feature_batches(
     """The rows of `token_features`, some tokens at a time, so that memory does not grow with their number.
 
     Yields:
-        At least one frame; all of them have the same columns, and their tokens follow one another.
+        At least one frame; all of them have the same columns, and their tokens follow one another. In place of the two shares they
+        have what these count, `known_inputs` and `known_features`.
     """
     evaluation = _Evaluation(features, since=since, dtype=dtype)
     ordered = _by_token_and_day(daily)
@@ -88,7 +94,9 @@ def feature_batches(
     days = pl.DataFrame(schema={"market_date": pl.Date, "headlines": pl.Int32}) if news is None else news
     days = days.select("market_date", pl.col("headlines").cast(pl.Float64))
     # A day's metrics are known a day later, so the row of a day carries those of the day before.
-    known = onchain.select("token_id", pl.col("market_date").dt.offset_by(f"{LAG_DAYS}d"), *ONCHAIN_COLUMNS)
+    known = None
+    if onchain is not None:
+        known = onchain.select("token_id", pl.col("market_date").dt.offset_by(f"{LAG_DAYS}d"), *ONCHAIN_COLUMNS)
     for batch in _token_batches(ordered):
         prepared = _with_prepared_columns(_calendar_grid(batch), market)
         yield evaluation.of(prepared, known, facts, days)
@@ -113,13 +121,15 @@ class _Evaluation:
         self._facts = self._plans([f for f in features if f.reads_facts])
 
     def of(
-        self, prepared: pl.DataFrame, onchain: pl.DataFrame, facts: pl.DataFrame | None, news: pl.DataFrame
+        self, prepared: pl.DataFrame, onchain: pl.DataFrame | None, facts: pl.DataFrame | None, news: pl.DataFrame
     ) -> pl.DataFrame:
         """The features of a batch of tokens."""
         rows = self._returned(prepared.select(*KEY, "price_usd"))
-        parts = [rows, self._values(prepared, self._dense)]
+        parts = [rows]
+        if self._dense:
+            parts.append(self._values(prepared, self._dense))
         if self._onchain:
-            grid = _with_sparse_columns(prepared, onchain)
+            grid = prepared.clear() if onchain is None else _with_sparse_columns(prepared, onchain)
             parts.append(self._sparse_values(rows, grid, self._onchain))
         if self._facts:
             grid = prepared.clear() if facts is None else _with_sparse_columns(prepared, facts)
@@ -127,7 +137,10 @@ class _Evaluation:
             parts.append(self._sparse_values(rows, grid, self._facts))
         computed = pl.concat(parts, how="horizontal").filter(pl.col("price_usd").is_not_null())
         return computed.select(
-            *KEY, *self._names, _known_share(self._inputs, "coverage"), _known_share(self._names, "coverage_all")
+            *KEY,
+            *self._names,
+            _known(self._inputs).alias("known_inputs"),
+            _known(self._names).alias("known_features"),
         )
 
     def _plans(self, features: Sequence[Feature]) -> list[tuple[date | None, Plan]]:
@@ -260,8 +273,11 @@ def _with_sparse_columns(prepared: pl.DataFrame, source: pl.DataFrame) -> pl.Dat
     )
 
 
-def _known_share(names: Sequence[str], name: str) -> pl.Expr:
-    """Share of some columns that is not null; null where there are no columns."""
-    if not names:
-        return pl.lit(None, pl.Float32).alias(name)
-    return (pl.sum_horizontal(pl.col(list(names)).is_not_null()) / len(names)).cast(pl.Float32).alias(name)
+def _known(names: Sequence[str]) -> pl.Expr:
+    """How many of some columns are not null."""
+    return (pl.sum_horizontal(pl.col(list(names)).is_not_null()) if names else pl.lit(0)).cast(pl.UInt8)
+
+
+def _share(count: str, of: int) -> pl.Expr:
+    """A count as a share; null where there is nothing to count."""
+    return (pl.col(count) / of if of else pl.lit(None)).cast(pl.Float32)

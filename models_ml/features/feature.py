@@ -21,7 +21,10 @@ DAYS_A_YEAR = 365
 """Tokens trade every day; the 252 of equities would understate volatility by a sixth."""
 
 
-PRICE_SOURCES = frozenset({"fct_daily", "fct_onchain_daily"})
+PRICE_SOURCES = frozenset({"fct_daily"})
+"""What price features are computed from."""
+
+DAILY_SOURCES = PRICE_SOURCES | {"fct_onchain_daily"}
 """Tables whose rows features read as they are; all others are sparse facts."""
 
 ONCHAIN_COLUMNS = (
@@ -119,6 +122,11 @@ class Feature:
         return "null where an input is unknown or fewer than half of the window's days, at least five, are known"
 
     @property
+    def reads_prices_alone(self) -> bool:
+        """Whether it is computed from nothing but prices, caps and volumes."""
+        return PRICE_SOURCES.issuperset(self.sources)
+
+    @property
     def reads_onchain(self) -> bool:
         """Whether it is computed from on-chain metrics."""
         return "fct_onchain_daily" in self.sources
@@ -126,7 +134,7 @@ class Feature:
     @property
     def reads_facts(self) -> bool:
         """Whether it is computed from the sparse facts."""
-        return not PRICE_SOURCES.issuperset(self.sources)
+        return not DAILY_SOURCES.issuperset(self.sources)
 
 
 def enough(window_days: int) -> int:

@@ -6,7 +6,11 @@ who is in the universe or in which sector (the warehouse).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
+
+from models_ml.features.feature import Feature
 
 RANKED = (
     *(
@@ -42,11 +46,18 @@ LEAST_TOKENS = 5
 """The median of fewer tokens is one token's news."""
 
 
+def names_read(features: Sequence[Feature]) -> list[str]:
+    """Those of some features that are ranked or compared, each once."""
+    chosen = dict.fromkeys((*RANKED, *COMPARED))
+    return [feature.name for feature in features if feature.name in chosen]
+
+
 def relative_features(features: pl.DataFrame) -> pl.DataFrame:
     """Ranks and distances of the tokens of each day.
 
     Args:
-        features: One row a token and day of the universe: token_id, market_date, sector (nullable), `RANKED` and `COMPARED`.
+        features: One row a token and day of the universe: token_id, market_date, sector (nullable), and of `RANKED` and `COMPARED`
+            what is to be ranked and compared.
 
     Returns:
         The rows with token_id, market_date, sector, `rank_<feature>` as Float32 in (0, 1) (equal values share the mean of their
@@ -59,6 +70,7 @@ def relative_features(features: pl.DataFrame) -> pl.DataFrame:
         .cast(pl.Float32)
         .alias(f"rank_{name}")
         for name in RANKED
+        if name in features.columns
     ]
     distances = [
         pl.when(pl.col("sector").is_not_null() & (pl.col(name).count().over(sector) >= LEAST_TOKENS))
@@ -66,5 +78,6 @@ def relative_features(features: pl.DataFrame) -> pl.DataFrame:
         .cast(pl.Float32)
         .alias(f"sector_relative_{name}")
         for name in COMPARED
+        if name in features.columns
     ]
     return features.select("token_id", day, "sector", *ranks, *distances)

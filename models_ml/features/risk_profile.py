@@ -16,7 +16,7 @@ import polars as pl
 
 from models_ml.features.compute import KEY, LARGEST_LOG_RETURN, feature_batches
 from models_ml.features.expected_shortfall import expected_shortfall
-from models_ml.features.feature import FACT_COLUMNS, ONCHAIN_COLUMNS, Feature, enough
+from models_ml.features.feature import Feature, enough
 from models_ml.features.risk import (
     beta_to_bitcoin,
     deepest_drawdown,
@@ -67,13 +67,6 @@ RISK_PROFILE: Final[tuple[Feature, ...]] = (
 LOOK_BACK_DAYS: Final[int] = max(feature.span_days for feature in RISK_PROFILE)
 """Days before a row that it may depend on."""
 
-_NO_ONCHAIN = pl.DataFrame(
-    schema={"token_id": pl.String, "market_date": pl.Date, **dict.fromkeys(ONCHAIN_COLUMNS, pl.Float64)}
-)
-_NO_FACTS = pl.DataFrame(
-    schema={"token_id": pl.String, "market_date": pl.Date, **dict.fromkeys(FACT_COLUMNS, pl.Float64)}
-)
-
 
 def risk_profile(
     daily: pl.DataFrame, *, since: date | None = None, dtype: type[pl.Float32 | pl.Float64] = pl.Float32
@@ -102,12 +95,12 @@ def risk_profile_batches(
     """
     prices = daily.select(*KEY, "price_usd")
     names = [_name(days) for days in SHORTFALL_DAYS]
-    for batch in feature_batches(daily, _NO_ONCHAIN, RISK_PROFILE, facts=_NO_FACTS, since=since, dtype=dtype):
+    for batch in feature_batches(daily, None, RISK_PROFILE, since=since, dtype=dtype):
         # Batches hold whole tokens in their order, so the first and last one say which.
         first, last = (pl.lit(edge, pl.String) for edge in (batch["token_id"].min(), batch["token_id"].max()))
         own = prices.filter(pl.col("token_id").is_between(first, last))
         tails = shortfalls(own, since=since).with_columns(pl.col(names).cast(dtype))
-        yield batch.drop("coverage", "coverage_all").join(tails, on=KEY, how="left", maintain_order="left")
+        yield batch.drop("known_inputs", "known_features").join(tails, on=KEY, how="left", maintain_order="left")
 
 
 def shortfalls(daily: pl.DataFrame, *, since: date | None = None) -> pl.DataFrame:

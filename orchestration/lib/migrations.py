@@ -79,6 +79,18 @@ def adding(table: str, columns: Mapping[str, str]) -> Callable[[duckdb.DuckDBPyC
     return change
 
 
+def dropping(*tables: str) -> Callable[[duckdb.DuckDBPyConnection], list[str]]:
+    """A change that drops tables that every build made anew and that no model makes any more."""
+
+    def change(connection: duckdb.DuckDBPyConnection) -> list[str]:
+        for table in tables:
+            if table_exists(connection, *table.split(".")):
+                connection.execute(f"drop table {table}")
+        return []
+
+    return change
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(
         number=1,
@@ -121,6 +133,11 @@ MIGRATIONS: tuple[Migration, ...] = (
                 "research_card": "varchar",
             },
         ),
+    ),
+    Migration(
+        number=3,
+        name="features of prices alone are a table of their own",
+        change=dropping("intermediate.int_features", "intermediate.int_features_relative"),
     ),
 )
 

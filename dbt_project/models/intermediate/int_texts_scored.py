@@ -13,14 +13,12 @@ def model(dbt, session):
 
     from models_ml.sentiment.polarity import score_texts
     from models_ml.sentiment.repeats import WITHIN_DAYS, mark_repeats
+    from orchestration.lib.rebuilt_days import first_rebuilt_day
 
     headlines = dbt.ref("stg_rss__headlines")
     posts = dbt.ref("stg_reddit__posts")
-    since = None
-    if dbt.is_incremental:
-        first = "select rebuilt_from from intermediate.first_rebuilt_days where node = 'int_texts_scored'"
-        since = session.execute(first).fetchone()[0]
-        session.execute("insert into intermediate.rebuilt_days values ('int_texts_scored', ?)", [since])
+    since = first_rebuilt_day(dbt, session)
+    if since is not None:
         in_reach = f"market_date >= date '{since - timedelta(days=WITHIN_DAYS + 1)}'"
         headlines, posts = headlines.filter(in_reach), posts.filter(in_reach)
 

@@ -18,7 +18,7 @@ with members as (
     from {{ ref('int_market_members') }} as members
     inner join {{ ref('fct_universe_daily') }} as universe
         on members.token_id = universe.token_id and members.market_date = universe.market_date
-    inner join {{ ref('feat_token_daily') }} as features
+    inner join {{ ref('int_price_features') }} as features
         on members.token_id = features.token_id and members.market_date = features.market_date
     inner join {{ ref('fct_token_market_daily') }} as highs
         on members.token_id = highs.token_id and members.market_date = highs.market_date
@@ -34,7 +34,7 @@ bitcoin as (
     select
         market_date,
         return_90d
-    from {{ ref('feat_token_daily') }}
+    from {{ ref('int_price_features') }}
     where token_id = 'bitcoin' and {{ in_rebuilt_days() }}
 ),
 

@@ -43,7 +43,7 @@ bitcoin as (
         features.return_30d,
         features.return_90d,
         highs.drawdown_from_high
-    from {{ ref('feat_token_daily') }} as features
+    from {{ ref('int_price_features') }} as features
     inner join {{ ref('fct_token_market_daily') }} as highs
         on features.token_id = highs.token_id and features.market_date = highs.market_date
     where features.token_id = 'bitcoin' and {{ in_rebuilt_days(column='features.market_date') }}
@@ -68,7 +68,7 @@ breadth as (
         median(features.drawdown_365d::double) as median_drawdown_365d,
         median(highs.drawdown_from_high) as median_drawdown_from_high
     from {{ ref('int_market_members') }} as members
-    inner join {{ ref('feat_token_daily') }} as features
+    inner join {{ ref('int_price_features') }} as features
         on members.token_id = features.token_id and members.market_date = features.market_date
     inner join {{ ref('fct_token_market_daily') }} as highs
         on members.token_id = highs.token_id and members.market_date = highs.market_date

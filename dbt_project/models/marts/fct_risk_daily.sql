@@ -1,6 +1,6 @@
 {{ config(materialized="incremental") }}
 -- Risk and return over 90 and 365 days of every token and day on which half of 90 returns are known, and the risk score of the broad
--- universe. Quantities that are features are those of feat_token_daily.
+-- universe. Quantities that are features are those of int_price_features.
 --
 -- Risk score: places of the token, 0-1, among the scored tokens of the day (equal values share the mean of their places) in volatility,
 -- drawdown and expected shortfall of 90 days, in illiquidity of 30 days and in youth, mixed by the weights below; the score is 100 times
@@ -47,7 +47,7 @@ with profiles as (
         features.amihud_illiquidity_30d,
         -- A row compares with bitcoin and with the other tokens of the day: it is known when the last of them is.
         max(daily.available_at) over (partition by features.market_date) as available_at
-    from {{ ref('feat_token_daily') }} as features
+    from {{ ref('int_price_features') }} as features
     inner join {{ ref('int_risk_profile') }} as profiles
         on features.token_id = profiles.token_id and features.market_date = profiles.market_date
     inner join {{ ref('fct_universe_daily') }} as universe

@@ -18,7 +18,7 @@ with members as (
             order by features.return_30d desc nulls last, members.token_id asc
         ) as place
     from {{ ref('int_market_members') }} as members
-    inner join {{ ref('feat_token_daily') }} as features
+    inner join {{ ref('int_price_features') }} as features
         on members.token_id = features.token_id and members.market_date = features.market_date
     where
         members.is_broad

@@ -54,7 +54,7 @@ sums as (
         median(members.return_1d) filter (where members.was_broad) as median_return_1d,
         avg((features.price_to_sma_50d > 0)::int) filter (where members.is_broad) as share_above_average_50d
     from members
-    left join {{ ref('feat_token_daily') }} as features
+    left join {{ ref('int_price_features') }} as features
         on
             members.token_id = features.token_id
             and members.market_date = features.market_date

@@ -28,7 +28,7 @@ with judged as (
         end as pegged_class,
         features.volatility_30d
     from {{ ref('fct_daily') }} as daily
-    inner join {{ ref('feat_token_daily') }} as features
+    inner join {{ ref('int_price_features') }} as features
         on daily.token_id = features.token_id and daily.market_date = features.market_date
     inner join {{ ref('dim_tokens') }} as tokens
         on daily.token_id = tokens.token_id and tokens.is_current

@@ -14,7 +14,7 @@ with bitcoin as (
         features.volatility_30d,
         features.drawdown_365d
     from {{ ref('fct_daily') }} as daily
-    inner join {{ ref('feat_token_daily') }} as features
+    inner join {{ ref('int_price_features') }} as features
         on daily.token_id = features.token_id and daily.market_date = features.market_date
     where daily.token_id = 'bitcoin'
 ),
@@ -29,7 +29,7 @@ universe as (
         stddev_samp(least(features.return_7d, 3)) as dispersion_7d,
         median(features.volatility_30d) as median_volatility_30d,
         median(features.volume_surge_7d_30d) as median_volume_surge
-    from {{ ref('feat_token_daily') }} as features
+    from {{ ref('int_price_features') }} as features
     inner join {{ ref('fct_universe_daily') }} as universe
         on features.token_id = universe.token_id and features.market_date = universe.market_date
     where

@@ -1,5 +1,18 @@
 {{ config(materialized="view") }}
+{#- How many features the models read, and how many there are: models_ml/features/catalogue.py. -#}
+{%- set model_inputs, all_features = 61, 129 -%}
 -- The contract over the features that polars computes: the catalogue's names, in its order.
+with features as (
+    select
+        prices.* exclude (prices.known_inputs, prices.known_features),
+        facts.* exclude (facts.token_id, facts.market_date, facts.known_inputs, facts.known_features),
+        ((prices.known_inputs + coalesce(facts.known_inputs, 0)) / {{ model_inputs }})::float as coverage,
+        ((prices.known_features + coalesce(facts.known_features, 0)) / {{ all_features }})::float as coverage_all
+    from {{ ref('int_price_features') }} as prices
+    left join {{ ref('int_fact_features') }} as facts
+        on prices.token_id = facts.token_id and prices.market_date = facts.market_date
+)
+
 select
     token_id,
     market_date,
@@ -134,4 +147,4 @@ select
     unlock_30d_to_volume,
     coverage,
     coverage_all
-from {{ ref('int_features') }}
+from features

@@ -1,5 +1,14 @@
 {{ config(materialized="view") }}
--- The contract over int_features_relative: what is ranked and what is compared is chosen in models_ml/features/relative.py.
+-- The contract over the places and distances: what is ranked and what is compared is chosen in models_ml/features/relative.py.
+with features as (
+    select
+        prices.*,
+        facts.* exclude (facts.token_id, facts.market_date)
+    from {{ ref('int_price_features_relative') }} as prices
+    left join {{ ref('int_fact_features_relative') }} as facts
+        on prices.token_id = facts.token_id and prices.market_date = facts.market_date
+)
+
 select
     token_id,
     market_date,
@@ -34,4 +43,4 @@ select
     sector_relative_volume_surge_7d_30d,
     sector_relative_market_cap_to_tvl,
     is_hindsight
-from {{ ref('int_features_relative') }}
+from features

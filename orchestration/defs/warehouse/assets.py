@@ -79,7 +79,7 @@ def prepare_build(warehouse: Warehouse, week: Week, run_id: str) -> tuple[RunCon
             version_reason=week.reason or ("rebuild" if week.rebuild_from else None),
             correction_weeks=warehouse.settings.correction_weeks,
         )
-        has_features = table_exists(connection, "intermediate", "int_features")
+        has_features = table_exists(connection, "intermediate", "int_price_features")
         is_same_code = before is not None and before["code_version"] == context.code_version
     if not (before and has_features and is_same_code):
         return context, EVERY_DAY

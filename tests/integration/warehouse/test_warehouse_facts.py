@@ -40,7 +40,7 @@ MARKET = (
 )
 PRICED = (
     "--select",
-    "+int_features",
+    "+feat_token_daily",
     "+fct_daily",
     "--exclude-resource-type",
     "unit_test",
@@ -208,7 +208,7 @@ def test_that_hindsight_stays_in_flagged_rows(new_warehouse, frames, free_plan):
     # The year of the plan lands later: days before the build change hands, and their features with them.
     truncated.land(CHARTS, charts_of_a_year(frames))
     truncated.build(END, rebuilt=RebuiltDays(week), arguments=PRICED)
-    for relation in ("intermediate.int_features", "marts.fct_daily"):
+    for relation in ("marts.feat_token_daily", "marts.fct_daily"):
         now, at_once = (known_rows(each, relation, END) for each in (truncated, free_plan))
         assert first_difference(now, at_once, single_relative=ONE_ULP) is None
 

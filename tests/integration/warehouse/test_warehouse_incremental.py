@@ -155,8 +155,9 @@ def test_what_comes_late_rebuilds_what_it_touches_as_a_full_build_does(new_wareh
 
     assert rebuilt_from == [expected for _, expected in steps]
     first_days = dict(grown.query("select node, rebuilt_from from intermediate.first_rebuilt_days").iter_rows())
-    assert first_days["int_features"] == COMMITTED + timedelta(days=1)
-    assert first_days["fct_daily"] == END, "no price rests on commits"
+    assert first_days["int_fact_features"] == COMMITTED + timedelta(days=1)
+    for untouched in ("fct_daily", "int_price_features", "fct_universe_daily", "fct_risk_daily"):
+        assert first_days[untouched] == END, "no price rests on commits"
     assert grown.query(price).item() == pytest.approx(before * 1.02)
     assert differences(grown, whole, END, single_relative=ONE_ULP) == {}
 

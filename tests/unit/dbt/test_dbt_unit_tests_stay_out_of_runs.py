@@ -18,8 +18,8 @@ MANIFEST = REPOSITORY_ROOT / "dbt_project" / "target" / "manifest.json"
 
 PLAIN = {
     "dim_exchanges": "the seed",
-    "feat_token_daily": "names the columns of int_features",
-    "feat_token_relative_daily": "names the columns of int_features_relative",
+    "feat_token_daily": "names the columns of int_price_features and int_fact_features",
+    "feat_token_relative_daily": "names the columns of the two tables it joins",
     "stg_alternative_me__fear_greed": "the two macros that stg_coingecko__market_daily is tested with",
     "stg_binance__prices_hourly": "the same macros",
     "stg_coingecko__contracts": "the same macros",

@@ -1,22 +1,6 @@
 """What is put into SQL besides constants and quoted names: by file, why it may be, and the parts themselves."""
 
 KNOWN_PARTS: dict[str, tuple[str, frozenset[str]]] = {
-    "dbt_project/models/intermediate/int_features.py": (
-        "one query written out in the model",
-        frozenset(["first"]),
-    ),
-    "dbt_project/models/intermediate/int_features_relative.py": (
-        "one query written out in the model",
-        frozenset(["first"]),
-    ),
-    "dbt_project/models/intermediate/int_risk_profile.py": (
-        "one query written out in the model",
-        frozenset(["first"]),
-    ),
-    "dbt_project/models/intermediate/int_texts_scored.py": (
-        "one query written out in the model",
-        frozenset(["first"]),
-    ),
     "docs/notebooks/five_questions.py": (
         "one helper runs the questions written out in the notebook, their values as parameters",
         frozenset(["sql"]),

@@ -12,13 +12,14 @@ import yaml
 
 from models_ml.features.catalogue import (
     CATALOGUE,
+    FACT_FEATURES,
     FEATURE_NAMES,
     LONGEST_LOOK_BACK_DAYS,
     MODEL_INPUT_NAMES,
     catalogue_table,
 )
 from models_ml.features.compute import token_features
-from models_ml.features.feature import FACT_COLUMNS, ONCHAIN_COLUMNS, PRICE_SOURCES
+from models_ml.features.feature import DAILY_SOURCES, FACT_COLUMNS, ONCHAIN_COLUMNS
 from models_ml.features.market import MARKET_FEATURES
 
 FAMILIES = {
@@ -79,7 +80,7 @@ def test_an_entry_says_what_its_users_need(feature):
     assert feature.unit
     assert feature.formula
     assert feature.look_back_days >= 0
-    assert set(feature.sources) <= PRICE_SOURCES | FACTS
+    assert set(feature.sources) <= DAILY_SOURCES | FACTS
     lag = (
         COMMITS_LAG_DAYS
         if feature.name in ("commits_growth_12w", "authors_growth_12w")
@@ -113,13 +114,27 @@ def test_the_market_has_an_entry_for_every_column_of_its_mart():
 
 
 def test_the_mart_has_the_features_in_the_order_of_the_catalogue():
-    query = (DBT_MARTS / "feat_token_daily.sql").read_text()
+    query = (DBT_MARTS / "feat_token_daily.sql").read_text().rpartition("\n)\n")[2]
 
     assert re.findall(r"^    (\w+),?$", query, re.MULTILINE) == [
         *("token_id", "market_date"),
         *FEATURE_NAMES,
         *("coverage", "coverage_all"),
     ]
+
+
+def test_the_mart_counts_what_is_known_of_the_catalogue():
+    query = (DBT_MARTS / "feat_token_daily.sql").read_text()
+
+    assert f"set model_inputs, all_features = {len(MODEL_INPUT_NAMES)}, {len(CATALOGUE)} " in query
+
+
+def test_features_of_facts_read_nothing_of_other_tokens():
+    """They are computed from the days of those tokens alone that a source of facts knows (int_fact_features)."""
+    market = {"btc_log_return", "eth_log_return", "market_log_return"}
+
+    for feature in FACT_FEATURES:
+        assert market.isdisjoint(feature.expr.meta.root_names()), feature.name
 
 
 def test_the_models_read_what_was_measured_and_nothing_new():
