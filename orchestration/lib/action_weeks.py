@@ -14,8 +14,9 @@ import polars as pl
 
 from models_ml.learning.actions import ActionRules, confirm_calls, decide_actions
 from models_ml.learning.dataset import model_frame
-from models_ml.learning.explanations import largest_changes, score_contributions
+from models_ml.learning.explanations import largest_changes
 from models_ml.learning.ranking import TRADER
+from orchestration.lib.known_contributions import known_contributions
 from orchestration.lib.registry import ModelRegistry
 from orchestration.lib.run_context import RunContext, recorded_weeks
 from orchestration.lib.versioned_tables import (
@@ -62,7 +63,7 @@ def build_actions(
     calls = weekly_calls(connection, weeks)
     decided = decide_actions(confirm_calls(calls, _closes(connection, weeks), rules), rules)
     explained = recorded_weeks(connection, GRADE_EXPLANATIONS.full_name)
-    changes = what_changed(connection, registry, calls.filter(pl.col("as_of_week").is_in(list(explained))))
+    changes = what_changed(connection, registry, calls.filter(pl.col("as_of_week").is_in(list(explained))), context)
     rows = decided.join(changes, on=["as_of_week", "token_id"], how="left", maintain_order="left")
     return append_weeks(connection, TRADE_ACTIONS, rows, weeks, context)
 
@@ -107,13 +108,16 @@ def _closes(connection: duckdb.DuckDBPyConnection, weeks: Sequence[date]) -> pl.
     ).pl()
 
 
-def what_changed(connection: duckdb.DuckDBPyConnection, registry: ModelRegistry, calls: pl.DataFrame) -> pl.DataFrame:
+def what_changed(
+    connection: duckdb.DuckDBPyConnection, registry: ModelRegistry, calls: pl.DataFrame, context: RunContext
+) -> pl.DataFrame:
     """What moved the trader score most between the Sunday before the last flip and the week's close.
 
     Args:
         connection: The warehouse.
         registry: Frozen models; each day is explained by the one then in force.
         calls: as_of_week, token_id, signal, signal_since_date.
+        context: The build.
 
     Returns:
         as_of_week, token_id, what_changed; rows whose flip is recent and whose token was scored on both days.
@@ -131,7 +135,7 @@ def what_changed(connection: duckdb.DuckDBPyConnection, registry: ModelRegistry,
     added = {
         week: found
         for week, tokens in sorted(wanted.items())
-        if (found := _contributions(connection, registry, week, tokens)) is not None
+        if (found := _contributions(connection, registry, week, tokens, context)) is not None
     }
     told = []
     for (week, before), tokens in recent.partition_by(
@@ -145,7 +149,7 @@ def what_changed(connection: duckdb.DuckDBPyConnection, registry: ModelRegistry,
 
 
 def _contributions(
-    connection: duckdb.DuckDBPyConnection, registry: ModelRegistry, week: date, tokens: set[str]
+    connection: duckdb.DuckDBPyConnection, registry: ModelRegistry, week: date, tokens: set[str], context: RunContext
 ) -> pl.DataFrame | None:
     """Contributions to the trader scores of tokens at the close before a week's Monday; None where none of them was scored."""
     model = registry.in_force(TRADER.name, week)
@@ -156,4 +160,4 @@ def _contributions(
     chosen = frame.filter(pl.col("token_id").is_in(sorted(tokens)))
     if chosen.is_empty():
         return None
-    return score_contributions(model, chosen).with_columns(model_version=pl.lit(model.version))
+    return known_contributions(connection, model, chosen, context).with_columns(model_version=pl.lit(model.version))

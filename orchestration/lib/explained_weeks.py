@@ -13,9 +13,10 @@ import duckdb
 import polars as pl
 
 from models_ml.learning.dataset import model_frame
-from models_ml.learning.explanations import largest_contributions, score_contributions
+from models_ml.learning.explanations import largest_contributions
 from models_ml.learning.ranking import INVESTOR, TRADER
 from models_ml.learning.sub_grades import grade_families
+from orchestration.lib.known_contributions import forget_contributions, known_contributions
 from orchestration.lib.registry import ModelRegistry
 from orchestration.lib.run_context import RunContext, recorded_weeks
 from orchestration.lib.versioned_tables import GRADE_EXPLANATIONS, SUB_GRADES, TRADER_GRADES, VersionedTable
@@ -65,7 +66,7 @@ def build_explanations(
             model = registry.in_force(head.name, week)
             if model is None:
                 continue
-            added = score_contributions(model, frame)
+            added = known_contributions(connection, model, frame, context)
             named = {"model": pl.lit(head.name), "model_version": pl.lit(model.version)}
             explained.append(
                 largest_contributions(added, frame)
@@ -78,6 +79,7 @@ def build_explanations(
                     .with_columns(model_version=pl.lit(model.version))
                     .join(symbols, on="token_id", maintain_order="left")
                 )
+    forget_contributions(connection, context)
     content = {GRADE_EXPLANATIONS.full_name: pl.concat(explained), SUB_GRADES.full_name: pl.concat(by_family)}
     return {
         table.full_name: append_weeks(connection, table, content[table.full_name], weeks, context)

@@ -14,6 +14,7 @@ from orchestration.lib.check_results import create_check_results
 from orchestration.lib.index_backtest import create_backtest_tables
 from orchestration.lib.index_insurance import create_insurance_table
 from orchestration.lib.index_kit import create_kit_tables
+from orchestration.lib.known_contributions import create_contributions_table
 from orchestration.lib.lake import without_keys
 from orchestration.lib.market_tables import create_market_tables
 from orchestration.lib.migrations import SchemaError
@@ -84,6 +85,7 @@ def _create(connection: duckdb.DuckDBPyConnection) -> None:
     create_backtest_tables(connection)
     create_kit_tables(connection)
     create_insurance_table(connection)
+    create_contributions_table(connection)
     create_market_tables(connection)
     create_model_table(connection)
     create_outcome_tables(connection)

@@ -112,6 +112,10 @@ KNOWN_PARTS: dict[str, tuple[str, frozenset[str]]] = {
         "columns and clauses named in the module",
         frozenset(["columns", "condition", "mart"]),
     ),
+    "orchestration/lib/known_contributions.py": (
+        "columns written out above",
+        frozenset(["layout", "name"]),
+    ),
     "orchestration/lib/lake.py": (
         "a folder quoted by sql_text, settings and numbers written out on the spot, a secret whose values s3_secret_sql has quoted",
         frozenset(["options", "secret", "setting", "value"]),
