@@ -27,7 +27,7 @@ from orchestration.lib.versioned_tables import (
     TRADING_SIGNALS,
 )
 from orchestration.lib.versions import Appended
-from orchestration.lib.weekly_inputs import daily_features, last_close, token_of_day
+from orchestration.lib.weekly_inputs import features_of_weeks, token_of_day
 from orchestration.lib.weekly_versions import append_weeks, weeks_behind
 
 RECENT_FLIP_DAYS = 28
@@ -132,11 +132,15 @@ def what_changed(
     for week, before, token in recent.select("as_of_week", "before", "token_id").iter_rows():
         for day in (week, before):
             wanted.setdefault(day, set()).add(token)
-    added = {
-        week: found
-        for week, tokens in sorted(wanted.items())
-        if (found := _contributions(connection, registry, week, tokens, context)) is not None
-    }
+    # One look at the features for all weeks: it goes through all of them however few are wanted.
+    frame = model_frame(features_of_weeks(connection, sorted(wanted)))
+    added = {}
+    for week, of_week in sorted(wanted.items()):
+        model = registry.in_force(TRADER.name, week)
+        rows = frame.filter((pl.col("as_of_week") == week) & pl.col("token_id").is_in(sorted(of_week)))
+        if model is not None and not rows.is_empty():
+            contributions = known_contributions(connection, model, rows, context)
+            added[week] = contributions.with_columns(model_version=pl.lit(model.version))
     told = []
     for (week, before), tokens in recent.partition_by(
         "as_of_week", "before", as_dict=True, maintain_order=True
@@ -146,18 +150,3 @@ def what_changed(
             changes = largest_changes(added[week].filter(chosen), added[before].filter(chosen))
             told.append(changes.with_columns(as_of_week=pl.lit(week)).select(empty.columns))
     return pl.concat([empty, *told])
-
-
-def _contributions(
-    connection: duckdb.DuckDBPyConnection, registry: ModelRegistry, week: date, tokens: set[str], context: RunContext
-) -> pl.DataFrame | None:
-    """Contributions to the trader scores of tokens at the close before a week's Monday; None where none of them was scored."""
-    model = registry.in_force(TRADER.name, week)
-    if model is None:
-        return None
-    close = last_close(week)
-    frame = model_frame(daily_features(connection, first=close, last=close))
-    chosen = frame.filter(pl.col("token_id").is_in(sorted(tokens)))
-    if chosen.is_empty():
-        return None
-    return known_contributions(connection, model, chosen, context).with_columns(model_version=pl.lit(model.version))

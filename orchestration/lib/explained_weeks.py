@@ -58,8 +58,10 @@ def build_explanations(
     if not weeks:
         return {table.full_name: Appended.nothing(table) for table in EXPLAINED_TABLES}
     explained, by_family = [], []
+    # One look at the features for all weeks: it goes through all of them however few are wanted.
+    every_week = catalogue_features(connection, weeks=weeks)
     for week in weeks:
-        features = catalogue_features(connection, weeks=[week])
+        features = every_week.filter(pl.col("as_of_week") == week)
         frame = model_frame(features)
         symbols = features.select("token_id", "symbol")
         for head in (TRADER, INVESTOR):
