@@ -37,7 +37,7 @@ class Week:
         runs: Scheduled runs that were started for it.
         publications: Manifests of it in the published copy.
         seconds: All its runs together.
-        processor_seconds: Of the service and its runs from the week before to this one; other work on the machine is not in it.
+        processor_seconds: Of the service and its runs from the week before to this one; other work lengthens it less than `seconds`.
         steps: Steps that its run ended well.
         steps_failed: Steps that failed.
         ingestions: Daily runs in the seven days before it.
@@ -161,7 +161,7 @@ page that is missing, and the chain of manifests holds.
 ![Run time and disk by week](../images/three-months.png)
 
 Growth in MB a week (least squares): {grown}; {files:+.0f} files of landing a week. Run time: median {middle:.0f} s, first third
-{early:.0f} s, last third {late:.0f} s; in processor seconds, which other work on the machine does not lengthen, {middle_used:.0f},
+{early:.0f} s, last third {late:.0f} s; in processor seconds, which other work on the machine lengthens less, {middle_used:.0f},
 {early_used:.0f} and {late_used:.0f}: {used_grown:+.1f} a week. Memory of the service between runs: {first_memory:.0f} MB after the first week, {last_memory:.0f} MB
 after the last. {machine}, shared with other work, so seconds are no benchmark.
 
