@@ -1,4 +1,4 @@
-"""make bench: run the benchmarks, all or those of PART, print them, and write them to docs/results/benchmarks.md.
+"""make bench: run the benchmarks, all or those of PART, print them, and write them to docs/benchmarks.md.
 
 Belongs here: which parts there are. Does not: how the page is put together (`page.py`).
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks import candles, features, optimiser, weekly
 from benchmarks.page import with_parts
 
-RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results" / "benchmarks.md"
+RESULTS = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
 
 
 def compared() -> list[str]:

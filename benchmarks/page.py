@@ -1,4 +1,4 @@
-"""docs/results/benchmarks.md: a part for each benchmark, which can be measured alone.
+"""docs/benchmarks.md: a part for each benchmark, which can be measured alone.
 
 Belongs here: the parts of the page and taking new ones up in it. Does not: measuring (`candles.py`, `features.py`, `optimiser.py`).
 """

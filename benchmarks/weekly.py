@@ -348,8 +348,8 @@ def page(costs: Sequence[Cost], limits: dict[str, dict[str, float]]) -> list[str
     """Lines of the page: whole runs, what a step costs, and how it grows."""
     sizes = sorted({cost.tokens for cost in costs})
     lines = [
-        f"The weekly job on a simulated market of {YEARS} years, in an empty folder and then for the week after. Every step is that of",
-        "`weekly-run.csv` beside this page. Groups: landing is the requests to the providers' stand-in and what it writes;",
+        f"The weekly job on a simulated market of {YEARS} years, in an empty folder and then for the week after. Every step is in",
+        "`results/weekly-run.csv`. Groups: landing is the requests to the providers' stand-in and what it writes;",
         f'"{HISTORY_OF_MODELS}" trains every quarter\'s refit (a booster learns from at most 300,000 token-weeks, a seeded sample) and',
         "scores every past week; what is left is the way from landed data to the published copy. Where the load at the start was above",
         "1, the clock counts what others took of the two processors, too; processor seconds hardly do.",

@@ -1,6 +1,6 @@
 """Memory drill: training that gets no more memory.
 
-Belongs here: a limit on the address space of a run that is under way. Does not: how much a run needs (`docs/results/benchmarks.md`).
+Belongs here: a limit on the address space of a run that is under way. Does not: how much a run needs (`docs/benchmarks.md`).
 """
 
 from __future__ import annotations
