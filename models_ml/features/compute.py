@@ -129,10 +129,10 @@ class _Evaluation:
         if self._dense:
             parts.append(self._values(prepared, self._dense))
         if self._onchain:
-            grid = prepared.clear() if onchain is None else _with_sparse_columns(prepared, onchain)
+            grid = _with_sparse_columns(prepared, onchain)
             parts.append(self._sparse_values(rows, grid, self._onchain))
         if self._facts:
-            grid = prepared.clear() if facts is None else _with_sparse_columns(prepared, facts)
+            grid = _with_sparse_columns(prepared, facts)
             grid = grid.join(news, on="market_date", how="left", maintain_order="left")
             parts.append(self._sparse_values(rows, grid, self._facts))
         computed = pl.concat(parts, how="horizontal").filter(pl.col("price_usd").is_not_null())
@@ -163,7 +163,7 @@ class _Evaluation:
             columns = self._returned(steps.evaluate(read))
             values = [_finite(expr, self._dtype).alias(name) for name, expr in steps.values.items()]
             parts.append(columns.lazy().select(values).collect())
-        return pl.concat(parts, how="horizontal") if parts else pl.DataFrame()
+        return pl.concat(parts, how="horizontal")
 
     def _sparse_values(
         self, rows: pl.DataFrame, grid: pl.DataFrame, plans: Sequence[tuple[date | None, Plan]]
@@ -264,8 +264,10 @@ def _with_prepared_columns(grid: pl.DataFrame, market: pl.DataFrame) -> pl.DataF
     ).join(market, on="market_date", how="left", maintain_order="left")
 
 
-def _with_sparse_columns(prepared: pl.DataFrame, source: pl.DataFrame) -> pl.DataFrame:
-    """The days of those tokens that a sparse source knows, with its columns."""
+def _with_sparse_columns(prepared: pl.DataFrame, source: pl.DataFrame | None) -> pl.DataFrame:
+    """The days of those tokens that a sparse source knows, with its columns; none where there is no source."""
+    if source is None:
+        return prepared.clear()
     rows = source.join(prepared.select("token_id").unique(), on="token_id", how="semi")
     columns = [name for name in (*FACT_COLUMNS, *ONCHAIN_COLUMNS) if name in rows.columns]
     return prepared.join(rows.select("token_id").unique(), on="token_id", how="semi", maintain_order="left").join(

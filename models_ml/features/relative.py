@@ -48,8 +48,7 @@ LEAST_TOKENS = 5
 
 def names_read(features: Sequence[Feature]) -> list[str]:
     """Those of some features that are ranked or compared, each once."""
-    chosen = dict.fromkeys((*RANKED, *COMPARED))
-    return [feature.name for feature in features if feature.name in chosen]
+    return [feature.name for feature in features if feature.name in {*RANKED, *COMPARED}]
 
 
 def relative_features(features: pl.DataFrame) -> pl.DataFrame:

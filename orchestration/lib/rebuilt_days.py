@@ -1,12 +1,12 @@
-"""Which days a Python model of dbt computes: what `rebuilt_from()` of `dbt_project/macros/rebuilt_days.sql` is to models in SQL.
+"""Which days a Python model of dbt computes: what `dbt_project/macros/rebuilt_days.sql` is to models in SQL.
 
-Belongs here: asking for the day, handing frames to DuckDB. Does not: which days are rebuilt (`warehouse.py`, the macro).
+Belongs here: asking for the day, its condition on rows, handing frames to DuckDB. Does not: which days are rebuilt (the macro).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from itertools import chain
 from typing import Any
 
@@ -30,6 +30,16 @@ def first_rebuilt_day(dbt: Any, session: duckdb.DuckDBPyConnection) -> date | No
     ).fetchall()
     session.execute("insert into intermediate.rebuilt_days values (?, ?)", [node, first])
     return date.fromisoformat(str(first))
+
+
+def in_rebuilt_days(since: date | None, *, days_before: int = 0) -> str:
+    """Condition in SQL: whether a row is of a day the model computes, or of one of the days before that they look back on.
+
+    Args:
+        since: What `first_rebuilt_day` says.
+        days_before: Days they look back on. Where daily returns are read it is one more: a return needs the price of the day before.
+    """
+    return "true" if since is None else f"market_date >= date '{since - timedelta(days=days_before)}'"
 
 
 def reader_of(batches: Iterator[pl.DataFrame]) -> pa.RecordBatchReader:

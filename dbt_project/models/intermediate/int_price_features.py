@@ -8,15 +8,10 @@ long gone is none of theirs.
 
 def model(dbt, session):
     dbt.config(materialized="incremental")
-    from datetime import timedelta
-
     from models_ml.features.catalogue import LONGEST_LOOK_BACK_DAYS, PRICE_FEATURES
     from models_ml.features.compute import feature_batches
-    from orchestration.lib.rebuilt_days import first_rebuilt_day, reader_of
+    from orchestration.lib.rebuilt_days import first_rebuilt_day, in_rebuilt_days, reader_of
 
-    daily = dbt.ref("fct_daily")
     since = first_rebuilt_day(dbt, session)
-    if since is not None:
-        # One day more than the look-back: a daily return needs the price of the day before.
-        daily = daily.filter(f"market_date >= date '{since - timedelta(days=LONGEST_LOOK_BACK_DAYS + 1)}'")
+    daily = dbt.ref("fct_daily").filter(in_rebuilt_days(since, days_before=LONGEST_LOOK_BACK_DAYS + 1))
     return reader_of(feature_batches(daily.pl(), None, PRICE_FEATURES, since=since))

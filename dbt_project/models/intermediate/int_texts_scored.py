@@ -7,20 +7,16 @@ repeats, the few days before them.
 
 def model(dbt, session):
     dbt.config(materialized="incremental")
-    from datetime import timedelta
-
     import polars as pl
 
     from models_ml.sentiment.polarity import score_texts
     from models_ml.sentiment.repeats import WITHIN_DAYS, mark_repeats
-    from orchestration.lib.rebuilt_days import first_rebuilt_day
+    from orchestration.lib.rebuilt_days import first_rebuilt_day, in_rebuilt_days
 
-    headlines = dbt.ref("stg_rss__headlines")
-    posts = dbt.ref("stg_reddit__posts")
     since = first_rebuilt_day(dbt, session)
-    if since is not None:
-        in_reach = f"market_date >= date '{since - timedelta(days=WITHIN_DAYS + 1)}'"
-        headlines, posts = headlines.filter(in_reach), posts.filter(in_reach)
+    in_reach = in_rebuilt_days(since, days_before=WITHIN_DAYS + 1)
+    headlines = dbt.ref("stg_rss__headlines").filter(in_reach)
+    posts = dbt.ref("stg_reddit__posts").filter(in_reach)
 
     columns = ["outlet", "item_id", "market_date", "published_at", "title", "available_at"]
     news = headlines.pl().rename({"feed": "outlet", "article_id": "item_id"})
