@@ -17,7 +17,7 @@ from models_ml.learning.dataset import keys_of
 from models_ml.learning.explanations import score_contributions
 from models_ml.learning.frozen_model import FrozenModel
 from orchestration.lib.run_context import RunContext
-from orchestration.lib.sql_quoting import sql_text
+from orchestration.lib.table_comments import create_described_table
 from orchestration.lib.versioned_layout import transaction
 from orchestration.lib.warehouse import table_exists
 from orchestration.lib.weeks import WEEK
@@ -39,10 +39,7 @@ WEEKS_BEFORE_CORRECTIONS = 5
 
 def create_contributions_table(connection: duckdb.DuckDBPyConnection) -> None:
     """Make the table where it is missing, with what its columns say."""
-    layout = ", ".join(f"{name} {kind}" for name, (kind, _) in COLUMNS.items())
-    connection.execute(f"create table if not exists {TABLE} ({layout})")
-    for name, (_, text) in COLUMNS.items():
-        connection.execute(f"comment on column {TABLE}.{name} is {sql_text(text)}")
+    create_described_table(connection, TABLE, COLUMNS)
 
 
 def known_contributions(

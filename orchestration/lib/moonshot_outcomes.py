@@ -23,6 +23,7 @@ from models_ml.screens.record import Record, screen_record
 from orchestration.lib.dex_inputs import dex_closes
 from orchestration.lib.low_cap_inputs import low_cap_weeks, market_closes
 from orchestration.lib.sql_quoting import sql_text
+from orchestration.lib.table_comments import create_described_table
 from orchestration.lib.written_anew import write_anew
 
 OUTCOMES = "screens.moonshot_outcomes"
@@ -125,11 +126,8 @@ def create_outcome_tables(connection: duckdb.DuckDBPyConnection) -> None:
         (OUTCOMES, OUTCOME_COLUMNS, "Past and active picks and their controls, one row a week, pick, role and number."),
         (RECORD, RECORD_COLUMNS, "Record of the moonshot screen, one row an origin of its picks."),
     ):
-        layout = ", ".join(f"{name} {kind}" for name, (kind, _) in columns.items())
-        connection.execute(f"create table if not exists {table} ({layout})")
+        create_described_table(connection, table, columns)
         connection.execute(f"comment on table {table} is {sql_text(text)}")
-        for name, (_, meaning) in columns.items():
-            connection.execute(f"comment on column {table}.{name} is {sql_text(meaning)}")
 
 
 def write_outcomes(

@@ -19,6 +19,7 @@ import polars as pl
 
 from orchestration.lib.sql_quoting import sql_text
 from orchestration.lib.structured_log import LOGS_FOLDER, path_of
+from orchestration.lib.table_comments import create_described_table
 from orchestration.lib.versioned_layout import transaction
 
 RUN_STEPS = "quality.run_steps"
@@ -94,10 +95,7 @@ class Unlike:
 def create_run_history(connection: duckdb.DuckDBPyConnection) -> None:
     """Make both tables, with what their columns say, where they are missing."""
     for table, columns in ((RUN_STEPS, STEP_COLUMNS), (RUN_ROWS, ROW_COLUMNS)):
-        layout = ", ".join(f"{name} {kind}" for name, (kind, _) in columns.items())
-        connection.execute(f"create table if not exists {table} ({layout})")
-        for name, (_, text) in columns.items():
-            connection.execute(f"comment on column {table}.{name} is {sql_text(text)}")
+        create_described_table(connection, table, columns)
 
 
 def record_history(connection: duckdb.DuckDBPyConnection, folder: Path, run_id: str) -> int:

@@ -1,6 +1,6 @@
 """Comments on the tables that runs write anew: of every column what the api view over the table says of it.
 
-Belongs here: which view stands over which table, and words for the columns that no view shows.
+Belongs here: which view stands over which table, words for the columns that no view shows, making a table that brings its words along.
 Does not: comments of versioned tables (`versioned_layout.py`) and of what dbt builds (its persist_docs).
 """
 
@@ -57,6 +57,22 @@ UNSHOWN: Mapping[str, Mapping[str, str]] = {
     },
 }
 """Columns that no view shows under their name."""
+
+
+def create_described_table(
+    connection: duckdb.DuckDBPyConnection, table: str, columns: Mapping[str, tuple[str, str]]
+) -> None:
+    """Make a table where it is missing, with what its columns say.
+
+    Args:
+        connection: The warehouse with its schemas, open for writing.
+        table: `schema.name`.
+        columns: Type and meaning of each column, by name.
+    """
+    layout = ", ".join(f"{name} {kind}" for name, (kind, _) in columns.items())
+    connection.execute(f"create table if not exists {table} ({layout})")
+    for name, (_, meaning) in columns.items():
+        connection.execute(f"comment on column {table}.{name} is {sql_text(meaning)}")
 
 
 def view_descriptions(manifest: Mapping[str, Any]) -> dict[str, dict[str, str]]:

@@ -112,10 +112,6 @@ KNOWN_PARTS: dict[str, tuple[str, frozenset[str]]] = {
         "columns and clauses named in the module",
         frozenset(["columns", "condition", "mart"]),
     ),
-    "orchestration/lib/known_contributions.py": (
-        "columns written out above",
-        frozenset(["layout", "name"]),
-    ),
     "orchestration/lib/lake.py": (
         "a folder quoted by sql_text, settings and numbers written out on the spot, a secret whose values s3_secret_sql has quoted",
         frozenset(["options", "secret", "setting", "value"]),
@@ -165,8 +161,8 @@ KNOWN_PARTS: dict[str, tuple[str, frozenset[str]]] = {
         frozenset(["name", "without_keys(connection, create)"]),
     ),
     "orchestration/lib/moonshot_outcomes.py": (
-        "tables and columns of declarations in the code",
-        frozenset(["layout", "name", "table"]),
+        "tables of declarations in the code",
+        frozenset(["table"]),
     ),
     "orchestration/lib/order_sheets.py": (
         "one helper runs the constants of its module, their values as parameters",
@@ -209,8 +205,8 @@ KNOWN_PARTS: dict[str, tuple[str, frozenset[str]]] = {
         frozenset(["chosen"]),
     ),
     "orchestration/lib/run_history.py": (
-        "tables, columns and types of the module, files quoted by sql_text",
-        frozenset(["layout", "lines", "name", "table"]),
+        "files quoted by sql_text",
+        frozenset(["lines"]),
     ),
     "orchestration/lib/source_health.py": (
         "sources and datasets of the registry",
@@ -221,8 +217,8 @@ KNOWN_PARTS: dict[str, tuple[str, frozenset[str]]] = {
         frozenset(["sql"]),
     ),
     "orchestration/lib/table_comments.py": (
-        "tables and columns of dbt's manifest, the comment quoted by sql_text",
-        frozenset(["column", "table"]),
+        "tables and columns of dbt's manifest and of declarations in the code, the comment quoted by sql_text",
+        frozenset(["column", "layout", "name", "table"]),
     ),
     "orchestration/lib/versioned_layout.py": (
         "tables and columns of declarations in the code",
