@@ -9,8 +9,9 @@ Belongs here: the table, what of it still counts. Does not: contributions themse
 
 from __future__ import annotations
 
+from importlib.metadata import version
+
 import duckdb
-import lightgbm
 import polars as pl
 
 from models_ml.learning.dataset import keys_of
@@ -78,7 +79,8 @@ def forget_contributions(connection: duckdb.DuckDBPyConnection, context: RunCont
 
 
 def _made_by(context: RunContext) -> str:
-    return f"{context.code_version}, lightgbm {lightgbm.__version__}, polars {pl.__version__}"
+    libraries = [f"{name} {version(name)}" for name in ("lightgbm", "polars")]  # by name: definitions load without them
+    return ", ".join([context.code_version, *libraries])
 
 
 def _keep(connection: duckdb.DuckDBPyConnection, rows: pl.DataFrame, *, made_by: str, model_version: str) -> None:
