@@ -5,6 +5,9 @@
     schema api                         views as views without a catalogue; as tables where that cannot work
     anything else                      stays behind (raw, staging, intermediate, unversioned working tables)
 
+A copy starts from the one before where there is one: views and comments are written anew, of large tables only the days that differ
+(`brought_up.py`). It comes to the same rows as one written whole; their order in the file is another.
+
 What terms of sources forbid to pass on keeps its columns and loses its rows or values, so that no reader's query breaks; views that
 were computed from it become tables.
 
@@ -13,6 +16,7 @@ Belongs here: reading the source, building and checking one file. Does not: rena
 """
 
 import json
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +25,7 @@ from typing import Literal
 
 import duckdb
 
+from orchestration.lib.brought_up import brought_up
 from orchestration.lib.duckdb_memory import memory_limit
 from orchestration.lib.lake import attach_lake, is_lake, is_lake_path
 from orchestration.lib.ledger import LEDGER_COLUMNS, LEDGER_NAME, LEDGER_SCHEMA, LEDGER_SQL_NAME
@@ -138,6 +143,7 @@ def build_copy(
     alias: str,
     tables: Sequence[VersionedTable],
     left_out: LeftOut = NOTHING_LEFT_OUT,
+    before: Path | None = None,
 ) -> dict[str, ObjectEntry]:
     """Write the published warehouse to a new file and check that it works under another name.
 
@@ -147,6 +153,7 @@ def build_copy(
         alias: Name under which its views expect it, the stem of its file name.
         tables: Versioned tables.
         left_out: What stays behind; versioned tables are always whole.
+        before: A published warehouse to start from, which stays as it is; without one everything is written.
 
     Returns:
         What the copy holds, by `schema.name`.
@@ -154,16 +161,19 @@ def build_copy(
     Raises:
         PublishError: The source cannot be read, or a view in it is broken; names all broken views.
     """
+    if before:
+        shutil.copyfile(before, path)
     with duckdb.connect(str(path), config={"memory_limit": memory_limit()}) as connection:
         attach(connection, source, alias=alias)
-        _copy_versioned(connection, alias=alias, tables=tables)
         objects = source_objects(connection, catalogue=alias, tables=tables)
         changed = [one for one in objects if one.full_name in left_out.tables or one.full_name in left_out.columns]
         whole = [one for one in objects if one not in changed]
         views = [one for one in whole if one.schema == API_SCHEMA and one.kind == "view"]
+        _drop_unlike(connection, views, alias=alias)
+        _copy_versioned(connection, alias=alias, tables=tables)
         _copy_tables(connection, [one for one in whole if one not in views], alias=alias)
-        as_views = _copy_views(connection, views, alias=alias)
-        # Last, so that no view reads what is not there: views over it have become tables.
+        as_views = _copy_views(connection, views, changed, alias=alias)
+        # Last: views over it have become tables.
         _copy_without(connection, changed, left_out, alias=alias)
         _copy_comments(connection, objects, alias=alias)
         _comment_left_out(connection, changed, left_out)
@@ -175,16 +185,35 @@ def build_copy(
     return contents
 
 
+def _drop_unlike(connection: duckdb.DuckDBPyConnection, views: Sequence[SourceObject], *, alias: str) -> None:
+    """Drop what the copy before has but tables that the source has with the same columns and that may not be views this time."""
+    alike = connection.execute(
+        """
+        with objects as (
+            select schema_name, table_name, list((column_name, data_type) order by column_index) as columns
+            from duckdb_columns() where database_name in (current_database(), $alias)
+            group by database_name, schema_name, table_name
+        )
+        select schema_name, table_name from objects group by all having count(*) = 2 and count(distinct columns) = 1
+        """,
+        {"alias": alias},
+    ).fetchall()
+    kept = set(alike) - {(view.schema, view.name) for view in views}
+    for schema, name, kind in _listing(connection):
+        if kind == "view" or (schema, name) not in kept:
+            connection.execute(f"drop {kind} {quoted(schema)}.{quoted(name)}")
+
+
 def _copy_versioned(connection: duckdb.DuckDBPyConnection, *, alias: str, tables: Sequence[VersionedTable]) -> None:
     create_versioned_tables(connection, tables=tables)
     order = "table_name, recorded_at, unit, version"
     layouts = [(LEDGER_SQL_NAME, LEDGER_COLUMNS, order)]
     layouts += [(table.sql_name, table.columns, versioned_order(table)) for table in tables]
     for sql_name, columns, ordered in layouts:
-        names = ", ".join(quoted(column) for column in columns)
-        connection.execute(
-            f"insert into {sql_name} ({names}) select {names} from {quoted(alias)}.{sql_name} order by {ordered}"
-        )
+        rows = f"select {', '.join(quoted(column) for column in columns)} from {quoted(alias)}.{sql_name}"
+        if not brought_up(connection, sql_name, rows, order=ordered):
+            connection.execute(f"truncate {sql_name}")
+            connection.execute(f"insert into {sql_name} by name {rows} order by {ordered}")
 
 
 def versioned_order(table: VersionedTable) -> str:
@@ -197,11 +226,17 @@ def _copy_tables(connection: duckdb.DuckDBPyConnection, objects: Sequence[Source
     for one in objects:
         connection.execute(f"create schema if not exists {quoted(one.schema)}")
         try:
-            connection.execute(f"create table {one.sql_name} as select * from {quoted(alias)}.{one.sql_name}")
+            _copy_table(connection, one, f"select * from {quoted(alias)}.{one.sql_name}")
         except duckdb.Error as error:
             problems.append(f"{one.full_name} ({str(error).splitlines()[0]})")
     if problems:
         raise PublishError(f"cannot be read: {'; '.join(problems)}; rebuild the models behind them, then publish again")
+
+
+def _copy_table(connection: duckdb.DuckDBPyConnection, one: SourceObject, rows: str) -> None:
+    is_there = (one.schema.lower(), one.name.lower()) in _names_in_copy(connection)
+    if not (is_there and brought_up(connection, one.sql_name, rows)):
+        connection.execute(f"create or replace table {one.sql_name} as {rows}")
 
 
 def _copy_without(
@@ -224,15 +259,14 @@ def _copy_without(
         empty = ", ".join(f"null::{types[column]} as {quoted(column)}" for column in withheld)
         columns = f"* replace ({empty})" if empty else "*"
         rows = "where false" if one.full_name in left_out.tables else ""
-        connection.execute(
-            f"create table {one.sql_name} as select {columns} from {quoted(alias)}.{one.sql_name} {rows}"
-        )
+        _copy_table(connection, one, f"select {columns} from {quoted(alias)}.{one.sql_name} {rows}")
 
 
 def _copy_views(
-    connection: duckdb.DuckDBPyConnection, views: Sequence[SourceObject], *, alias: str
+    connection: duckdb.DuckDBPyConnection, views: Sequence[SourceObject], changed: Sequence[SourceObject], *, alias: str
 ) -> list[SourceObject]:
-    """Create views whose tables are all in the copy, one layer after another; the rest become tables."""
+    """Create views whose tables are all in the copy, and whole, one layer after another; the rest become tables."""
+    not_whole = {(one.schema.lower(), one.name.lower()) for one in changed}
     connection.execute(f"create schema if not exists {quoted(API_SCHEMA)}")
     schemas = frozenset(
         str(row[0]).lower()
@@ -245,7 +279,7 @@ def _copy_views(
     }
     created: list[SourceObject] = []
     while pending:
-        available = _names_in_copy(connection)
+        available = _names_in_copy(connection) - not_whole
         ready = [view for view, portable in pending.items() if portable and _reads(portable) <= available]
         if not ready:
             to_come = {(API_SCHEMA, view.name.lower()) for view in pending}
@@ -337,11 +371,12 @@ def _copy_comments(connection: duckdb.DuckDBPyConnection, objects: Sequence[Sour
     names = {(one.schema, one.name): one.sql_name for one in objects}
     connection.execute("begin")  # else each of two thousand comments waits for the disk
     for schema, name, column, comment in comments:
-        if comment is None or (schema, name) not in names:
+        if (schema, name) not in names:
             continue
         target = names[schema, name]
         subject = f"{kinds[schema, name]} {target}" if column is None else f"column {target}.{quoted(column)}"
-        connection.execute(f"comment on {subject} is {sql_text(comment)}")
+        said = "null" if comment is None else sql_text(comment)  # a table taken over may say what is true no more
+        connection.execute(f"comment on {subject} is {said}")
     connection.execute("commit")
 
 

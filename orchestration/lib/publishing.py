@@ -70,6 +70,8 @@ __all__ = [
 ]
 
 TEMPORARY_PREFIX = ".publishing-"
+WRITTEN_WHOLE_EVERY = 13
+"""Every so many publications the warehouse is written whole: rows that were replaced leave gaps in the file."""
 
 PUBLISHED_HISTORIES: Mapping[str, str] = MappingProxyType(
     {
@@ -224,7 +226,15 @@ def _write_files(
     """Write warehouse and Parquet files under temporary names, then rename them; returns the manifest to be written."""
     copy = published_dir / f"{TEMPORARY_PREFIX}{WAREHOUSE_NAME}"
     without = left_out(info.publish_for, info.loads)
-    objects = build_copy(copy, warehouse_path, alias=warehouse_path.stem, tables=tables, left_out=without)
+    before = published_dir / WAREHOUSE_NAME
+    objects = build_copy(
+        copy,
+        warehouse_path,
+        alias=warehouse_path.stem,
+        tables=tables,
+        left_out=without,
+        before=before if _may_start_from(before, previous, without) else None,
+    )
     report_step("warehouse built")
     temporary = {WAREHOUSE_NAME: copy, **_write_parquet(copy, published_dir, tables)}
     records = _write_records(warehouse_path, published_dir)
@@ -243,8 +253,23 @@ def _write_files(
         report_step(f"renamed {name}")
     flush(published_dir / PARQUET_FOLDER)
     flush(published_dir)
-    before = _newest_sha256(published_dir) if previous else None
-    return _manifest(previous, source, info=info, files=files, objects=objects, without=without, before=before)
+    signed = _newest_sha256(published_dir) if previous else None
+    return _manifest(previous, source, info=info, files=files, objects=objects, without=without, before=signed)
+
+
+def _may_start_from(warehouse: Path, previous: Manifest | None, without: LeftOut) -> bool:
+    """Whether the next copy may be made from the published warehouse: it is as signed, and nobody may read in it what is left out now."""
+    if previous is None or (previous.sequence + 1) % WRITTEN_WHOLE_EVERY == 0:
+        return False
+    # What is deleted from a file can still be read in it by who looks at its bytes.
+    if not set(_left_out_of(previous.objects, without)) <= set(previous.left_out):
+        return False
+    return _is_file_as_signed(warehouse, previous.files[WAREHOUSE_NAME])
+
+
+def _left_out_of(objects: Mapping[str, ObjectEntry], without: LeftOut) -> dict[str, str]:
+    """Reasons by name, only of what a copy has: a table of the future is not left out today."""
+    return {name: why for name, why in without.as_manifest().items() if ".".join(name.split(".")[:2]) in objects}
 
 
 def _write_parquet(copy: Path, published_dir: Path, tables: Sequence[VersionedTable]) -> dict[str, Path]:
@@ -300,8 +325,7 @@ def _manifest(
         attribution=info.attribution,
         terms=info.terms,
         publish_for=info.publish_for,
-        # Only what the warehouse has: a table of the future is not left out today.
-        left_out={name: why for name, why in without.as_manifest().items() if ".".join(name.split(".")[:2]) in objects},
+        left_out=_left_out_of(objects, without),
         files=files,
         versioned_tables={
             name: TableEntry(ledger_sha256=ledger.sha256, ledger_rows=ledger.rows, rows=source.rows[name])

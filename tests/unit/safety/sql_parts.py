@@ -49,6 +49,10 @@ KNOWN_PARTS: dict[str, tuple[str, frozenset[str]]] = {
         "names and examples of views from dbt's YAML, which tests run against the warehouse",
         frozenset(["key", "newest", "view.example", "view.name"]),
     ),
+    "orchestration/lib/brought_up.py": (
+        "a table of the published copy and a select over one of the warehouse, both quoted, and days that DuckDB gave as dates",
+        frozenset(["digests", "of_days", "ordered", "query", "target"]),
+    ),
     "orchestration/lib/bulk_import.py": (
         "columns quoted by quote_name, constants by quote_value; SQL of a mapping is checked to be one SELECT and runs behind a fence",
         frozenset(["entry.condition()", "expression", "rows", "scan(each)", "sql"]),
@@ -178,7 +182,7 @@ KNOWN_PARTS: dict[str, tuple[str, frozenset[str]]] = {
     ),
     "orchestration/lib/published_copy.py": (
         "objects of the warehouse's catalogue, quoted",
-        frozenset(["columns", "names", "ordered", "portable.create_sql(view.sql_name)", "rows", "subject"]),
+        frozenset(["kind", "ordered", "portable.create_sql(view.sql_name)", "rows", "said", "subject"]),
     ),
     "orchestration/lib/publishing.py": (
         "a select over tables of the warehouse's catalogue, quoted",
