@@ -5,7 +5,7 @@
     schema api                         views as views without a catalogue; as tables where that cannot work
     anything else                      stays behind (raw, staging, intermediate, unversioned working tables)
 
-A copy starts from the one before where there is one: views and comments are written anew, of large tables only the days that differ
+A copy starts from the one before where there is one: views and comments are written anew, of large tables only what differs
 (`brought_up.py`). It comes to the same rows as one written whole; their order in the file is another.
 
 What terms of sources forbid to pass on keeps its columns and loses its rows or values, so that no reader's query breaks; views that

@@ -50,8 +50,8 @@ KNOWN_PARTS: dict[str, tuple[str, frozenset[str]]] = {
         frozenset(["key", "newest", "view.example", "view.name"]),
     ),
     "orchestration/lib/brought_up.py": (
-        "a table of the published copy and a select over one of the warehouse, both quoted, and days that DuckDB gave as dates",
-        frozenset(["digests", "of_days", "ordered", "query", "target"]),
+        "a table of the published copy and a select over one of the warehouse, both quoted, and clauses put together in the module",
+        frozenset(["is_differing", "ordered", "parts", "query", "target"]),
     ),
     "orchestration/lib/bulk_import.py": (
         "columns quoted by quote_name, constants by quote_value; SQL of a mapping is checked to be one SELECT and runs behind a fence",

@@ -1,6 +1,6 @@
 """Copies made from the copy before: the same rows as one written whole, whatever changed in between, and nothing of what is left out."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import duckdb
@@ -14,7 +14,7 @@ from orchestration.lib.redistribution import NOTHING_LEFT_OUT, LeftOut
 from orchestration.lib.versioned_tables import TRADER_GRADES
 
 PRICES = """
-select i % 7 as token, date '2025-01-01' + (i // 7)::integer as market_date, i / 3 as price, [i, null] as pair
+select 'token-' || (i % 7) as token_id, date '2025-01-01' + (i // 7)::integer as market_date, i / 3 as price, [i, null] as pair
 from range(280) r(i)
 """
 
@@ -34,15 +34,18 @@ def prices():
 
 
 CHANGES = {
-    "a value": "update source set price = -1 where token = 3 and market_date = date '2025-01-09'",
-    "a value that is gone": "update source set price = null where token = 3 and market_date = date '2025-01-09'",
-    "a value within a list": "update source set pair = [null, 1] where token = 0 and market_date = date '2025-01-02'",
-    "two rows swapped": "update source set token = 3 - token where token in (1, 2) and market_date = date '2025-01-09'",
-    "a row twice": "insert into source select * from source where token = 1 and market_date = date '2025-01-09'",
-    "a row less": "delete from source where token = 1 and market_date = date '2025-01-20'",
-    "a new day": "insert into source values (1, date '2025-02-10', 1, null)",
-    "a day less": "delete from source where market_date = date '2025-01-01'",
-    "rows without a day": "insert into source values (1, null, 1, null), (1, null, 1, null)",
+    "a value": "update source set price = -1 where token_id = 'token-3' and market_date = date '2025-01-09'",
+    "a value that is gone": "update source set price = null where token_id = 'token-3' and market_date = date '2025-01-09'",
+    "a value within a list": "update source set pair = [null, 1] where token_id = 'token-0' and market_date = date '2025-01-02'",
+    "two rows swapped": (
+        "update source set token_id = case token_id when 'token-1' then 'token-2' else 'token-1' end "
+        "where token_id in ('token-1', 'token-2') and market_date = date '2025-01-09'"
+    ),
+    "a row twice": "insert into source select * from source where token_id = 'token-1' and market_date = date '2025-01-09'",
+    "a row less": "delete from source where token_id = 'token-1' and market_date = date '2025-01-20'",
+    "a new day": "insert into source values ('token-1', date '2025-03-10', 1, null)",
+    "a month less": "delete from source where market_date >= date '2025-02-01' and token_id = 'token-3'",
+    "rows without a day": "insert into source values ('token-1', null, 1, null), ('token-1', null, 1, null)",
     "nothing": "select 1",
 }
 
@@ -58,23 +61,37 @@ def test_a_table_comes_to_the_rows_of_the_query(prices, large, change):
     )
 
 
-def test_only_days_that_differ_are_written(prices, large):
+def test_only_months_of_tokens_that_differ_are_written(prices, large):
     prices.execute(CHANGES["a value"])
 
     brought_up(prices, "target", "select * from source")
 
-    days = prices.execute("select distinct market_date from target where rowid >= 280").fetchall()
-    assert [str(day) for (day,) in days] == ["2025-01-09"]
+    written = (
+        "select token_id, min(market_date), max(market_date), count(*) from target where rowid >= 280 group by token_id"
+    )
+    assert prices.execute(written).fetchall() == [("token-3", date(2025, 1, 1), date(2025, 1, 31), 31)]
+
+
+def test_without_a_column_of_text_a_part_is_a_month(prices, large):
+    for table in ("source", "target"):
+        prices.execute(f"alter table {table} alter token_id type integer using right(token_id, 1)::integer")
+    prices.execute("update source set price = 0 where market_date = date '2025-02-01' and token_id = 1")
+
+    brought_up(prices, "target", "select * from source")
+
+    assert prices.execute("select min(market_date), count(*) from target where rowid >= 280").fetchall() == [
+        (date(2025, 2, 1), 9 * 7)
+    ]
 
 
 @pytest.mark.parametrize(
     ("change", "values"),
     [
-        ("update source set price = price + 1 where market_date > date '2025-01-10'", 0),
+        ("update source set price = price + 1 where market_date = date '2025-01-10'", 0),
         ("alter table target drop market_date", 0),
-        ("update source set price = -1 where token = 3", 280 * 4 + 1),
+        ("update source set price = -1 where token_id = 'token-3'", 280 * 4 + 1),
     ],
-    ids=["most days differ", "no day", "small"],
+    ids=["most differ", "no day", "small"],
 )
 def test_what_is_better_written_whole_is_left_alone(prices, monkeypatch, change, values):
     monkeypatch.setattr(module, "FEWEST_VALUES", values)
@@ -88,13 +105,15 @@ def test_what_is_better_written_whole_is_left_alone(prices, monkeypatch, change,
 
 SOURCE_CHANGES = {
     "nothing": ["select 1"],
-    "a day of a mart": ["update marts.fct_prices set price = 0 where market_date = date '2025-01-05' and token = 2"],
+    "a day of a mart": [
+        "update marts.fct_prices set price = 0 where market_date = date '2025-01-05' and token_id = 'token-2'"
+    ],
     "a column": ["alter table marts.fct_prices add column volume double default 3"],
     "a type": ["alter table marts.fct_prices alter price type float"],
     "a mart less": ["drop view api.prices", "drop table marts.fct_prices"],
     "a mart that became a view": [
         "alter table marts.fct_prices rename to fct_all",
-        "create view marts.fct_prices as select * from warehouse.marts.fct_all where token < 5",
+        "create view marts.fct_prices as select * from warehouse.marts.fct_all where token_id < 'token-5'",
     ],
     "a view that became a table": ["drop view api.prices", "create table api.prices as select 1 as one"],
     "another view": ["create or replace view api.prices as select price from warehouse.marts.fct_prices"],
@@ -132,7 +151,9 @@ def source(warehouse):
         connection.execute(f"create table marts.fct_prices as {PRICES}")
         connection.execute("comment on table marts.fct_prices is 'Prices.'")
         connection.execute("comment on column marts.fct_prices.price is 'In USD.'")
-        connection.execute("create view api.prices as select * from warehouse.marts.fct_prices where token > 1")
+        connection.execute(
+            "create view api.prices as select * from warehouse.marts.fct_prices where token_id > 'token-1'"
+        )
     return warehouse
 
 
