@@ -1,9 +1,9 @@
 """A table brought up to a query by the parts that differ: what a new published copy takes over from the one before.
 
-A part is a month of a token, or of whatever the first column of text names: a late fact changes years of a few tokens, a new week the newest
-days of all. Nothing is taken on trust. Every row of both sides is hashed, parts are compared by the number of their rows and the sum of
-the rows' hashes, and a part that is not the same is written anew. To hash a value costs a tenth of what writing it does, and most
-rows of a week's copy are those of the week before.
+A part is a month of a token, or of whatever the first column of text names: a late fact changes years of a few tokens, a new week
+the newest days of all. Nothing is taken on trust. Every row of both sides is hashed, parts are compared by the number of their rows and
+the sum of the rows' hashes, and a part that is not the same is written anew. To hash a value costs a tenth of what writing it does, and
+most rows of a week's copy are those of the week before.
 
 Belongs here: comparing and replacing parts of one table. Does not: which tables are copied, and from where (`published_copy.py`).
 """
