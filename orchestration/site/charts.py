@@ -151,7 +151,7 @@ def line_chart(
 
 def _known(values: pl.Series) -> list[float | None]:
     """Values as a list, NaN as null. A list, since a chart is some hundred values and a frame costs more than they do."""
-    return values.cast(pl.Float64).fill_nan(None).to_list()
+    return [None if value is None or math.isnan(value) else float(value) for value in values.to_list()]
 
 
 def _span(columns: Iterable[Values]) -> tuple[float, float]:
