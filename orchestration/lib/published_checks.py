@@ -16,6 +16,7 @@ from orchestration.lib.data_docs import keep_validation
 from orchestration.lib.expectations import run_suite
 from orchestration.lib.landing_checks import CHECK_NAME, check_result
 from orchestration.lib.metadata import table_metadata
+from orchestration.lib.run_context import RunContext
 from orchestration.lib.suites_marts import MartTable, mart_suite
 from orchestration.lib.suites_published import PUBLISHED_SUITES
 from orchestration.lib.versioned_tables import VersionedTable
@@ -34,10 +35,20 @@ def published_check_spec(table: VersionedTable) -> dg.AssetCheckSpec:
     )
 
 
-def judge_published(connection: duckdb.DuckDBPyConnection, table: VersionedTable, *, root: Path) -> dg.AssetCheckResult:
-    """The check result of a table's current rows; it is kept for Data Docs in the data folder `root`."""
+def judge_published(
+    connection: duckdb.DuckDBPyConnection, table: VersionedTable, build: RunContext, *, root: Path
+) -> dg.AssetCheckResult:
+    """The check result of a table's current rows; it is kept for Data Docs in the data folder `root`.
+
+    Rows do not change once they are recorded. So those of the weeks in reach of corrections are judged and those that the build
+    recorded, and all rows where no build of the same code has completed yet: the expectations may be others.
+    """
     columns = ", ".join(table.content_columns)
-    rows = connection.execute(f"select {columns} from {table.current_view_sql_name}").df()
+    rows = connection.execute(
+        f"""select {columns} from {table.current_view_sql_name} where as_of_week > ? or run_id = ?
+        or not exists (select 1 from quality.builds where completed_at is not null and code_version = ?)""",
+        [build.oldest_correction, build.build_id, build.code_version],
+    ).df()
     result = run_suite(rows, PUBLISHED_SUITES[table.full_name](), name=table.full_name)
     keep_validation(root, result)
     return check_result(result, asset_key=key_of(table))
@@ -47,6 +58,7 @@ def published_result(
     connection: duckdb.DuckDBPyConnection,
     table: VersionedTable,
     appended: Appended,
+    build: RunContext,
     *,
     root: Path,
     order_by: str = "",
@@ -61,6 +73,7 @@ def published_result(
         connection: The warehouse.
         table: The table.
         appended: What was written.
+        build: By which build.
         root: The data folder, where the check is kept for Data Docs.
         order_by: Order of the preview, as `table_metadata` takes it.
         where: Condition on the rows of the preview.
@@ -72,7 +85,7 @@ def published_result(
     return dg.MaterializeResult(
         asset_key=key_of(table),
         metadata={**appended.as_metadata(), **shown, **({"plot": plot} if plot else {}), **further_plots},
-        check_results=[judge_published(connection, table, root=root), *checks],
+        check_results=[judge_published(connection, table, build, root=root), *checks],
     )
 
 

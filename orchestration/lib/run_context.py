@@ -74,6 +74,11 @@ class RunContext:
         """Monday 00:00 UTC of the week."""
         return instant_of(self.as_of_week)
 
+    @property
+    def oldest_correction(self) -> date:
+        """The newest week that no late fact changes by itself; those after it are in reach of corrections."""
+        return self.as_of_week - WEEK * self.correction_weeks
+
     def provenance(self, reason: str, *, model_version: str | None = None) -> Provenance:
         """What the versions of this build say of their origin."""
         return Provenance(
@@ -105,10 +110,9 @@ class RunContext:
             first: First week the table can have.
             recorded: Weeks that are recorded already.
         """
-        oldest_correction = self.as_of_week - WEEK * self.correction_weeks
         chosen = []
         for week in mondays(first, self.as_of_week):
-            is_changed = self.changed_from is not None and week > self.changed_from and week > oldest_correction
+            is_changed = self.changed_from is not None and week > self.changed_from and week > self.oldest_correction
             if week not in recorded or is_changed or self.is_asked(week):
                 chosen.append(week)
         return chosen

@@ -131,6 +131,7 @@ def index_weeks(
                 connection,
                 table,
                 appended[table.full_name],
+                build,
                 root=warehouse.folder.root,
                 order_by=PREVIEW_ORDER[table.full_name],
                 plot=levels_plot(connection, warehouse.settings.source) if table is LEVELS else None,

@@ -128,6 +128,7 @@ def calls(context: dg.AssetExecutionContext, lease: RunLease, warehouse: Warehou
                 connection,
                 table,
                 appended[table.full_name],
+                build,
                 root=warehouse.folder.root,
                 order_by=PREVIEW_ORDER[table.full_name],
                 plot=plots.get(table.full_name),
@@ -152,7 +153,7 @@ def explanations(
         for table in EXPLAINED_TABLES:
             written = appended[table.full_name]
             yield published_result(
-                connection, table, written, root=warehouse.folder.root, order_by="as_of_week desc, token_id"
+                connection, table, written, build, root=warehouse.folder.root, order_by="as_of_week desc, token_id"
             )
 
 
@@ -179,7 +180,7 @@ def trade_actions(
         build = warehouse.build(connection, context.run_id)
         appended = build_actions(connection, warehouse.registry(), build, ActionRules())
         order = "as_of_week desc, position_weight desc nulls last, token_id"
-        yield published_result(connection, TRADE_ACTIONS, appended, root=warehouse.folder.root, order_by=order)
+        yield published_result(connection, TRADE_ACTIONS, appended, build, root=warehouse.folder.root, order_by=order)
 
 
 @dg.multi_asset(
@@ -209,6 +210,7 @@ def model_evaluation(
                 connection,
                 head.table,
                 appended[head],
+                build,
                 root=warehouse.folder.root,
                 where=f"model = '{head.name}' and universe = 'broad'",
                 plot=weekly_ic_plot(ics, head, source),
@@ -234,7 +236,7 @@ def call_outcomes(
         build = warehouse.build(connection, context.run_id)
         appended = build_outcomes(connection, build)
         yield published_result(
-            connection, CALL_OUTCOMES, appended, root=warehouse.folder.root, order_by="as_of_week desc, token_id"
+            connection, CALL_OUTCOMES, appended, build, root=warehouse.folder.root, order_by="as_of_week desc, token_id"
         )
 
 

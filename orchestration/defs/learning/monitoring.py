@@ -43,6 +43,7 @@ def monitor(context: dg.AssetExecutionContext, lease: RunLease, warehouse: Wareh
             connection,
             MODEL_MONITOR,
             appended[MODEL_MONITOR.full_name],
+            build,
             root=root,
             order_by="as_of_week desc, model, metric",
             plot=drift_plot(connection, warehouse.settings.source),
@@ -52,6 +53,7 @@ def monitor(context: dg.AssetExecutionContext, lease: RunLease, warehouse: Wareh
             connection,
             CONFIDENCE,
             appended[CONFIDENCE.full_name],
+            build,
             root=root,
             order_by="as_of_week desc, trader_confidence",
         )

@@ -83,7 +83,7 @@ def moonshot_weeks(
         for table, written in appended.items():
             place = "rank" if table is MOONSHOTS else "place"
             yield published_result(
-                connection, table, written, root=warehouse.folder.root, order_by=f"as_of_week desc, {place}"
+                connection, table, written, build, root=warehouse.folder.root, order_by=f"as_of_week desc, {place}"
             )
 
 
@@ -129,4 +129,4 @@ def warning_weeks(
             "as_of_week desc, warnings_raised desc, token_id",
         )
         for table, appended, order_by in zip(WARNING_TABLES, written, orders, strict=True):
-            yield published_result(connection, table, appended, root=warehouse.folder.root, order_by=order_by)
+            yield published_result(connection, table, appended, build, root=warehouse.folder.root, order_by=order_by)

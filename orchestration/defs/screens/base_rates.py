@@ -53,6 +53,7 @@ def base_rate_weeks(
             connection,
             BASE_RATES,
             appended,
+            build,
             root=warehouse.folder.root,
             order_by="as_of_week desc, horizon_days, outcome, cap_bucket, volatility_bucket",
             further_plots=odds,

@@ -41,6 +41,7 @@ def chance_weeks(
             connection,
             MOONSHOT_CHANCES,
             appended,
+            build,
             root=warehouse.folder.root,
             order_by="as_of_week desc, p_2x_90d desc",
         )
