@@ -20,6 +20,7 @@ Belongs here: the order of writing, and what counts as changed. Does not: buildi
 manifest's layout (`manifest.py`), checking a published folder (`verification.py`). The caller holds the run lock.
 """
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
@@ -149,7 +150,10 @@ def publish(
     for folder in (published_dir, published_dir / PARQUET_FOLDER, published_dir / MANIFESTS_FOLDER):
         folder.mkdir(parents=True, exist_ok=True)
         for leftover in folder.glob(f"{TEMPORARY_PREFIX}*"):
-            leftover.unlink()
+            if leftover.is_dir():  # what DuckDB puts on the disk while memory is short lies in a folder beside its file
+                shutil.rmtree(leftover)
+            else:
+                leftover.unlink()
     previous = _complete_last_publication(published_dir)
     source = read_source_state(warehouse_path, previous, info=info, tables=tables)
     reason = _reason_to_publish(published_dir, previous, source)

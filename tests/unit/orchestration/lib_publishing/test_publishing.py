@@ -292,6 +292,17 @@ def test_killed_at_any_instant_readers_still_read_and_the_next_publish_repairs(p
     assert not [path for path in published.rglob("*") if path.name.startswith(".")]
 
 
+def test_what_duckdb_had_put_on_the_disk_when_it_was_killed_is_removed(publish_week, published):
+    publish_week()
+    spilled = published / ".publishing-warehouse.duckdb.tmp"
+    spilled.mkdir()
+    (spilled / "duckdb_temp_storage_DEFAULT-0.tmp").write_bytes(b"rows")
+
+    publish_week(2)
+
+    assert not spilled.exists()
+
+
 READER_PROGRAM = """
 import sys, duckdb
 from pathlib import Path
