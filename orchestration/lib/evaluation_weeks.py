@@ -159,5 +159,5 @@ def _is_reached(week: date, context: RunContext, head: EvaluatedHead) -> bool:
         return True
     if context.changed_from is None:
         return False
-    oldest = context.as_of_week - WEEK * context.correction_weeks
-    return week + head.evaluated_after > oldest and head.label_end(week) >= context.changed_from
+    is_in_reach = week + head.evaluated_after > context.oldest_correction
+    return is_in_reach and head.label_end(week) >= context.changed_from

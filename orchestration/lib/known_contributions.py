@@ -74,13 +74,13 @@ def known_contributions(
 
 def forget_contributions(connection: duckdb.DuckDBPyConnection, context: RunContext) -> None:
     """Drop what no later build can take over: rows of other code, and of weeks that corrections no longer reach."""
-    oldest = context.as_of_week - WEEK * (context.correction_weeks + WEEKS_BEFORE_CORRECTIONS)
+    oldest = context.oldest_correction - WEEK * WEEKS_BEFORE_CORRECTIONS
     connection.execute(f"delete from {TABLE} where made_by <> ? or as_of_week < ?", [_made_by(context), oldest])
 
 
 def _made_by(context: RunContext) -> str:
-    libraries = [f"{name} {version(name)}" for name in ("lightgbm", "polars")]  # by name: definitions load without them
-    return ", ".join([context.code_version, *libraries])
+    # LightGBM's by name: definitions load without importing it.
+    return f"{context.code_version}, lightgbm {version('lightgbm')}, polars {pl.__version__}"
 
 
 def _keep(connection: duckdb.DuckDBPyConnection, rows: pl.DataFrame, *, made_by: str, model_version: str) -> None:
