@@ -7,9 +7,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from orchestration.compare_market import (
+from orchestration.market_comparison.figures import (
     DeathRate,
-    Token,
     autocorrelation_of_sizes,
     correlation_with_bitcoin,
     count_pumps,
@@ -17,15 +16,14 @@ from orchestration.compare_market import (
     dispersion,
     measure,
     pumps_per_100_token_years,
-    read_real,
-    read_simulated,
     real_death_rate,
-    render_table,
     simulated_death_rate,
     tail_index,
     terciles,
     turnover,
 )
+from orchestration.market_comparison.page import render_table
+from orchestration.market_comparison.tokens import Token, read_real, read_simulated
 from orchestration.sandbox.market import SimulatedMarket
 
 
