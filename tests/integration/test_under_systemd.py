@@ -85,7 +85,7 @@ def machine(tmp_path_factory) -> Iterator[Machine]:
     missing = [name for name in PROGRAMS if shutil.which(name) is None]
     if os.geteuid() != 0 or missing or sys.version_info[:2] != (3, 11):
         pytest.skip(f"needs root, Python 3.11 as Debian 12 has it, and {', '.join(missing or PROGRAMS)}")
-    root = tmp_path_factory.mktemp("machine")
+    root = tmp_path_factory.mktemp("machine") / "root"  # pytest's own folder is closed to all users but this one
     unpacked = subprocess.run(
         ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", "bookworm", str(root)],
         capture_output=True,
