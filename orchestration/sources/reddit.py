@@ -8,6 +8,7 @@ hundred posts at most, so a busy community's day is cut off there; a community t
 from __future__ import annotations
 
 import base64
+import re
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -30,6 +31,8 @@ BASE_URL: Final = "https://oauth.reddit.com"
 TOKEN_URL: Final = "https://www.reddit.com/api/v1/access_token"  # noqa: S105 - an address
 SUBREDDITS: Final = find_dataset("reddit", "subreddits")
 POSTS: Final = find_dataset("reddit", "posts")
+_TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*")
+"""What a token may consist of (RFC 6750, section 2.1); anything else can be no header."""
 REMOVED: Final = ("[deleted by user]", "[removed]", "[ removed by reddit ]", "[removed by reddit]")
 """Titles, in lower case, of posts that are gone."""
 MOST_POSTS: Final = 100
@@ -104,7 +107,8 @@ class Reddit:
         if self._token is None:
 
             def check(payload: Any) -> None:
-                if not isinstance(payload, dict) or not isinstance(payload.get("access_token"), str):
+                token = payload.get("access_token") if isinstance(payload, dict) else None
+                if not isinstance(token, str) or not _TOKEN.fullmatch(token):
                     said = payload.get("error") if isinstance(payload, dict) else None
                     raise UnexpectedBodyError(f"reddit: no access token was given ({said}); check key and secret")
 

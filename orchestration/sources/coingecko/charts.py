@@ -131,6 +131,8 @@ def _as_table(payload: dict[str, Any], *, now: datetime) -> NDArray[np.float64] 
     if not np.isfinite(times).all() or (len(times) and times.max() > 1000 * (now + CLOCK_SKEW).timestamp()):
         return None
     table = np.column_stack([times, *(each[:, 1] for each in series)])
+    if np.isinf(table).any():
+        return None
     distinct = len(np.unique(times))
     if distinct < len(times) and len(np.unique(table, axis=0)) > distinct:
         return None  # two points of one time that disagree

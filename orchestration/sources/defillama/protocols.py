@@ -126,10 +126,12 @@ def parse_protocols(payload: list[Any], *, coins: Mapping[str, str], now: dateti
             row = _read_protocol(record, now=now)
         except UnreadableValueError as error:
             rejected.append(Rejected.of(str(error), record))
-            family = record.get("parentProtocol") if isinstance(record, dict) else {}
-            if isinstance(family, str):
-                broken.add(family)
-            is_any_broken = is_any_broken or not (family is None or isinstance(family, str))
+            try:
+                family = _read_family(record)
+            except UnreadableValueError:
+                is_any_broken = True
+            else:
+                broken |= {family} if family else set()
             continue
         slug = read_text(record.get("parentProtocolSlug"))
         if row["parent_id"] and slug:
@@ -166,7 +168,7 @@ def _read_protocol(record: Any, *, now: datetime) -> dict[str, Any]:
         "name": read_text(record.get("name")),
         "symbol": None if record.get("symbol") == "-" else read_text(record.get("symbol")),
         "coin_id": read_optional(record, "gecko_id"),
-        "parent_id": read_optional(record, "parentProtocol"),
+        "parent_id": _read_family(record),
         "category": category,
         "market_date": last_finished_day(now),
         "tvl_usd": _locked(parts) if tvl is None else tvl,
@@ -189,7 +191,21 @@ def read_optional(record: Mapping[str, Any], name: str) -> str | None:
 
 
 def _read_id(value: Any) -> str | None:
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else read_text(value)
+    """The id of a protocol, which may not be one of families: these are made here."""
+    read = str(value) if isinstance(value, int) and not isinstance(value, bool) else read_text(value)
+    if read and read.startswith(FAMILY_PREFIX):
+        raise UnreadableValueError("id is that of a family")
+    return read
+
+
+def _read_family(record: Any) -> str | None:
+    """The id of the family a protocol belongs to; not its text alone says so, since another protocol may have the same."""
+    if not isinstance(record, dict):
+        raise UnreadableValueError("record is no object")
+    family = read_optional(record, "parentProtocol")
+    if family and not family.startswith(FAMILY_PREFIX):
+        raise UnreadableValueError("parentProtocol is no id of a family")
+    return family
 
 
 def _locked(parts: Mapping[str, Any]) -> float | None:

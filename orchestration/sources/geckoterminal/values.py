@@ -18,10 +18,12 @@ def object_in(record: Any, name: str) -> Mapping[str, Any]:
     Raises:
         UnreadableValueError: The record or the part is no object.
     """
-    part = record.get(name) if isinstance(record, dict) else record
+    if not isinstance(record, dict):
+        raise UnreadableValueError(f"what should hold {name} is no object")
+    part = record.get(name)
     if part is None:
         return {}
-    if not isinstance(record, dict) or not isinstance(part, dict):
+    if not isinstance(part, dict):
         raise UnreadableValueError(f"{name} is no object")
     return part
 

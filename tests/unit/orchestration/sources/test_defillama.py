@@ -167,6 +167,13 @@ def test_a_refused_record_that_may_be_of_any_family_spoils_all_sums():
     assert set(found.fetched.frame["protocol_id"]) == {"1", "9"}
 
 
+def test_no_sum_of_a_family_takes_the_place_of_a_protocol():
+    found = parse_protocols([version("1"), protocol("9"), protocol("2", parentProtocol="9")], coins={}, now=NOW)
+
+    # The refused record may be a version of any family.
+    assert found.fetched.frame["protocol_id"].to_list() == ["1", "9"]
+
+
 @pytest.mark.parametrize(
     ("record", "reason"),
     [
@@ -176,6 +183,8 @@ def test_a_refused_record_that_may_be_of_any_family_spoils_all_sums():
         (protocol(gecko_id=["a"]), "gecko_id is no text"),
         (protocol(chainTvls=None), "chainTvls is no object"),
         (protocol(chainTvls={"borrowed": "1"}), "borrowed is text, not a number"),
+        (protocol(id="parent#swap"), "id is that of a family"),
+        (protocol(parentProtocol="9"), "parentProtocol is no id of a family"),
     ],
 )
 def test_malformed_protocols_are_refused(record, reason):

@@ -14,7 +14,9 @@ from orchestration.sources.errors import SourceError, UnexpectedBodyError
 from orchestration.sources.exchanges.candle_rows import Page, read_pages
 from orchestration.sources.exchanges.markets import Market
 from orchestration.sources.geckoterminal.candles import oldest_second, read_candles
+from orchestration.sources.geckoterminal.pools import parse_pools
 from orchestration.sources.http import HttpClient, HttpLimits
+from orchestration.sources.reddit import Reddit
 from orchestration.sources.rss import parse_feed
 from orchestration.sources.validation import Rejected
 
@@ -34,6 +36,32 @@ def test_a_chart_with_a_number_beyond_all_bounds_loses_that_point_only(odd, plac
 
     assert fetched.frame["price_usd"].to_list() == [4.0]
     assert fetched.rejected
+
+
+@pytest.mark.parametrize("series", ["market_caps", "total_volumes"])
+def test_a_chart_with_a_cap_or_volume_beyond_all_bounds_loses_that_point_only(series):
+    times = [MIDNIGHT - 86_400_000, MIDNIGHT]
+    payload = {name: [[time, 4.0] for time in times] for name in ("prices", "market_caps", "total_volumes")}
+    payload[series][1][1] = float("inf")
+
+    fetched = parse_market_chart(payload, coin_id="a-coin", symbol="abc", now=NOW)
+
+    assert fetched.frame["market_date"].to_list() == [date(2025, 1, 3)]
+    assert [each.reason for each in fetched.rejected] == [f"{series.removesuffix('s')} is not finite"]
+
+
+@pytest.mark.parametrize("record", [None, [], "pool"])
+def test_a_pool_that_is_no_object_is_refused_alone(record):
+    assert len(parse_pools({"data": [record]}, found_as="new", now=NOW).rejected) == 1
+
+
+@pytest.mark.parametrize("token", ["", "a b", "a\r\nX-Other: 1", "t\ufffdk"])
+def test_a_token_that_can_be_no_header_is_refused(token):
+    with (
+        answering(json.dumps({"access_token": token}).encode()) as http,
+        pytest.raises(UnexpectedBodyError, match="no access token was given"),
+    ):
+        Reddit(http, key="key", secret=KEY).fetch_subreddit("bitcoin", coin_id=None, now=NOW)
 
 
 @pytest.mark.parametrize("odd", [float("inf"), float("-inf"), 10**400, True, None, "x"], ids="abcdef")
