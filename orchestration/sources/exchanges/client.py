@@ -27,6 +27,7 @@ from orchestration.sources.errors import (
     SourceUnavailableError,
     UnexpectedBodyError,
 )
+from orchestration.sources.exchanges.bounded_numbers import bound_precisions
 from orchestration.sources.exchanges.capped import cap_answers
 from orchestration.sources.exchanges.errors import BannedError, NotAskedError, translate
 from orchestration.sources.exchanges.venues import VENUES, Venue
@@ -294,6 +295,7 @@ def open_client(venue: Venue, settings: VenueSettings) -> VenueClient:
     client.timeout_on_exit = 0  # ccxt sleeps a quarter of a second after closing for the sake of older transports
     watch_answers(client)
     cap_answers(client, max_bytes=limits.max_bytes)
+    bound_precisions(client)
     return VenueClient(venue, client, settings)
 
 

@@ -16,6 +16,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from orchestration.sources.exchanges.bounded_numbers import refuse_far_exponents
 from orchestration.sources.json_text import read_json
 
 ENVELOPE: Final = re.compile(r'\{\s*"code":\s*"(0|200000)",\s*(?:"msg":\s*"",\s*)?"data":\s*(?=\[\s*\[)')
@@ -81,6 +82,7 @@ def watch_answers(client: Any) -> None:
         seen = _SEEN.get()
         if seen is not None and seen.wants_text and (page := as_text_page(body)) is not None:
             return page
+        refuse_far_exponents(body)
         try:
             answer = parse(body)
         except ValueError:  # ccxt's reader is quicker, and refuses a list for the sake of half a character in one name

@@ -1,4 +1,4 @@
-"""Answers of exchanges are read up to the cap, compressed or not, by the transport that ccxt brings along."""
+"""Answers of exchanges are read up to the cap, compressed or not, by the transport of ccxt, and no number in them costs more than that."""
 
 import asyncio
 import gzip
@@ -7,7 +7,7 @@ import tracemalloc
 import pytest
 from aiohttp import web
 
-from orchestration.sources.errors import ResponseTooLargeError
+from orchestration.sources.errors import ResponseTooLargeError, UnexpectedBodyError
 from orchestration.sources.exchanges.client import VenueSettings, open_client
 from orchestration.sources.exchanges.venues import VENUES
 from orchestration.sources.http import HttpLimits
@@ -69,3 +69,28 @@ def test_a_bomb_is_refused_at_the_cap_and_never_held_whole():
 
     assert len(body) < 60_000
     assert peak < 16 * MIB
+
+
+@pytest.mark.parametrize("number", ["1e400000000", '"1E-9000"', "-2.5e+0001000", '"7e9999999999"'])
+def test_a_number_whose_exponent_alone_fills_memory_is_refused(number):
+    with pytest.raises(UnexpectedBodyError, match="beyond all bounds"):
+        ask_for(f'[{{"id": "BTC-USD", "base_increment": {number} }}]'.encode())
+
+
+@pytest.mark.parametrize("value", ["1e-8", "1e400", '"0x1e123456"', '"1e1234 is a name"', "12345678901234"])
+def test_small_exponents_and_names_that_look_like_large_ones_are_read(value):
+    assert len(ask_for(f'[{{"id": "BTC-USD", "base_increment": {value} }}]'.encode())) == 1
+
+
+@pytest.mark.parametrize("places", ["1736121600", "-1736121600", "101"])
+def test_a_market_with_millions_of_decimal_places_is_refused_before_they_are_written(places):
+    client = open_client(VENUES["bitstamp"], VenueSettings()).client
+
+    with pytest.raises(UnexpectedBodyError, match="decimal places, more than 100"):
+        client.parse_precision(places)
+
+
+def test_the_precision_of_a_market_is_read_as_ccxt_reads_it():
+    client = open_client(VENUES["bitstamp"], VenueSettings()).client
+
+    assert [client.parse_precision(each) for each in ("8", "0", "-2", None)] == ["0.00000001", "1", "100", None]
