@@ -223,18 +223,22 @@ def versioned_order(table: VersionedTable) -> str:
 
 def _copy_tables(connection: duckdb.DuckDBPyConnection, objects: Sequence[SourceObject], *, alias: str) -> None:
     problems = []
+    there = _names_in_copy(connection)
     for one in objects:
         connection.execute(f"create schema if not exists {quoted(one.schema)}")
         try:
-            _copy_table(connection, one, f"select * from {quoted(alias)}.{one.sql_name}")
+            _copy_table(connection, one, f"select * from {quoted(alias)}.{one.sql_name}", there)
         except duckdb.Error as error:
             problems.append(f"{one.full_name} ({str(error).splitlines()[0]})")
     if problems:
         raise PublishError(f"cannot be read: {'; '.join(problems)}; rebuild the models behind them, then publish again")
 
 
-def _copy_table(connection: duckdb.DuckDBPyConnection, one: SourceObject, rows: str) -> None:
-    is_there = (one.schema.lower(), one.name.lower()) in _names_in_copy(connection)
+def _copy_table(
+    connection: duckdb.DuckDBPyConnection, one: SourceObject, rows: str, there: set[tuple[str, str]]
+) -> None:
+    """Bring up a table that is there already, or write it whole."""
+    is_there = (one.schema.lower(), one.name.lower()) in there
     if not (is_there and brought_up(connection, one.sql_name, rows)):
         connection.execute(f"create or replace table {one.sql_name} as {rows}")
 
@@ -243,6 +247,7 @@ def _copy_without(
     connection: duckdb.DuckDBPyConnection, objects: Sequence[SourceObject], left_out: LeftOut, *, alias: str
 ) -> None:
     """Copy tables and views as tables without the rows or the values that are left out; names and types stay."""
+    there = _names_in_copy(connection)
     for one in objects:
         connection.execute(f"create schema if not exists {quoted(one.schema)}")
         types = dict(
@@ -259,7 +264,7 @@ def _copy_without(
         empty = ", ".join(f"null::{types[column]} as {quoted(column)}" for column in withheld)
         columns = f"* replace ({empty})" if empty else "*"
         rows = "where false" if one.full_name in left_out.tables else ""
-        _copy_table(connection, one, f"select {columns} from {quoted(alias)}.{one.sql_name} {rows}")
+        _copy_table(connection, one, f"select {columns} from {quoted(alias)}.{one.sql_name} {rows}", there)
 
 
 def _copy_views(
