@@ -10,7 +10,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Literal
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from models_ml.features.feature import DAYS_A_YEAR
 from models_ml.learning.calendar import INVESTOR_HORIZON_DAYS, LAG_DAYS, RANGE_HORIZONS_DAYS, TRADER_HORIZON_DAYS
@@ -24,6 +26,7 @@ FEED_END_SHARE = 0.01
 history CoinMarketCap's file ends for 215 tokens at once, and a free data feed drops 117."""
 
 UNSELLABLE_VOLUME_USD = 10_000.0
+SELLABLE_ROWS = 7
 """Median daily volume of a token's last seven priced days below which its holder could not sell before the price stopped."""
 
 EndedLabel = Literal["sold", "last_price", "missing"]
@@ -49,10 +52,12 @@ def forward_returns(weeks: pl.DataFrame, prices: pl.DataFrame, *, ended: EndedLa
         1, -1 or 0 for the first of +-sigma * sqrt(14) that a close passes within 14 days, null where the window is incomplete; and
         forward_has_ended_14d and _90d: whether the price stopped within the lagged window.
     """
-    closes = _closes(prices)
-    result = weeks.select("as_of_week", "token_id", "volatility_30d", "beta_btc_90d").with_columns(
-        close_date=pl.col("as_of_week") - timedelta(days=1)
-    )
+    # Tokens as numbers in the order of their ids: twenty joins over all closes hash and compare these instead of text.
+    numbered = pl.Enum(sorted({*weeks["token_id"].unique(), *prices["token_id"].unique(), "bitcoin"}))
+    closes = _closes(prices.with_columns(pl.col("token_id").cast(numbered)))
+    result = weeks.select(
+        "as_of_week", pl.col("token_id").cast(numbered), "volatility_30d", "beta_btc_90d"
+    ).with_columns(close_date=pl.col("as_of_week") - timedelta(days=1))
     windows = [
         *((f"forward_return_{days}d", 0, days) for days in RANGE_HORIZONS_DAYS),
         *((f"forward_return_{days}d_lag1", LAG_DAYS, days) for days in (TRADER_HORIZON_DAYS, INVESTOR_HORIZON_DAYS)),
@@ -71,7 +76,7 @@ def forward_returns(weeks: pl.DataFrame, prices: pl.DataFrame, *, ended: EndedLa
         )
         .select(
             "as_of_week",
-            "token_id",
+            pl.col("token_id").cast(pl.String),
             *(name for name, _, _ in windows),
             "forward_residual_14d",
             "forward_barrier",
@@ -92,7 +97,7 @@ def _closes(prices: pl.DataFrame) -> pl.DataFrame:
     ordered = prices.sort("token_id", "market_date")
     if "volume_24h_usd" not in ordered.columns:
         return ordered.select("token_id", "market_date", "price_usd", is_sellable=pl.lit(value=True))
-    traded = pl.col("volume_24h_usd").cast(pl.Float64).rolling_median(7, min_samples=1).over("token_id")
+    traded = pl.col("volume_24h_usd").cast(pl.Float64).rolling_median(SELLABLE_ROWS, min_samples=1).over("token_id")
     return ordered.select(
         "token_id", "market_date", "price_usd", is_sellable=(traded >= UNSELLABLE_VOLUME_USD).fill_null(value=True)
     )
@@ -150,15 +155,9 @@ def _with_return(
 
 def _with_barrier(keyed: pl.DataFrame, closes: pl.DataFrame) -> pl.DataFrame:
     """Add forward_barrier: which of +-sigma * sqrt(14) the closes of the next 14 days pass first; a lost token passes the lower one."""
-    path = keyed.select("as_of_week", "token_id", "close_date", "volatility_30d", "forward_return_14d")
-    prices = closes.select("token_id", "market_date", "price_usd")
-    for days in range(TRADER_HORIZON_DAYS + 1):
-        path = (
-            path.with_columns(market_date=pl.col("close_date") + timedelta(days=days))
-            .join(prices, on=["token_id", "market_date"], how="left")
-            .rename({"price_usd": f"close_{days}"})
-            .drop("market_date")
-        )
+    path = keyed.select("as_of_week", "token_id", "close_date", "volatility_30d", "forward_return_14d").with_columns(
+        _closes_after(keyed, closes, days=TRADER_HORIZON_DAYS)
+    )
     barrier = pl.col("volatility_30d").cast(pl.Float64) / DAYS_A_YEAR**0.5 * TRADER_HORIZON_DAYS**0.5
     outcome = pl.when(pl.col("forward_return_14d") <= -1).then(-1).otherwise(0).cast(pl.Int8)
     for days in range(TRADER_HORIZON_DAYS, 0, -1):  # from the last day to the first, so that the first passage wins
@@ -170,3 +169,24 @@ def _with_barrier(keyed: pl.DataFrame, closes: pl.DataFrame) -> pl.DataFrame:
         forward_barrier=pl.when(pl.col("forward_return_14d").is_not_null() & barrier.is_not_null()).then(outcome),
     )
     return keyed.join(outcomes, on=["as_of_week", "token_id"], how="left")
+
+
+def _closes_after(keyed: pl.DataFrame, closes: pl.DataFrame, *, days: int) -> list[pl.Series]:
+    """The closes of the close's day and of so many days after it, close_0, close_1 ..., null where there is none.
+
+    From a table of all tokens by all days, both frames having numbered their tokens alike: a join a day would take most of the time.
+    """
+    first = closes["market_date"].min()
+    of_close, place = closes["token_id"].to_physical().to_numpy(), _days_since(first, closes["market_date"])
+    token, start = keyed["token_id"].to_physical().to_numpy(), _days_since(first, keyed["close_date"])
+    last = int(place.max(initial=-1))
+    # One column more than there are days, which stays empty.
+    table = np.full((1 + int(max(of_close.max(initial=0), token.max(initial=0))), last + 2), np.nan)
+    table[of_close, place] = closes["price_usd"].to_numpy()
+    after = [start + day for day in range(days + 1)]
+    found = [table[token, np.where((each < 0) | (each > last), -1, each)] for each in after]
+    return [pl.Series(f"close_{day}", values).fill_nan(None) for day, values in enumerate(found)]
+
+
+def _days_since(first: object, dates: pl.Series) -> NDArray[np.int64]:
+    return (dates - first).dt.total_days().fill_null(-1).to_numpy()

@@ -19,7 +19,7 @@ import polars as pl
 from models_ml.learning.calendar import RANGE_HORIZONS_DAYS, TRADER_HORIZON_DAYS, refit_dates
 from models_ml.learning.dataset import model_frame
 from models_ml.learning.frozen_model import FrozenModel
-from models_ml.learning.labels import forward_returns
+from models_ml.learning.labels import SELLABLE_ROWS, forward_returns
 from models_ml.learning.moves import CALLS, train_moves
 from models_ml.learning.price_ranges import RANGES, train_ranges
 from models_ml.learning.ranking import INVESTOR, TRADER, RankingHead, train_ranking
@@ -28,7 +28,7 @@ from models_ml.learning.tuning import TRIALS, tune, with_parameters
 from models_ml.learning.walk_forward import first_refit, out_of_fold_scores, training_rows
 from orchestration.lib.errors import TidemarkError
 from orchestration.lib.registry import ModelRegistry
-from orchestration.lib.weekly_inputs import daily_closes, weekly_features
+from orchestration.lib.weekly_inputs import closes_from, last_close, weekly_features
 
 Train = Callable[[pl.DataFrame, pl.DataFrame, date], FrozenModel]
 
@@ -87,7 +87,10 @@ STARTED_FIRST = (TRADER.name, RANGES, CALLS, INVESTOR.name)
 def labels_of(connection: duckdb.DuckDBPyConnection, weekly: pl.DataFrame, until: date) -> pl.DataFrame:
     """Forward quantities of every eligible token-week, from closes known at `until`."""
     tokens = weekly["token_id"].unique().to_list()
-    closes = daily_closes(connection, until=until, tokens=[*tokens, "bitcoin"])
+    first = weekly["as_of_week"].min()
+    since = last_close(first) if isinstance(first, date) else until  # without a week nothing is asked
+    # No window reaches back behind its week, but what was traded before tells who could still sell.
+    closes = closes_from(connection, since, until=until, tokens=[*tokens, "bitcoin"], rows_before=SELLABLE_ROWS - 1)
     return forward_returns(weekly, closes)
 
 

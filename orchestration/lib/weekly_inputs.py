@@ -161,6 +161,33 @@ def daily_closes(
     ).pl()
 
 
+def closes_from(
+    connection: duckdb.DuckDBPyConnection, first: date, *, until: date, tokens: Sequence[str], rows_before: int
+) -> pl.DataFrame:
+    """`daily_closes` from one day on, and so many rows of each token before it, however long before.
+
+    Args:
+        connection: The warehouse.
+        first: First day of which all rows come.
+        until: A Monday.
+        tokens: Which tokens.
+        rows_before: At least 1.
+    """
+    return connection.execute(
+        """
+        select token_id, market_date, price_usd, volume_24h_usd, is_carried
+        from marts.fct_daily left join (
+            select token_id, list_min(max(market_date, $rows)) as first_date
+            from marts.fct_daily where market_date < $first group by token_id
+        ) as reach using (token_id)
+        where market_date < $until and market_date >= coalesce(reach.first_date, $first)
+            and token_id in (select unnest($tokens))
+        order by token_id, market_date
+        """,
+        {"rows": rows_before, "first": first, "until": until, "tokens": list(tokens)},
+    ).pl()
+
+
 def last_close(week: date) -> date:
     """market_date of the newest close a week may use: the Sunday before its Monday."""
     return week - timedelta(days=1)
