@@ -3,16 +3,19 @@
 ccxt writes a precision of n places as a text of n zeros, and raises ten to the exponent of a number that it computes with: ten bytes of
 an answer become gigabytes.
 
-Belongs here: what such numbers look like, and refusing them. Does not: the length of an answer (`capped.py`).
+Belongs here: what such numbers look like, and keeping them from ccxt. Does not: the length of an answer (`capped.py`).
 """
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable
 from typing import Any, Final
 
 from orchestration.sources.errors import UnexpectedBodyError
+
+LOGGER = logging.getLogger(__name__)
 
 MOST_PLACES: Final = 100
 """Of a price or an amount, before or behind the point; tokens have up to 18."""
@@ -36,16 +39,17 @@ def refuse_far_exponents(body: str) -> None:
 
 
 def bound_precisions(client: Any) -> None:
-    """Let a ccxt client refuse markets whose prices or amounts have more places than any.
+    """Let a ccxt client take a precision that no price or amount has for none, which costs that market its orders and no other anything.
 
     Args:
-        client: A client of `ccxt.async_support`. Loading its markets raises `UnexpectedBodyError` out of the request then.
+        client: A client of `ccxt.async_support`.
     """
     written: Callable[[str | None], str | None] = client.parse_precision
 
     def parse_bounded(precision: str | None) -> str | None:
         if precision is not None and abs(int(precision)) > MOST_PLACES:
-            raise UnexpectedBodyError(f"a market has {str(precision)[:80]} decimal places, more than {MOST_PLACES}")
+            LOGGER.warning("%s: a market of %.80s decimal places, more than %d", client.id, precision, MOST_PLACES)
+            return None
         return written(precision)
 
     client.parse_precision = parse_bounded

@@ -83,11 +83,11 @@ def test_small_exponents_and_names_that_look_like_large_ones_are_read(value):
 
 
 @pytest.mark.parametrize("places", ["1736121600", "-1736121600", "101"])
-def test_a_market_with_millions_of_decimal_places_is_refused_before_they_are_written(places):
+def test_millions_of_decimal_places_are_not_written_but_told(places, caplog):
     client = open_client(VENUES["bitstamp"], VenueSettings()).client
 
-    with pytest.raises(UnexpectedBodyError, match="decimal places, more than 100"):
-        client.parse_precision(places)
+    assert client.parse_precision(places) is None
+    assert f"bitstamp: a market of {places} decimal places, more than 100" in caplog.text
 
 
 def test_the_precision_of_a_market_is_read_as_ccxt_reads_it():
