@@ -161,17 +161,17 @@ def _damage(value: Any, decisions: Decisions) -> Any:
     paths = paths_of(value)
     path = paths[decisions.below(len(paths))]
     if not path:
-        return decisions.pick(ODD_VALUES) if decisions.below(4) == 3 else value
+        return copy.deepcopy(decisions.pick(ODD_VALUES)) if decisions.below(4) == 3 else value
     holder = value
     for step in path[:-1]:
         holder = holder[step]
     last, kind = path[-1], decisions.below(8)
     if kind <= 2:
-        holder[last] = decisions.pick(ODD_VALUES)
+        holder[last] = copy.deepcopy(decisions.pick(ODD_VALUES))  # it may be put into itself, and is used again
     elif kind == 3:
         del holder[last]
     elif kind == 4 and isinstance(holder, list):
-        holder.insert(last, holder[last])
+        holder.insert(last, copy.deepcopy(holder[last]))
     elif kind == 5:
         source: Any = value
         for step in paths[decisions.below(len(paths))]:

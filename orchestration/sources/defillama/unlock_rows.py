@@ -174,7 +174,7 @@ def _read_linear(allocation: Any, starts_at: datetime) -> dict[str, Any] | None:
     if rate == 0:
         return None  # the end of a release
     ends_at = read_unix(allocation.get("endTimestamp"), column="endTimestamp", text_allowed=True)
-    amount = rate * (ends_at - starts_at).total_seconds() / SECONDS_A_WEEK
+    amount = read_number(rate * (ends_at - starts_at).total_seconds() / SECONDS_A_WEEK, column="amount")
     return {**_head(allocation, starts_at), "unlock_type": "linear", "ends_at": ends_at, "amount_tokens": amount}
 
 

@@ -156,6 +156,7 @@ def test_malformed_schedules_are_refused(record, reason):
         (event(1, cliffs=["text"]), "allocation is no object"),
         (event(1, cliffAllocations="text"), "cliffAllocations is no list"),
         (event(1, linears=[linear(None, START + WEEK)]), "newRatePerWeek is missing"),
+        (event(1, linears=[linear(1e308, START + 90 * WEEK)]), "amount is not finite"),
         (event(1, linears=[linear(7.0, None)]), "endTimestamp is missing"),
         (event(1, linears=[linear(7.0, START)]), "amount_tokens is not above zero"),
         ("text", "event is no object"),
