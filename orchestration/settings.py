@@ -390,6 +390,10 @@ def load_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         raise SettingsError("; ".join(map(_problem_of, error.errors()))) from None
+    except RecursionError:
+        ours = [name for name in os.environ if name.startswith("TIDEMARK_")]
+        deepest = max(ours, key=lambda name: os.environ[name].count("[") + os.environ[name].count("{"))
+        raise SettingsError(f"{deepest}: brackets within brackets without end; write lists as [1, 2]") from None
     except UnreadableSettingError as error:  # a list or a table that is no JSON; the value may hold a key
         named = re.search(r'field "(\w+)"', str(error))
         name = f"TIDEMARK_{named[1].upper()}" if named else "a setting"

@@ -69,3 +69,11 @@ def test_a_list_or_table_that_is_no_json_is_refused_without_its_value(monkeypatc
         load_settings()
 
     assert "canary" not in str(caught.value)
+
+
+def test_brackets_without_end_are_refused_by_the_name_of_the_setting(monkeypatch):
+    monkeypatch.setenv("TIDEMARK_LIVE_UNIVERSE", "500")
+    monkeypatch.setenv("TIDEMARK_EXCHANGES", "[" * 5000)
+
+    with pytest.raises(SettingsError, match="TIDEMARK_EXCHANGES: brackets within brackets without end"):
+        load_settings()
