@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from models_ml.indices.reasons import percent
 from orchestration.market_comparison.figures import HORIZON_DAYS, Figures
 from orchestration.market_comparison.tokens import FIRST_DAY, LAST_DAY, SHORTEST_HISTORY_DAYS, Floats
 
@@ -55,13 +56,13 @@ def render_table(real: Figures, simulated: Figures, *, pumps_2018_to_2020: float
     for place, size in enumerate(("smallest", "middle", "largest")):
         add(f"market cap, {size} third, USD", real.cap[place], simulated.cap[place], _money)
     for place, size in enumerate(("smallest", "middle", "largest")):
-        add(f"daily volatility, {size} third", real.volatility[place], simulated.volatility[place], _percent)
+        add(f"daily volatility, {size} third", real.volatility[place], simulated.volatility[place], percent)
     for place, size in enumerate(("below 100 M", "100 M to 1 B", "above 1 B")):
         add(
             f"daily volatility, cap {size}",
             real.volatility_by_size[place],
             simulated.volatility_by_size[place],
-            _percent,
+            percent,
         )
     add("tail index (Hill, largest 5 %)", real.tail_index, simulated.tail_index, _plain)
     add("correlation with BTC, daily", real.correlation, simulated.correlation, _plain)
@@ -73,13 +74,13 @@ def render_table(real: Figures, simulated: Figures, *, pumps_2018_to_2020: float
             _plain,
         )
     for place, size in enumerate(("smallest", "middle", "largest")):
-        add(f"daily turnover, {size} third", real.turnover[place], simulated.turnover[place], _percent)
-    add("dispersion of 14-day returns", real.dispersion, simulated.dispersion, _percent)
+        add(f"daily turnover, {size} third", real.turnover[place], simulated.turnover[place], percent)
+    add("dispersion of 14-day returns", real.dispersion, simulated.dispersion, percent)
     ratio = simulated.pumps / real.pumps if real.pumps else np.nan
     rows.append(("pumps per 100 token-years", f"{real.pumps:.1f}", f"{simulated.pumps:.1f}", f"{ratio:.2f}"))
     rows.append(("the same, CoinMarketCap 2018 to 2020", f"{pumps_2018_to_2020:.1f}", "", ""))
     deaths = [
-        f"{_percent(rate.a_year)} ({_percent(rate.low)} - {_percent(rate.high)})"
+        f"{percent(rate.a_year)} ({percent(rate.low)} - {percent(rate.high)})"
         for rate in (real.deaths, simulated.deaths)
     ]
     rows.append(("deaths a year", *deaths, f"{simulated.deaths.a_year / real.deaths.a_year:.2f}"))
@@ -157,10 +158,6 @@ def _with_quartiles(values: Floats, form: Callable[[float], str]) -> str:
         return "none"
     low, middle, high = (form(float(value)) for value in np.nanpercentile(values, [25, 50, 75]))
     return f"{middle} ({low} - {high})"
-
-
-def _percent(value: float) -> str:
-    return f"{100 * value:.1f} %"
 
 
 def _plain(value: float) -> str:
