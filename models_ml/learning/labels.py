@@ -52,7 +52,7 @@ def forward_returns(weeks: pl.DataFrame, prices: pl.DataFrame, *, ended: EndedLa
         1, -1 or 0 for the first of +-sigma * sqrt(14) that a close passes within 14 days, null where the window is incomplete; and
         forward_has_ended_14d and _90d: whether the price stopped within the lagged window.
     """
-    # Tokens as numbers in the order of their ids: twenty joins over all closes hash and compare these instead of text.
+    # Tokens as numbers in the order of their ids: a dozen joins over all closes hash and compare these instead of text.
     numbered = pl.Enum(sorted({*weeks["token_id"].unique(), *prices["token_id"].unique(), "bitcoin"}))
     closes = _closes(prices.with_columns(pl.col("token_id").cast(numbered)))
     result = weeks.select(

@@ -28,7 +28,7 @@ from models_ml.learning.tuning import TRIALS, tune, with_parameters
 from models_ml.learning.walk_forward import first_refit, out_of_fold_scores, training_rows
 from orchestration.lib.errors import TidemarkError
 from orchestration.lib.registry import ModelRegistry
-from orchestration.lib.weekly_inputs import closes_from, last_close, weekly_features
+from orchestration.lib.weekly_inputs import daily_closes, last_close, weekly_features
 
 Train = Callable[[pl.DataFrame, pl.DataFrame, date], FrozenModel]
 
@@ -90,7 +90,9 @@ def labels_of(connection: duckdb.DuckDBPyConnection, weekly: pl.DataFrame, until
     first = weekly["as_of_week"].min()
     since = last_close(first) if isinstance(first, date) else until  # without a week nothing is asked
     # No window reaches back behind its week, but what was traded before tells who could still sell.
-    closes = closes_from(connection, since, until=until, tokens=[*tokens, "bitcoin"], rows_before=SELLABLE_ROWS - 1)
+    closes = daily_closes(
+        connection, until=until, tokens=[*tokens, "bitcoin"], since=since, rows_before=SELLABLE_ROWS - 1
+    )
     return forward_returns(weekly, closes)
 
 

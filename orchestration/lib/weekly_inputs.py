@@ -147,44 +147,34 @@ def daily_market(connection: duckdb.DuckDBPyConnection, *, until: date) -> pl.Da
 
 
 def daily_closes(
-    connection: duckdb.DuckDBPyConnection, *, until: date, tokens: Sequence[str] | None = None
+    connection: duckdb.DuckDBPyConnection,
+    *,
+    until: date,
+    tokens: Sequence[str] | None = None,
+    since: date = date.min,
+    rows_before: int = 1,
 ) -> pl.DataFrame:
-    """Closes known at Monday 00:00 of `until`: token_id, market_date, price_usd, volume_24h_usd, is_carried, by token and day."""
-    chosen = "" if tokens is None else "and token_id in (select unnest(?))"
-    parameters: list[object] = [until] if tokens is None else [until, list(tokens)]
-    return connection.execute(
-        f"""
-        select token_id, market_date, price_usd, volume_24h_usd, is_carried from marts.fct_daily
-        where market_date < ? {chosen} order by token_id, market_date
-        """,
-        parameters,
-    ).pl()
-
-
-def closes_from(
-    connection: duckdb.DuckDBPyConnection, first: date, *, until: date, tokens: Sequence[str], rows_before: int
-) -> pl.DataFrame:
-    """`daily_closes` from one day on, and so many rows of each token before it, however long before.
+    """Closes known at Monday 00:00 of `until`: token_id, market_date, price_usd, volume_24h_usd, is_carried, by token and day.
 
     Args:
         connection: The warehouse.
-        first: First day of which all rows come.
         until: A Monday.
-        tokens: Which tokens.
-        rows_before: At least 1.
+        tokens: Only these; None for all.
+        since: First day of which all rows come.
+        rows_before: So many rows of each token before `since` come too, however long before; at least 1.
     """
     return connection.execute(
         """
         select token_id, market_date, price_usd, volume_24h_usd, is_carried
         from marts.fct_daily left join (
             select token_id, list_min(max(market_date, $rows)) as first_date
-            from marts.fct_daily where market_date < $first group by token_id
+            from marts.fct_daily where market_date < $since group by token_id
         ) as reach using (token_id)
-        where market_date < $until and market_date >= coalesce(reach.first_date, $first)
-            and token_id in (select unnest($tokens))
+        where market_date < $until and market_date >= coalesce(reach.first_date, $since)
+            and ($tokens::varchar[] is null or token_id in (select unnest($tokens::varchar[])))
         order by token_id, market_date
         """,
-        {"rows": rows_before, "first": first, "until": until, "tokens": list(tokens)},
+        {"until": until, "tokens": None if tokens is None else list(tokens), "since": since, "rows": rows_before},
     ).pl()
 
 

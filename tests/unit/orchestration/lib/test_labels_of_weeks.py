@@ -9,7 +9,7 @@ import pytest
 
 from models_ml.learning.labels import UNSELLABLE_VOLUME_USD, forward_returns
 from orchestration.lib.training import labels_of
-from orchestration.lib.weekly_inputs import closes_from, daily_closes
+from orchestration.lib.weekly_inputs import daily_closes
 
 FIRST, UNTIL = date(2024, 1, 1), date(2024, 9, 2)
 DAYS = (UNTIL - FIRST).days
@@ -74,7 +74,7 @@ def test_labels_of_few_weeks_are_those_from_all_closes(connection, weekly):
 
 
 def test_rows_before_the_first_day_come_however_long_ago_they_are(connection):
-    closes = closes_from(connection, date(2024, 6, 9), until=UNTIL, tokens=["fades", "late"], rows_before=6)
+    closes = daily_closes(connection, until=UNTIL, tokens=["fades", "late"], since=date(2024, 6, 9), rows_before=6)
 
     assert _days_of(closes, "fades") == [
         *(date(2024, 2, day) for day in range(24, 30)),
