@@ -246,7 +246,7 @@ KNOWN_PARTS: dict[str, tuple[str, frozenset[str]]] = {
     ),
     "orchestration/lib/weekly_inputs.py": (
         "columns and clauses named in the module",
-        frozenset(["chosen", "columns", "days", "features", "market", "mart"]),
+        frozenset(["columns", "days", "features", "market", "mart"]),
     ),
     "orchestration/lib/written_anew.py": (
         "tables and columns of declarations in the code",
