@@ -47,13 +47,15 @@
     {%- if not execute -%}date '1900-01-01'
     {%- else -%}
         {%- set mine = "select rebuilt_from from intermediate.rebuilt_days where node = '" ~ model.name ~ "'" -%}
-        {%- if run_query(mine).rows | length == 0 -%}
+        {%- set found = run_query(mine).rows -%}
+        {%- if found | length == 0 -%}
             {%- do run_query(
                 "insert into intermediate.rebuilt_days select node, least(rebuilt_from, (" ~ (first_wrong or "null")
                 ~ ")) from intermediate.first_rebuilt_days where node = '" ~ model.name ~ "'"
             ) -%}
+            {%- set found = run_query(mine).rows -%}
         {%- endif -%}
-        date '{{ run_query(mine).rows[0][0] }}'
+        date '{{ found[0][0] }}'
     {%- endif -%}
 {%- endmacro %}
 
