@@ -91,6 +91,17 @@ def dropping(*tables: str) -> Callable[[duckdb.DuckDBPyConnection], list[str]]:
     return change
 
 
+def dropping_what_dbt_left(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Drop the tables in which Python models handed over their days, which dbt leaves behind in every week (its `__dbt_tmp`)."""
+    left = connection.execute(
+        "select table_name from duckdb_tables() where database_name = current_database() and schema_name = 'main' "
+        "and contains(table_name, '__dbt_tmp')"
+    ).fetchall()
+    for (name,) in left:
+        connection.execute(f"drop table main.{quoted(name)}")
+    return []
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(
         number=1,
@@ -138,6 +149,11 @@ MIGRATIONS: tuple[Migration, ...] = (
         number=3,
         name="features of prices alone are a table of their own",
         change=dropping("intermediate.int_features", "intermediate.int_features_relative"),
+    ),
+    Migration(
+        number=4,
+        name="what dbt's Python models handed over their days in is dropped",
+        change=dropping_what_dbt_left,
     ),
 )
 

@@ -125,6 +125,14 @@ def test_weeks_added_to_a_warehouse_equal_one_full_build(full, weekly):
     assert differences(warehouse, full, END, single_relative=ONE_ULP) == {}
 
 
+def test_a_build_leaves_none_of_its_tables_behind(weekly):
+    warehouse, _, _ = weekly
+
+    left = warehouse.query("select table_name from duckdb_tables() where contains(table_name, '__dbt_')")
+
+    assert left.is_empty()
+
+
 def test_what_comes_late_rebuilds_what_it_touches_as_a_full_build_does(new_warehouse, frames, weekly):
     """A free plan that makes an exchange's series a coin's past, a sector and a class from undated lists, corrected and late rows.
 

@@ -233,3 +233,13 @@ def test_features_that_no_model_makes_any_more_are_dropped(earlier):
 
     left = earlier.execute("select table_name from duckdb_tables() where schema_name = 'intermediate'").fetchall()
     assert left == [("int_price_features",)]
+
+
+def test_what_python_models_handed_over_in_is_dropped_and_nothing_else(earlier):
+    earlier.execute('create table "int_price_features__dbt_tmp20261130185133962477" as select 1 as return_1d')
+    earlier.execute("create table mine as select 1 as a")
+
+    migrate(earlier, now=UPGRADE)
+
+    left = earlier.execute("select table_name from duckdb_tables() where schema_name = 'main'").fetchall()
+    assert left == [("mine",)]
