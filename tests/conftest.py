@@ -7,12 +7,11 @@ import json
 import os
 import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
@@ -24,18 +23,21 @@ import pytest
 from hypothesis import settings
 
 from orchestration.settings import ProviderSettings, Settings
+from tests.corrected import Corrected, correct_and_kill
 from tests.examples import QUICK
+from tests.watching import LONGEST_RUN_SECONDS, dagster_runs, tree_of, wait_until
 
 settings.load_profile(QUICK)
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-LONGEST_RUN_SECONDS = 900
-
 TOKENS = 130
 """Of the simulated market: the fewest that settings allow, so that 50 are eligible long enough for a first model."""
 
 WEEK = date(2025, 1, 6)
 NEXT_WEEK = date(2025, 1, 13)
+
+SOURCES_DOWN = {"TIDEMARK_SIMULATION__FAULTS": "coinmetrics:unavailable:1.0,alternative_me:html_page:1.0"}
+"""Settings of a week in which two sources are down: one fails, one answers with a page."""
 
 MARK = "5e0c2b71a9d4"
 """Ends every key that no provider gave; it stands nowhere else."""
@@ -225,28 +227,6 @@ class WatchedRun:
     weeks_read: list[str]
 
 
-def tree_of(folder: Path) -> dict[str, tuple[int, int]]:
-    """Size and time of change of every file in a folder, folders with sizes of their own left out."""
-    found = {}
-    for path in sorted(folder.rglob("*")) if folder.is_dir() else [folder] if folder.exists() else []:
-        state = path.lstat()
-        found[str(path)] = (-1, 0) if path.is_dir() else (state.st_size, state.st_mtime_ns)
-    return found
-
-
-def wait_until(condition: Callable[[], bool], *, what: str, seconds: float = LONGEST_RUN_SECONDS) -> None:
-    """Poll until something holds.
-
-    Raises:
-        TimeoutError: It did not in time.
-    """
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            raise TimeoutError(f"waited {seconds} s for {what}")
-        time.sleep(0.05)
-
-
 @pytest.fixture(scope="session")
 def new_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Tidemark]]:
     """Gives folders that do not exist yet, removed at the end of the session."""
@@ -293,10 +273,10 @@ def fresh(tmp_path: Path) -> Iterator[Tidemark]:
 
 @pytest.fixture(scope="session")
 def next_week(first: Tidemark, new_folder: Callable[[], Tidemark]) -> WatchedRun:
-    """A copy of the first run moved on by a week, while a second run wants in and a reader reads."""
+    """A copy of the first run moved on by a week, while two sources are down, a second run wants in and a reader reads."""
     folder = new_folder().folder
     around = folder.parent
-    tidemark = first.copy(folder).with_settings(TIDEMARK_AS_OF=NEXT_WEEK.isoformat())
+    tidemark = first.copy(folder).with_settings(TIDEMARK_AS_OF=NEXT_WEEK.isoformat(), **SOURCES_DOWN)
     stop, result = around / "stop", around / "reads.json"
     log = folder / "run.log"
     log.unlink()  # it tells of the first run's steps, and this run has not begun before its own
@@ -317,11 +297,10 @@ def next_week(first: Tidemark, new_folder: Callable[[], Tidemark]) -> WatchedRun
     return WatchedRun(tidemark, finished, refused, before, after, seen["reads"], seen["errors"], seen["weeks"])
 
 
-def dagster_runs(folder: Path) -> list[tuple[str, str]]:
-    """Id and status of every run in Dagster's storage of a data folder, oldest first."""
-    storage = folder / "dagster" / "history" / "runs.db"
-    with closing(sqlite3.connect(f"file:{storage}?mode=ro", uri=True)) as connection:
-        return connection.execute("select run_id, status from runs order by id").fetchall()
+@pytest.fixture(scope="session")
+def corrected(first: Tidemark, new_folder: Callable[[], Tidemark]) -> Corrected:
+    """A copy of the first run in which facts were corrected, run again once a run was killed."""
+    return correct_and_kill(first, new_folder().folder)
 
 
 @pytest.fixture(scope="session")

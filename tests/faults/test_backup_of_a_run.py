@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.conftest import SOURCES_DOWN
+
 CONTENT = ["table_name", "unit", "version", "content_hash", "row_count", "as_of_week"]
 
 
@@ -21,7 +23,7 @@ def test_a_backup_of_a_whole_folder_comes_back_and_verifies_as_it_did(first, fre
 def test_a_backup_beside_a_run_continues_like_the_original(own, fresh, next_week, wait_for, tmp_path):
     """A drill: a run of the next week, during which the backup is asked for, and that of the week after in both folders."""
     (own.folder / "run.log").unlink()
-    with own.started("run", TIDEMARK_AS_OF="2025-01-13") as running:
+    with own.started("run", TIDEMARK_AS_OF="2025-01-13", **SOURCES_DOWN) as running:
         wait_for(
             lambda: (own.folder / "run.log").exists() and "STEP_START" in (own.folder / "run.log").read_text(),
             what="the run",

@@ -1,81 +1,14 @@
 """Facts that arrive corrected: which weeks get a second version, which wait for a rebuild, and that all can be reproduced."""
 
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 
 import polars as pl
 import pytest
 
-from orchestration.lib.connections import LAGS
-from orchestration.lib.landing import LandingStore, find_lag, read_lags
-from orchestration.sources.datasets import find_dataset
+from tests.corrected import VERSION_KEY
 
 WEEK = date(2025, 1, 6)
-RECENT_DAY, OLD_DAY = date(2024, 12, 18), date(2024, 6, 12)
 AFFECTED = [date(2024, 12, 23), date(2024, 12, 30), WEEK]
-VERSION_KEY = ["table_name", "unit", "version"]
-
-
-def graded_throughout(tidemark, number):
-    """A token that was in the broad universe on every Sunday of the last year and is no large part of any index."""
-    return tidemark.query(
-        """
-        select token_id from marts.fct_universe_daily
-        where is_broad and isodow(market_date) = 7 and market_date >= date '2024-01-07'
-        group by token_id having count(*) = (
-            select count(distinct market_date) from marts.fct_universe_daily
-            where isodow(market_date) = 7 and market_date >= date '2024-01-07'
-        )
-        order by max(market_cap_usd) limit 1 offset ?
-        """,
-        number,
-    ).item()
-
-
-def land_corrected(tidemark, token_id, day, *, factor=20):
-    """Land a second load of one day of a token, with another volume: another price would be outvoted by the exchange's."""
-    store, dataset = LandingStore(tidemark.folder), find_dataset("coingecko", "market_daily")
-    said = store.newest(dataset).filter((pl.col("coin_id") == token_id) & (pl.col("market_date") == day))
-    assert said.height == 1
-    store.write(
-        dataset,
-        said.with_columns(pl.col("volume_24h_usd") * factor),
-        data_source="simulated",
-        partition=day.isoformat(),
-        loaded_at=datetime.now(UTC),
-        lag_hours=find_lag(read_lags(LAGS), dataset),
-    )
-
-
-@dataclass(frozen=True)
-class Corrected:
-    """A folder in which a recent candle and one older than eight weeks were corrected, with its ledger before and after.
-
-    `landed_before` and `landed_after` are the files of landing around the run.
-    """
-
-    tidemark: object
-    token_id: str
-    before: pl.DataFrame
-    after: pl.DataFrame
-    landed_before: dict
-    landed_after: dict
-
-    def added(self, table):
-        new = self.after.join(self.before, on=VERSION_KEY, how="anti")
-        return new.filter(pl.col("table_name") == table).sort("as_of_week")
-
-
-@pytest.fixture(scope="module")
-def corrected(first, new_folder, tree):
-    tidemark = first.copy(new_folder().folder)
-    token_id = graded_throughout(tidemark, 0)
-    land_corrected(tidemark, token_id, RECENT_DAY)
-    land_corrected(tidemark, graded_throughout(tidemark, 1), OLD_DAY)
-    landed_before = tree(tidemark.folder / "landing")
-    tidemark.run()
-    landed_after = tree(tidemark.folder / "landing")
-    return Corrected(tidemark, token_id, first.ledger(), tidemark.ledger(), landed_before, landed_after)
 
 
 @pytest.fixture(scope="module")

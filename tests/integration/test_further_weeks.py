@@ -83,7 +83,7 @@ def test_the_next_week_asks_for_new_days_only(moved):
     oldest = date(2025, 1, 6 - REREAD_DAYS)
 
     # A repository or a pool that is read for the first time brings its past; what was followed before does not.
-    daily = ["market_daily", "candles_daily", "markets", "tickers", "asset_metrics", "fear_greed"]
+    daily = ["market_daily", "candles_daily", "markets", "tickers"]
     dated = loads.filter(pl.col("first").is_not_null(), pl.col("dataset").is_in(daily))
 
     assert set(dated["dataset"]) == set(daily)

@@ -7,9 +7,9 @@ import duckdb
 import pytest
 
 from orchestration.lib import brought_up as module
+from orchestration.lib import publishing
 from orchestration.lib.brought_up import brought_up
 from orchestration.lib.published_copy import build_copy
-from orchestration.lib.publishing import WRITTEN_WHOLE_EVERY
 from orchestration.lib.redistribution import NOTHING_LEFT_OUT, LeftOut
 from orchestration.lib.versioned_tables import TRADER_GRADES
 
@@ -224,12 +224,13 @@ def test_what_must_not_be_passed_on_is_not_in_the_bytes_of_a_copy_for_others(pub
 
 
 def test_now_and_then_a_copy_is_written_whole(publish_week, monkeypatch):
+    monkeypatch.setattr(publishing, "WRITTEN_WHOLE_EVERY", 3)
     starts = started_from(monkeypatch)
 
-    for count in range(WRITTEN_WHOLE_EVERY):
+    for count in range(4):
         publish_week(created_at=datetime(2025, 1, 7 + count, tzinfo=UTC), code_version=str(count))
 
-    assert [place for place, start in enumerate(starts) if start is None] == [0, WRITTEN_WHOLE_EVERY - 1]
+    assert [start is None for start in starts] == [True, False, True, False]
 
 
 def started_from(monkeypatch):

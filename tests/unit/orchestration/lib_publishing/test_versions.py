@@ -33,6 +33,7 @@ from orchestration.lib.versions import (
     as_recorded,
     create_versioned_tables,
 )
+from tests.examples import examples
 
 ROOT = Path(__file__).parents[4]
 WEEK = date(2025, 1, 6)
@@ -193,7 +194,7 @@ print(hash_units(rows, BULL_BEAR, by=["as_of_week"])["content_hash"][0])
     assert done.stdout.strip() == hash_units(rows, BULL_BEAR, by=["as_of_week"])["content_hash"][0]
 
 
-@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(examples(8, many=30), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     history=st.lists(
         st.dictionaries(st.sampled_from(["broad", "liquid", "large"]), st.none() | st.floats(0, 1, width=16)),
