@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
 
@@ -20,6 +21,7 @@ from models_ml.indices.definition_problems import YamlSource
 from models_ml.indices.strict import Strict, Text
 from orchestration.alerts.errors import AlertsError
 from orchestration.alerts.events import KINDS
+from orchestration.lib.due_weeks import LATE_AFTER
 from orchestration.settings import Settings
 
 FILE: Final = "alerts.yaml"
@@ -61,7 +63,7 @@ class AlertRules(Strict):
     lines: int = Field(default=20, ge=1, le=200)
     """Most events one message lists; it counts the rest."""
 
-    late_after_hours: float = Field(default=6, gt=0, le=144)
+    late_after_hours: float = Field(default=LATE_AFTER / timedelta(hours=1), gt=0, le=144)
     """Hours after the time of the weekly run from which a week that is not published is late."""
 
     own: tuple[OwnAlert, ...] = ()

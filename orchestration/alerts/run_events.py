@@ -18,8 +18,8 @@ from dagster import DagsterEventType, DagsterRunStatus, RunsFilter
 from orchestration.alerts.events import Event, event, key_of
 from orchestration.lib.check_results import rows_of_run
 from orchestration.lib.data_folder import DataFolder
-from orchestration.lib.due_weeks import WEEKLY_RUN_AFTER
-from orchestration.lib.weeks import instant_of, monday_of
+from orchestration.lib.due_weeks import WEEKLY_RUN_AFTER, newest_owed
+from orchestration.lib.weeks import instant_of
 
 LOOKED_BACK: Final = timedelta(days=7)
 """A run that failed longer ago is no news."""
@@ -95,7 +95,7 @@ def late_week(folder: DataFolder, published: date | None, *, now: datetime, afte
         now: Current instant, UTC.
         after_hours: Hours after the time of the weekly run from which a week is late.
     """
-    week = monday_of((now - WEEKLY_RUN_AFTER - timedelta(hours=after_hours)).date())
+    week = newest_owed(now=now, late_after=timedelta(hours=after_hours))
     due_at = instant_of(week) + WEEKLY_RUN_AFTER
     made_at = _made_at(folder)
     if (published is not None and published >= week) or made_at is None or made_at > due_at:

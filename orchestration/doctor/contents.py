@@ -5,7 +5,6 @@ Belongs here: checks that read them, and only read. Does not: rebuilding or veri
 
 from __future__ import annotations
 
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import duckdb
 from orchestration.doctor.finding import FAILS, Finding, Patient
 from orchestration.lib import manifest
 from orchestration.lib.code_version import code_version
+from orchestration.lib.due_weeks import moves_with_calendar, newest_owed
 from orchestration.lib.landing_checksums import dataset_folders
 from orchestration.lib.landing_files import LandingError, read_checksum
 from orchestration.lib.landing_listing import list_files
@@ -21,11 +21,9 @@ from orchestration.lib.manifest import MANIFEST_NAME, WAREHOUSE_NAME, ManifestEr
 from orchestration.lib.migrations import MIGRATIONS, SchemaError, check_known, schema_version
 from orchestration.lib.registry import ModelRegistry, RegistryError
 from orchestration.lib.warehouse import WarehouseError, connect
-from orchestration.lib.weeks import monday_of
 from orchestration.lib.whole_file import sha256_of
 
 SAMPLED_FILES = 40
-LATE_AFTER = timedelta(hours=6)
 
 
 def asked_of_warehouse(patient: Patient, query: str) -> Any:
@@ -110,9 +108,9 @@ def published_copy(patient: Patient) -> Finding:
 def published_week(patient: Patient) -> Finding:
     """The week that is due is published; only live data move with the calendar."""
     week = manifest.published_week(patient.folder.published)
-    if patient.settings is None or patient.settings.source != "live":
+    if patient.settings is None or not moves_with_calendar(patient.settings, now=patient.now):
         return Finding("ok", f"newest is {week or 'none'}; without SOURCE=live none is due")
-    due = monday_of((patient.now - LATE_AFTER).date())
+    due = newest_owed(now=patient.now)
     if week is None:
         return Finding("warning", f"none, and {due} is due", "make run", "docs/how-to/go-live.md")
     if week < due:

@@ -21,6 +21,9 @@ WEEKLY_RUN_AFTER: Final = timedelta(hours=1, minutes=15)
 ON_TIME: Final = timedelta(minutes=5)
 """How late a tick of the schedule may start a run; later ones, after an outage, are the matter of the catch-up, of which there is one."""
 
+LATE_AFTER: Final = timedelta(hours=6)
+"""From the time of its run to when a week that is not published is late; the rules of alerts may say another."""
+
 FIRST_WAIT: Final = timedelta(minutes=15)
 LONGEST_WAIT: Final = timedelta(hours=6)
 """Between the end of a failed run of a week and the next try: doubled with every one that failed."""
@@ -75,6 +78,16 @@ def due_week(settings: Settings, *, now: datetime) -> date:
     if moves_with_calendar(settings, now=now):
         return monday_of((now - WEEKLY_RUN_AFTER).date())
     return choose_week(settings, today=now.date()).week
+
+
+def newest_owed(*, now: datetime, late_after: timedelta = LATE_AFTER) -> date:
+    """The newest Monday whose week is late if it is not published by now, where data move with the calendar.
+
+    Args:
+        now: Current instant, UTC.
+        late_after: From the time of a week's run to when it is late.
+    """
+    return monday_of((now - WEEKLY_RUN_AFTER - late_after).date())
 
 
 def is_turn_of_schedule(settings: Settings, week: date, *, now: datetime) -> bool:

@@ -115,8 +115,7 @@ def _create_table(
 def _comment(
     connection: duckdb.DuckDBPyConnection, kind: str, sql_name: str, description: str, columns: Mapping[str, str]
 ) -> None:
-    connection.execute(f"comment on {kind} {sql_name} is {sql_text(description)}")
-    if kind == "view" and is_lake(connection):
-        return  # it keeps no comments on columns of views
-    for column, text in columns.items():
-        connection.execute(f'comment on column {sql_name}."{column}" is {sql_text(text)}')
+    comments = [f"comment on {kind} {sql_name} is {sql_text(description)}"]
+    if kind != "view" or not is_lake(connection):  # a lake keeps no comments on columns of views
+        comments += [f'comment on column {sql_name}."{column}" is {sql_text(text)}' for column, text in columns.items()]
+    connection.execute(";".join(comments))

@@ -207,7 +207,7 @@ def test_a_week_that_is_late_is_a_problem_where_data_move_with_the_calendar(pati
     monkeypatch.setattr(contents.manifest, "published_week", lambda published: MONDAY - timedelta(weeks=2))
 
     live = found(contents.published_week, patient(source="live"))
-    early = found(contents.published_week, patient(source="live", now=NOW.replace(hour=2)))
+    early = found(contents.published_week, patient(source="live", now=NOW.replace(hour=7, minute=14)))
     simulated = found(contents.published_week, patient())
 
     assert (live.level, live.value) == ("problem", "newest is 2026-11-16, 2 weeks behind 2026-11-30")

@@ -226,7 +226,7 @@ KNOWN_PARTS: dict[str, tuple[str, frozenset[str]]] = {
     ),
     "orchestration/lib/versioned_layout.py": (
         "tables and columns of declarations in the code",
-        frozenset(["_ddl(sql_name, columns, required=required)", "column", "columns", "kind", "schema", "view"]),
+        frozenset(["';'.join(comments)", "_ddl(sql_name, columns, required=required)", "columns", "schema", "view"]),
     ),
     "orchestration/lib/versions.py": (
         "tables and columns of declarations in the code",
