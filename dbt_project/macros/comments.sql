@@ -1,9 +1,9 @@
 {% macro comments_of(relation, model) -%}
     {#- What the project says of a relation and of its columns, as comments; a lake keeps none on columns of views. -#}
-    {%- if model.description %}
+    {%- if config.persist_relation_docs() and model.description %}
     {{ alter_relation_comment(relation, model.description) }}
     {%- endif -%}
-    {%- if not (adapter.is_ducklake(relation) and relation.is_view) -%}
+    {%- if config.persist_column_docs() and not (adapter.is_ducklake(relation) and relation.is_view) -%}
         {%- for name, column in model.columns.items() if column.description %}
     comment on column {{ relation }}.{{ adapter.quote(name) }} is {{ duckdb_escape_comment(column.description) }};
         {%- endfor -%}
