@@ -33,7 +33,8 @@ def kill_without_dbt(tidemark, **settings):
     with tidemark.started("run", **settings) as running:
         (tidemark.folder / "run.log").unlink(missing_ok=True)
         wait_until(lambda: dbt_children(running.process.pid), what="dbt")
-        time.sleep(2.5)
+        wait_until(lambda: has_written(tidemark), what="dbt to write")
+        time.sleep(1.0)
         writers = dbt_children(running.process.pid)
         running.kill()
     return run_in_log(tidemark), writers
@@ -57,6 +58,13 @@ def dbt_children(pid):
                 else []
             )
     return found
+
+
+def has_written(tidemark):
+    """Whether the warehouse has something that is not yet in its file: who opens it last puts it there."""
+    with contextlib.suppress(FileNotFoundError):
+        return (tidemark.folder / "warehouse.duckdb.wal").stat().st_size > 0
+    return False
 
 
 def is_alive(pid):

@@ -114,6 +114,6 @@
     where {{ meta.get('day_column', 'market_date') }} >= {{ rebuilt_from() }} - {{ meta.get('reach_days', 0) }};
     insert into {{ arguments.target_relation }} ({{ columns }})
     select {{ columns }} from {{ arguments.temp_relation }};
-    {#- What a Python model made is no temporary table, and dbt leaves it: years of features every week. -#}
+    {#- What a Python model made is no temporary table, and dbt would leave it in the warehouse. -#}
     drop table {{ arguments.temp_relation }}
 {%- endmacro %}
