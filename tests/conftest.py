@@ -25,7 +25,7 @@ from hypothesis import settings
 from orchestration.settings import ProviderSettings, Settings
 from tests.corrected import Corrected, correct_and_kill
 from tests.examples import QUICK
-from tests.watching import LONGEST_RUN_SECONDS, dagster_runs, tree_of, wait_until
+from tests.watching import LONGEST_RUN_SECONDS, dagster_runs, log_of, tree_of, wait_until
 
 settings.load_profile(QUICK)
 
@@ -284,7 +284,7 @@ def next_week(first: Tidemark, new_folder: Callable[[], Tidemark]) -> WatchedRun
     reader = subprocess.Popen([sys.executable, "-c", READER, *reads])
     try:
         with tidemark.started("run") as running:
-            wait_until(lambda: log.exists() and "STEP_START" in log.read_text(), what="the first step")
+            wait_until(lambda: "STEP_START" in log_of(folder), what="the first step")
             before = len(dagster_runs(tidemark.folder))
             refused = tidemark.call("run")
             after = len(dagster_runs(tidemark.folder))
@@ -301,12 +301,6 @@ def next_week(first: Tidemark, new_folder: Callable[[], Tidemark]) -> WatchedRun
 def corrected(first: Tidemark, new_folder: Callable[[], Tidemark]) -> Corrected:
     """A copy of the first run in which facts were corrected, run again once a run was killed."""
     return correct_and_kill(first, new_folder().folder)
-
-
-@pytest.fixture(scope="session")
-def runs_of() -> Callable[[Path], list[tuple[str, str]]]:
-    """How to list Dagster's runs of a data folder: id and status, oldest first."""
-    return dagster_runs
 
 
 @pytest.fixture(scope="session")

@@ -6,22 +6,17 @@ import time
 from datetime import datetime
 from pathlib import Path
 
-from tests.watching import dagster_runs, wait_until
+from tests.watching import dagster_runs, log_of, wait_until
 
 START_SECONDS = 10
 """A pool slot that a dead run keeps would hold the next one up for minutes."""
-
-
-def log_of(tidemark):
-    path = tidemark.folder / "run.log"
-    return path.read_text() if path.exists() else ""
 
 
 def kill_in(tidemark, step, *, delay=0.5, **settings):
     """Start a run and kill it with its children a moment after a step began; returns the id of the run."""
     with tidemark.started("run", **settings) as running:
         (tidemark.folder / "run.log").unlink(missing_ok=True)
-        wait_until(lambda: f"{step} - STEP_START" in log_of(tidemark), what=step)
+        wait_until(lambda: f"{step} - STEP_START" in log_of(tidemark.folder), what=step)
         time.sleep(delay)
         assert running.process.poll() is None, "the run ended before it could be killed"
         running.kill_group()
@@ -42,7 +37,7 @@ def kill_without_dbt(tidemark, **settings):
 
 def run_in_log(tidemark):
     """Id of the run that wrote the log."""
-    found = re.search(r"- ([0-9a-f-]{36}) -", log_of(tidemark))
+    found = re.search(r"- ([0-9a-f-]{36}) -", log_of(tidemark.folder))
     assert found is not None
     return found[1]
 
@@ -87,13 +82,13 @@ def go_on(tidemark, run_id, **settings):
 
 def first_event_at(tidemark, event):
     """When the log of the newest run first has an event, seconds since the epoch."""
-    line = next(line for line in log_of(tidemark).splitlines() if event in line)
+    line = next(line for line in log_of(tidemark.folder).splitlines() if event in line)
     return datetime.fromisoformat(line[:23].replace(",", ".")).astimezone().timestamp()
 
 
 def pool_wait_seconds(tidemark):
     """Between the end of the last ingestion step and the start of the first step that needs the pool."""
-    lines = log_of(tidemark).splitlines()
+    lines = log_of(tidemark.folder).splitlines()
     began = next(number for number, line in enumerate(lines) if "dbt_marts - STEP_START" in line)
     ended = max(number for number, line in enumerate(lines[:began]) if "STEP_SUCCESS" in line)
     at = [datetime.fromisoformat(lines[number][:23].replace(",", ".")) for number in (ended, began)]

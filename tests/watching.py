@@ -1,4 +1,4 @@
-"""What tests look at while commands run and after: files, Dagster's runs, and waiting for something to hold."""
+"""What tests look at while commands run and after: files, the log, Dagster's runs, and waiting for something to hold."""
 
 import sqlite3
 import time
@@ -16,6 +16,12 @@ def tree_of(folder: Path) -> dict[str, tuple[int, int]]:
         state = path.lstat()
         found[str(path)] = (-1, 0) if path.is_dir() else (state.st_size, state.st_mtime_ns)
     return found
+
+
+def log_of(folder: Path) -> str:
+    """What the newest run of a data folder has logged so far, nothing before its first line."""
+    path = folder / "run.log"
+    return path.read_text() if path.exists() else ""
 
 
 def wait_until(condition: Callable[[], bool], *, what: str, seconds: float = LONGEST_RUN_SECONDS) -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.conftest import SOURCES_DOWN
+from tests.watching import log_of
 
 CONTENT = ["table_name", "unit", "version", "content_hash", "row_count", "as_of_week"]
 
@@ -24,10 +25,7 @@ def test_a_backup_beside_a_run_continues_like_the_original(own, fresh, next_week
     """A drill: a run of the next week, during which the backup is asked for, and that of the week after in both folders."""
     (own.folder / "run.log").unlink()
     with own.started("run", TIDEMARK_AS_OF="2025-01-13", **SOURCES_DOWN) as running:
-        wait_for(
-            lambda: (own.folder / "run.log").exists() and "STEP_START" in (own.folder / "run.log").read_text(),
-            what="the run",
-        )
+        wait_for(lambda: "STEP_START" in log_of(own.folder), what="the run")
         made = own.call("backup", "--to", str(tmp_path / "backup"), "--wait", "30")
         assert running.wait().code == 0
 

@@ -23,6 +23,7 @@ from pathlib import Path
 from orchestration.lib.code_version import code_version
 from tests.conftest import NEXT_WEEK, REPOSITORY, Finished, Started, Tidemark
 from tests.faults.drills.state import Digest, chain_problems, difference, digest_of, published_difference
+from tests.watching import log_of
 
 WEEK = {"TIDEMARK_AS_OF": NEXT_WEEK.isoformat()}
 """The run that is disturbed: the week after the first run's."""
@@ -252,8 +253,7 @@ def wait_for_step(tidemark: Tidemark, running: Started, step: str) -> None:
     Raises:
         DrillError: The run ended before.
     """
-    log = tidemark.folder / "run.log"
-    while not (log.exists() and f"{step} - STEP_START" in log.read_text()):
+    while f"{step} - STEP_START" not in log_of(tidemark.folder):
         if running.process.poll() is not None:
             raise DrillError(f"the run ended before {step}: {finish(running).said[-1500:]}")
         time.sleep(0.05)
