@@ -46,20 +46,28 @@ class Pace:
         self._lock = threading.Lock()
 
     def wait(self, key: str) -> None:
-        """Take a token of a host's bucket, and sleep until it is there."""
-        seconds = self.take(key)
-        if seconds > 0:
+        """Sleep until a host's bucket holds a token, and take it."""
+        while seconds := self.take(key):
             self._sleep(seconds)
 
     def take(self, key: str, *, tokens: float = 1.0) -> float:
-        """Take tokens of a host's bucket, and give the seconds until they are there, for whoever sleeps by itself."""
+        """Take tokens of a host's bucket if it holds one now.
+
+        No place in time is promised to anybody: those who waited for theirs while the process stood still, or while the host
+        asked for a pause, would all go at once.
+
+        Returns:
+            0 when they are taken, else the seconds after which to ask again; somebody else may have been quicker then.
+        """
         with self._lock:
             now = self._clock()
             interval = self._host_intervals.get(key, self._interval)
             full_at = max(now, self._full_at.get(key, now))
-            start = max(now, full_at - (self._burst - 1) * interval)
+            wait = full_at - (self._burst - 1) * interval - now
+            if wait > 0.0:
+                return wait
             self._full_at[key] = full_at + tokens * interval
-        return start - now
+        return 0.0
 
     def hold(self, key: str, seconds: float) -> None:
         """Let nobody ask a host for the next `seconds`."""

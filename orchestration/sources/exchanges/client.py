@@ -184,8 +184,7 @@ class VenueClient:
     ) -> Result:
         import ccxt.async_support as ccxt  # takes half a second, so only where it is used
 
-        wait = self._pace.take(side, tokens=cost)
-        if wait > 0.0:
+        while wait := self._pace.take(side, tokens=cost):
             await self._sleep(wait)
         place = f"{self.venue.name}: {what}"
         with call_under_way(wants_text=wants_text) as seen:

@@ -1,6 +1,7 @@
 """Asking a venue: attempts and pauses, pace, mirror, circuit breaker, errors, addresses, closing."""
 
 import asyncio
+import itertools
 
 import ccxt.async_support as ccxt
 import pytest
@@ -33,6 +34,13 @@ class FakeClock:
         await asyncio.sleep(0)
 
 
+class StallingClock(FakeClock):
+    """The second wait takes ten times as long as asked for."""
+
+    async def sleep(self, seconds: float) -> None:
+        await super().sleep(10.0 * seconds if len(self.waits) == 1 else seconds)
+
+
 class FakeCcxt:
     """Raises the errors it is given, then answers; notes the addresses in force and when it was asked."""
 
@@ -53,8 +61,10 @@ class FakeCcxt:
         return "answer"
 
 
-def opened(errors=None, *, venue="binance", interval=0.0, **limits) -> tuple[VenueClient, FakeCcxt, FakeClock]:
-    clock = FakeClock()
+def opened(
+    errors=None, *, venue="binance", interval=0.0, clock=None, **limits
+) -> tuple[VenueClient, FakeCcxt, FakeClock]:
+    clock = clock or FakeClock()
     fake = FakeCcxt(clock, errors)
     settings = VenueSettings(min_interval_seconds=interval, limits=HttpLimits(**limits))
     client = VenueClient(VENUES[venue], fake, settings, sleep=clock.sleep, clock=lambda: clock.now, jitter=lambda: 0.0)
@@ -104,6 +114,20 @@ def test_requests_keep_their_distance_and_dear_ones_a_greater_one():
 
     times = [at for at, _ in fake.asked]
     assert times == pytest.approx([0.0, 5.15, 6.18])  # with the margin of the pace
+
+
+def test_requests_that_waited_while_the_process_stood_still_leave_one_by_one_all_the_same():
+    client, fake, _ = opened(interval=1.0, clock=StallingClock())
+
+    async def many() -> None:
+        await asyncio.gather(*(ask(client) for _ in range(6)))
+
+    asyncio.run(many())
+
+    gaps = [later - at for (at, _), (later, _) in itertools.pairwise(fake.asked)]
+    assert len(gaps) == 5
+    assert max(gaps) >= 10.0, "the process stood still"
+    assert min(gaps) >= 1.0, gaps
 
 
 def test_retry_after_holds_back_every_request_of_the_venue():

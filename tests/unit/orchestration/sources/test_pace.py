@@ -53,6 +53,18 @@ def test_a_host_that_asks_for_a_pause_is_not_asked_by_anybody_until_it_ends():
     assert starts(pace, clock, 1) == [30.0]
 
 
+def test_a_pause_a_host_asks_for_holds_for_those_who_wait_already():
+    clock = Clock()
+    pace = Pace(1.0, {}, clock=clock, sleep=clock.sleep)
+    pace.wait("host")
+    waits = pace.take("host")
+
+    pace.hold("host", 30.0)
+    clock.sleep(waits)
+
+    assert pace.take("host") == 29.0
+
+
 def test_hosts_do_not_wait_for_each_other():
     clock = Clock()
     pace = Pace(5.0, {"quick": 0.1}, clock=clock, sleep=clock.sleep)
