@@ -10,7 +10,7 @@ from typing import Final
 
 import duckdb
 
-from orchestration.settings import load_settings
+from orchestration.settings import is_set, load_settings
 
 SHARE: Final = 0.25
 """Of what DuckDB takes the machine (or its control group) to have. What does not fit is written to disk beside the warehouse."""
@@ -21,7 +21,7 @@ DUCKDB_SHARE: Final = 0.8
 
 def memory_limit() -> str:
     """The limit that the settings name, else `SHARE` of the machine's memory, as DuckDB writes it (`5.9GiB`)."""
-    return load_settings().duckdb_memory or _usual()
+    return (is_set("DUCKDB_MEMORY") and load_settings().duckdb_memory) or _usual()
 
 
 @cache

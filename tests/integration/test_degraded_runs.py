@@ -65,7 +65,9 @@ def test_a_run_whose_providers_fail_leaves_no_key_behind(first, next_week, canar
     assert not any(key in finished.said for key in canaries)
 
 
+@pytest.mark.slow
 def test_without_any_prices_nothing_is_published(first, new_folder, canaries):
+    """A drill: a run up to the check. How many prices are enough, and that the check blocks what is published, is held in unit tests."""
     # Blocked, which no load tries again: waiting for all of them to come back would take minutes.
     everybody = ",".join(f"{provider}:blocked:1.0" for provider in ("coingecko", *EXCHANGES))
     tidemark = first.copy(new_folder().folder).with_settings(

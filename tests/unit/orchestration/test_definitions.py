@@ -15,6 +15,7 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 
 ASKED = """
 import json, os
+from dagster import AssetKey
 from orchestration.definitions import defs
 
 def told(source):
@@ -40,6 +41,10 @@ def told(source):
         "checks": {
             f"{key.asset_key.to_user_string()}:{key.name}": graph.get_check_spec(key).description for key in graph.asset_check_keys
         },
+        "blocking": [
+            f"{key.asset_key.to_user_string()}:{key.name}" for key in graph.asset_check_keys if graph.get_check_spec(key).blocking
+        ],
+        "published_after": [key.to_user_string() for key in graph.get(AssetKey(["published", "warehouse"])).parent_keys],
         "jobs": {job.name: job.description for job in repository.get_all_jobs() if not job.name.startswith("__")},
         "schedules": {schedule.name: schedule.description for schedule in repository.schedule_defs},
         "week": {name: field.description for name, field in week.items()},
@@ -103,6 +108,11 @@ def test_every_table_has_columns_and_every_column_is_described(simulated):
 def test_every_check_job_schedule_and_resource_is_described(simulated):
     for what in ("checks", "jobs", "schedules", "resources"):
         assert [name for name, said in simulated[what].items() if not said] == [], what
+
+
+def test_a_week_without_prices_is_not_published(simulated):
+    assert "quality/source_health:prices_are_there" in simulated["blocking"]
+    assert "quality/source_health" in simulated["published_after"]
 
 
 def test_the_launchpad_explains_every_field_of_a_week_with_its_form_and_what_empty_means(simulated):

@@ -10,11 +10,11 @@ import pytest
 from orchestration.lib.attribution import TERMS
 from orchestration.lib.published_copy import PublishError, build_copy
 from orchestration.lib.redistribution import CALLS, CLASSIFIED, COLUMNS, DERIVED, SERIES, LeftOut, left_out
-from orchestration.lib.verification import verify_chain
 from orchestration.lib.versioned_tables import VERSIONED_TABLES
 from orchestration.lib.warehouse_tables import HISTORIES
 from orchestration.settings import REPOSITORY_ROOT
 from orchestration.sources.datasets.exchanges import EXCHANGES
+from tests.unit.orchestration.lib_publishing.conftest import TABLES, verified
 
 MODELS = REPOSITORY_ROOT / "dbt_project" / "models"
 PUBLISHED_SCHEMAS = ("api", "marts", "quality")
@@ -119,7 +119,7 @@ def without() -> LeftOut:
 def test_a_copy_keeps_columns_and_loses_rows_and_values(warehouse, tmp_path, without):
     copy = tmp_path / "copy.duckdb"
 
-    contents = build_copy(copy, warehouse, alias="warehouse", tables=VERSIONED_TABLES, left_out=without)
+    contents = build_copy(copy, warehouse, alias="warehouse", tables=TABLES, left_out=without)
 
     with duckdb.connect(str(copy), read_only=True) as reader:
         kept = reader.execute("describe marts.dim_tokens").fetchall()
@@ -143,7 +143,7 @@ def test_a_column_that_is_to_be_left_out_must_exist(warehouse, tmp_path):
     without = LeftOut(columns={"marts.dim_tokens": {"price_usd": "not ours"}})
 
     with pytest.raises(PublishError, match=r"marts\.dim_tokens has no column price_usd"):
-        build_copy(tmp_path / "copy.duckdb", warehouse, alias="warehouse", tables=VERSIONED_TABLES, left_out=without)
+        build_copy(tmp_path / "copy.duckdb", warehouse, alias="warehouse", tables=TABLES, left_out=without)
 
 
 def test_the_chain_goes_on_after_a_manifest_of_before_there_were_terms(publish_week, warehouse):
@@ -167,4 +167,4 @@ def test_the_chain_goes_on_after_a_manifest_of_before_there_were_terms(publish_w
     assert newest["left_out"] == {
         "quality.check_results.offending_rows": "raw values of coingecko, whose terms do not allow commercial redistribution"
     }
-    assert verify_chain(published).is_ok
+    assert verified(published).is_ok

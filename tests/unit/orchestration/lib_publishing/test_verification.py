@@ -7,9 +7,9 @@ import polars as pl
 import pytest
 
 from orchestration.lib.manifest import sha256_of_bytes
-from orchestration.lib.publishing import VerificationError, inspect_chain, verify_chain
-from orchestration.lib.versioned_tables import VERSIONED_TABLES
+from orchestration.lib.publishing import VerificationError, inspect_chain
 from orchestration.lib.whole_file import sha256_of
+from tests.unit.orchestration.lib_publishing.conftest import TABLES, verified
 
 
 @pytest.fixture
@@ -32,15 +32,15 @@ def tamper(published: Path, *statements: str) -> None:
 
 def problems_of(published: Path) -> list[str]:
     with pytest.raises(VerificationError) as caught:
-        verify_chain(published)
+        verified(published)
     return list(caught.value.report.problems)
 
 
 def test_what_was_published_verifies(published):
-    report = verify_chain(published)
+    report = verified(published)
 
     assert report.is_ok
-    assert (report.manifests, report.files, report.newest_sequence) == (3, 2 + len(VERSIONED_TABLES), 3)
+    assert (report.manifests, report.files, report.newest_sequence) == (3, 2 + len(TABLES), 3)
     assert report.versions == 12
     assert report.newest_manifest_sha256 == sha256_of(published / "manifest.json")
 
@@ -167,11 +167,11 @@ def test_a_changed_parquet_file_is_found(published):
 
 
 def test_a_hash_noted_elsewhere_guards_the_newest_manifest(published):
-    noted = verify_chain(published).newest_manifest_sha256
+    noted = verified(published).newest_manifest_sha256
     for name in ("manifest.json", "manifests/000003.json"):
         (published / name).write_text((published / name).read_text().replace('"abc"', '"better"'))
 
-    report = verify_chain(published)
+    report = verified(published)
 
     assert report.newest_manifest_sha256 != noted
     assert report.newest_manifest_sha256 == sha256_of_bytes((published / "manifest.json").read_bytes())
@@ -183,7 +183,7 @@ def test_everything_wrong_is_reported_at_once(published):
     (published / "manifest.json").write_text("no manifest either")
     (published / "warehouse.duckdb").write_bytes(b"no database")
 
-    report = inspect_chain(published)
+    report = inspect_chain(published, tables=TABLES)
 
     text = "\n".join(report.problems)
     assert not report.is_ok
@@ -197,6 +197,6 @@ def test_everything_wrong_is_reported_at_once(published):
 
 
 def test_a_folder_without_anything_is_reported(tmp_path):
-    report = inspect_chain(tmp_path)
+    report = inspect_chain(tmp_path, tables=TABLES)
 
     assert any("nothing was published here" in problem for problem in report.problems)

@@ -11,9 +11,9 @@ from orchestration.lib.data_folder import DataFolder
 from orchestration.lib.ledger import LEDGER_COLUMNS
 from orchestration.lib.migrations import MIGRATIONS, Migration, adding, migrate
 from orchestration.lib.run_context import last_completed
-from orchestration.lib.verification import verify_chain
-from orchestration.lib.versioned_tables import TRADER_GRADES, VERSIONED_TABLES
+from orchestration.lib.versioned_tables import TRADER_GRADES
 from orchestration.lib.warehouse_restore import RestoreError, restore_if_missing, restore_warehouse
+from tests.unit.orchestration.lib_publishing.conftest import TABLES, verified
 
 WEEK = date(2025, 1, 6)
 NOW = datetime(2025, 2, 3, 4, 5, 6, tzinfo=UTC)
@@ -34,7 +34,7 @@ def recorded(path):
         ).fetchall()
         rows = {
             table.full_name: connection.execute(f"select * from {table.sql_name} order by all").fetchall()
-            for table in VERSIONED_TABLES
+            for table in TABLES
         }
     return ledger, rows
 
@@ -43,7 +43,7 @@ def test_every_version_comes_back_as_it_was_recorded_units_without_rows_included
     before = recorded(folder.warehouse)
     folder.warehouse.write_bytes(b"no database")
 
-    restored = restore_warehouse(folder, now=NOW)
+    restored = restore_warehouse(folder, now=NOW, tables=TABLES)
 
     assert recorded(folder.warehouse) == before
     assert restored.versions == len(before[0])
@@ -58,7 +58,7 @@ def test_what_an_earlier_release_published_comes_back_with_its_columns_and_is_mi
         value_columns={**TRADER_GRADES.value_columns, "later_usd": "double"},
         value_descriptions={**TRADER_GRADES.value_descriptions, "later_usd": "A column of the next release, USD."},
     )
-    tables = [later if table is TRADER_GRADES else table for table in VERSIONED_TABLES]
+    tables = [later if table is TRADER_GRADES else table for table in TABLES]
     folder.warehouse.unlink()
 
     restore_warehouse(folder, now=NOW, tables=tables)
@@ -73,7 +73,7 @@ def test_the_damaged_file_is_set_aside_with_its_log(folder):
     folder.warehouse.write_bytes(b"no database")
     folder.warehouse.with_name("warehouse.duckdb.wal").write_bytes(b"its log")
 
-    restored = restore_warehouse(folder, now=NOW)
+    restored = restore_warehouse(folder, now=NOW, tables=TABLES)
 
     assert restored.set_aside.name == "warehouse.duckdb.damaged-20250203T040506Z"
     assert restored.set_aside.read_bytes() == b"no database"
@@ -90,7 +90,7 @@ def test_the_next_publication_goes_on_with_the_chain(folder, publish_into):
     publication = publish_into(folder.root, 3)
 
     assert publication.manifest.sequence == 4
-    assert verify_chain(folder.published).manifests == 4
+    assert verified(folder.published).manifests == 4
 
 
 def test_the_same_content_recorded_again_is_no_new_version(folder, record):
@@ -127,7 +127,7 @@ def test_a_folder_that_published_nothing_has_nothing_to_restore(tmp_path):
 
     assert restore_if_missing(folder, now=NOW) is None
     with pytest.raises(RestoreError, match="nothing was published"):
-        restore_warehouse(folder, now=NOW)
+        restore_warehouse(folder, now=NOW, tables=TABLES)
 
 
 @pytest.mark.parametrize("name", ["learning.trader_grades", "quality.unit_versions"])
@@ -137,7 +137,7 @@ def test_a_changed_file_is_refused_and_the_old_warehouse_stays(folder, name):
     content = folder.warehouse.read_bytes()
 
     with pytest.raises(RestoreError, match=rf"{name}.parquet is not the file that manifest.json signed"):
-        restore_warehouse(folder, now=NOW)
+        restore_warehouse(folder, now=NOW, tables=TABLES)
 
     assert folder.warehouse.read_bytes() == content
     assert not list(folder.root.glob(".restoring*"))
@@ -153,7 +153,7 @@ def test_rows_that_the_chain_did_not_sign_are_refused(folder, monkeypatch):
     path.with_name(f"{path.name}.new").replace(path)
 
     with pytest.raises(RestoreError, match=r"learning.trader_grades: rows do not match their content_hash"):
-        restore_warehouse(folder, now=NOW)
+        restore_warehouse(folder, now=NOW, tables=TABLES)
 
 
 def test_a_publication_of_before_has_its_ledger_in_the_published_warehouse(folder, monkeypatch):
