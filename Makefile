@@ -113,15 +113,14 @@ replay: setup
 	@$(BIN)/python -m orchestration.cli replay $(if $(DATASET),--dataset "$(DATASET)")
 
 # Two processes beside each other: what is computed in one place, and whole runs of the command line. Both take as long on two cores.
-PARTS := tests/integration/warehouse tests/faults/test_fault_matrix.py tests/faults/test_killed_backfill.py
 test: setup
 	@$(MAKE) --no-print-directory -j2 --output-sync=target test-parts test-runs
 
 test-parts: setup
-	@$(BIN)/python -m pytest -m "not slow" tests/unit tests/fuzz $(PARTS)
+	@$(BIN)/python -m pytest -m "not slow" tests/unit tests/fuzz tests/integration/warehouse
 
 test-runs: setup
-	@$(BIN)/python -m pytest -m "not slow" tests/integration tests/faults tests/browser $(addprefix --ignore=,$(PARTS))
+	@$(BIN)/python -m pytest -m "not slow" tests/integration tests/faults tests/browser --ignore=tests/integration/warehouse
 
 # What make test leaves out because something cheaper holds most of it; each drill says what, and what it costs.
 # The tests of properties are repeated with more examples than the tests try (tests/examples.py).

@@ -9,8 +9,9 @@ from hypothesis import settings
 QUICK, DEEP = "quick", "deep"
 """Names of the profiles."""
 
-settings.register_profile(QUICK, deadline=None)  # how long an example takes says how busy the machine is
-settings.register_profile(DEEP, parent=settings.get_profile(QUICK))
+# No deadline: how long an example takes says how busy the machine is.
+settings.register_profile(QUICK, max_examples=50, deadline=None)
+settings.register_profile(DEEP, max_examples=200, deadline=None)
 
 
 def examples(few: int, *, many: int) -> settings:
