@@ -143,7 +143,7 @@ check: setup
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/sqlfluff lint --disable-progress-bar dbt_project/models
+	@$(BIN)/sqlfluff lint --disable-progress-bar --processes 0 dbt_project/models
 	@cd dbt_project && ../$(BIN)/dbt --quiet parse --no-version-check --no-partial-parse >/dev/null
 	@$(BIN)/python -m orchestration.cli check-definitions
 
