@@ -160,7 +160,7 @@ fuzz: setup
 
 fix: setup
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
-	@$(BIN)/sqlfluff fix --disable-progress-bar dbt_project/models
+	@$(BIN)/sqlfluff fix --disable-progress-bar --processes 0 dbt_project/models
 
 # All benchmarks, or one part of the page: make bench [PART=compared|features|optimiser|limits]
 bench: setup

@@ -21,7 +21,8 @@ DUCKDB_SHARE: Final = 0.8
 
 def memory_limit() -> str:
     """The limit that the settings name, else `SHARE` of the machine's memory, as DuckDB writes it (`5.9GiB`)."""
-    return (is_set("DUCKDB_MEMORY") and load_settings().duckdb_memory) or _usual()
+    named = load_settings().duckdb_memory if is_set("DUCKDB_MEMORY") else None
+    return named or _usual()
 
 
 @cache

@@ -239,7 +239,7 @@ def weekly_rank_ics(market: SimulatedMarket) -> dict[str, list[float]]:
 
 @pytest.mark.slow
 def test_in_the_null_market_nothing_the_exchanges_tell_ranks_what_comes():
-    """A drill: two markets of two years. What of a null market's prices ranks nothing is held by the tests."""
+    """A drill: two markets of two years. That the prices of a null market rank nothing is held by the tests."""
     by_seed = [
         weekly_rank_ics(simulate_market(SimulationSettings(seed=seed, is_null=True, tokens=160, end=date(2024, 1, 1))))
         for seed in (4, 5)
